@@ -1,0 +1,187 @@
+//! The bounded queue between ffmpeg (ahead of time) and the mixer (on time).
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+/// The length of every frame.
+pub const FRAME_MS: u64 = 20;
+
+/// One 20 ms Opus packet, 48 kHz stereo.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpusFrame {
+    /// Media time of its first sample, in ms from the start of the film.
+    pub pts_ms: u64,
+    /// The packet as it goes on the wire, a TOC byte first.
+    pub data: Bytes,
+}
+
+/// What [`FrameQueue::pop`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pop {
+    /// The next frame.
+    Frame(OpusFrame),
+    /// Nothing now; more may come. A mixer sends silence and counts the frame as nulled.
+    Empty,
+    /// Nothing, and nothing will come: finished and played out, or closed.
+    Drained,
+}
+
+/// The queue was closed: its consumer is gone, so the producer stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Closed;
+
+/// Opus frames in order, bounded by time. One producer (a demux thread, which blocks while the
+/// queue is full, and with it ffmpeg on its pipe), one consumer (a mixer, which never blocks).
+pub struct FrameQueue {
+    capacity: usize,
+    state: Mutex<State>,
+    room: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    frames: VecDeque<OpusFrame>,
+    finished: bool,
+    closed: bool,
+}
+
+impl FrameQueue {
+    /// A queue that holds at most `run_ahead` of sound (at least one frame).
+    pub fn new(run_ahead: Duration) -> Arc<Self> {
+        let capacity = usize::try_from(run_ahead.as_millis() / u128::from(FRAME_MS))
+            .unwrap_or(usize::MAX)
+            .max(1);
+        Arc::new(Self {
+            capacity,
+            state: Mutex::default(),
+            room: Condvar::new(),
+        })
+    }
+
+    /// Appends a frame; blocks its thread while the queue is full. Never call it from async code.
+    pub fn push(&self, frame: OpusFrame) -> Result<(), Closed> {
+        let mut state = self
+            .room
+            .wait_while(self.lock(), |s| {
+                !s.closed && s.frames.len() >= self.capacity
+            })
+            .unwrap_or_else(PoisonError::into_inner);
+        if state.closed {
+            return Err(Closed);
+        }
+        state.frames.push_back(frame);
+        Ok(())
+    }
+
+    /// Says that no frame follows: the consumer plays out what is there and then sees
+    /// [`Pop::Drained`].
+    pub fn finish(&self) {
+        self.lock().finished = true;
+    }
+
+    /// Throws away what is there and wakes a blocked producer with [`Closed`].
+    pub fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.frames.clear();
+        drop(state);
+        self.room.notify_all();
+    }
+
+    /// The next frame, if there is one. Holds a mutex for the move of one frame, no longer.
+    pub fn pop(&self) -> Pop {
+        let mut state = self.lock();
+        let Some(frame) = state.frames.pop_front() else {
+            return if state.finished || state.closed {
+                Pop::Drained
+            } else {
+                Pop::Empty
+            };
+        };
+        drop(state);
+        self.room.notify_one();
+        Pop::Frame(frame)
+    }
+
+    /// How much sound is waiting.
+    pub fn buffered(&self) -> Duration {
+        Duration::from_millis(self.lock().frames.len() as u64 * FRAME_MS)
+    }
+
+    /// Whether a push would block.
+    pub fn is_full(&self) -> bool {
+        self.lock().frames.len() >= self.capacity
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code panics while it holds the lock, and the state is valid after every statement.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for FrameQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FrameQueue")
+            .field("buffered", &self.buffered())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::mpsc;
+    use std::thread;
+
+    use super::*;
+
+    fn frame(pts_ms: u64) -> OpusFrame {
+        OpusFrame {
+            pts_ms,
+            data: Bytes::from_static(&[0xfc]),
+        }
+    }
+
+    #[test]
+    fn frames_come_out_in_order_and_then_it_is_drained() {
+        let queue = FrameQueue::new(Duration::from_secs(1));
+        assert_eq!(queue.pop(), Pop::Empty);
+        queue.push(frame(0)).unwrap();
+        queue.push(frame(20)).unwrap();
+        assert_eq!(queue.buffered(), Duration::from_millis(40));
+        queue.finish();
+        assert_eq!(queue.pop(), Pop::Frame(frame(0)));
+        assert_eq!(queue.pop(), Pop::Frame(frame(20)));
+        assert_eq!(queue.pop(), Pop::Drained);
+    }
+
+    #[test]
+    fn a_full_queue_blocks_until_a_pop() {
+        let queue = FrameQueue::new(Duration::from_millis(40));
+        queue.push(frame(0)).unwrap();
+        queue.push(frame(20)).unwrap();
+        assert!(queue.is_full());
+        let (done, pushed) = mpsc::channel();
+        let producer = Arc::clone(&queue);
+        thread::spawn(move || done.send(producer.push(frame(40))));
+        assert!(pushed.recv_timeout(Duration::from_millis(50)).is_err());
+        assert_eq!(queue.pop(), Pop::Frame(frame(0)));
+        assert_eq!(pushed.recv_timeout(Duration::from_secs(5)).unwrap(), Ok(()));
+        assert_eq!(queue.buffered(), Duration::from_millis(40));
+    }
+
+    #[test]
+    fn close_wakes_the_producer_and_drops_the_rest() {
+        let queue = FrameQueue::new(Duration::from_millis(20));
+        queue.push(frame(0)).unwrap();
+        let producer = Arc::clone(&queue);
+        let blocked = thread::spawn(move || producer.push(frame(20)));
+        queue.close();
+        assert_eq!(blocked.join().unwrap(), Err(Closed));
+        assert_eq!(queue.pop(), Pop::Drained);
+    }
+}
