@@ -1,0 +1,209 @@
+//! The sections of the file, each with its defaults.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
+
+use secrecy::SecretString;
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+use crate::{HttpUrl, Rewrite, parse};
+
+/// `[http]`: worker contract, party API and dashboard.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// Where to listen (`ORB_HTTP_ADDR`).
+    #[serde(deserialize_with = "parse::socket_addr")]
+    pub addr: SocketAddr,
+    /// The bearer tokens that are valid, several at once so that they can be rotated
+    /// (`ORB_API_TOKENS`, comma-separated, of any length).
+    #[serde(deserialize_with = "parse::secrets")]
+    pub tokens: Vec<SecretString>,
+    /// How viewers reach this gateway, for links; unset, links are relative.
+    pub public_url: Option<HttpUrl>,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            addr: loopback(8080),
+            tokens: Vec::new(),
+            public_url: None,
+        }
+    }
+}
+
+/// `[grpc]`: the scheduler's own server.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Grpc {
+    /// Where to listen (`ORB_GRPC_ADDR`).
+    #[serde(deserialize_with = "parse::socket_addr")]
+    pub addr: SocketAddr,
+}
+
+impl Default for Grpc {
+    fn default() -> Self {
+        Self {
+            addr: loopback(50051),
+        }
+    }
+}
+
+/// `[database]`: where sessions, queue and events are stored.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Database {
+    /// `sqlite://<path>` (`ORB_DATABASE_URL`); secret, for another kind's URL holds a password.
+    #[serde(deserialize_with = "parse::secret")]
+    pub url: SecretString,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self {
+            url: SecretString::from("sqlite://orb.db"),
+        }
+    }
+}
+
+/// `[etcd]`: elects the leader among several schedulers. Accepted, not used yet.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Etcd {
+    /// `ORB_ETCD_ENDPOINTS`, comma-separated URLs.
+    #[serde(deserialize_with = "parse::list")]
+    pub endpoints: Vec<HttpUrl>,
+}
+
+/// `[scheduler]`: for the roles that call it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Scheduler {
+    /// gRPC URL of the scheduler (`ORB_SCHEDULER_URL`); `orb up` needs none.
+    pub url: Option<HttpUrl>,
+}
+
+/// `[worker]`: this worker process.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Worker {
+    /// Its name, stable over restarts (`ORB_WORKER_ID`); the host name unless set.
+    pub id: String,
+    /// Where it serves the watch output to gateways; port 0 takes a free one.
+    #[serde(deserialize_with = "parse::socket_addr")]
+    pub media_addr: SocketAddr,
+    /// How gateways reach `media_addr` from elsewhere; unset, the address it listens on.
+    pub media_url: Option<HttpUrl>,
+    /// What it may use, in thousandths of a core; unset, all cores of the machine.
+    #[serde(deserialize_with = "parse::optional_number")]
+    pub capacity_millicores: Option<u32>,
+    /// `ORB_GOLIVE`.
+    pub golive: GoLive,
+}
+
+impl Default for Worker {
+    fn default() -> Self {
+        Self {
+            id: host_name(),
+            media_addr: loopback(0),
+            media_url: None,
+            capacity_millicores: None,
+            golive: GoLive::Off,
+        }
+    }
+}
+
+/// The `golive` output, which this version does not have: any other value than off is refused.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum GoLive {
+    /// No video into the voice channel.
+    #[default]
+    Off,
+}
+
+impl<'de> Deserialize<'de> for GoLive {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.trim().eq_ignore_ascii_case("off") {
+            return Ok(Self::Off);
+        }
+        Err(D::Error::custom(
+            "the golive output does not exist in this version; unset it or set it to off",
+        ))
+    }
+}
+
+/// `[jellyfin]`: the library, and which sources may be played.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Jellyfin {
+    /// Base URL of the server (`ORB_JELLYFIN_URL`); its origin is an allowed source.
+    pub url: Option<HttpUrl>,
+    /// `ORB_JELLYFIN_API_KEY`.
+    #[serde(deserialize_with = "parse::optional_secret")]
+    pub api_key: Option<SecretString>,
+    /// Further origins that sources may come from, loopback and private ones too
+    /// (`ORB_JELLYFIN__ALLOWED_ORIGINS`, comma-separated).
+    #[serde(deserialize_with = "parse::list")]
+    pub allowed_origins: Vec<HttpUrl>,
+    /// `from=to`, applied to a source before its origin is checked (`ORB_JELLYFIN__REWRITE`).
+    pub rewrite: Option<Rewrite>,
+}
+
+/// `[discord]`: the bot accounts and where Discord is.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Discord {
+    /// One bot token an account (`ORB_DISCORD_TOKENS`, comma-separated).
+    #[serde(deserialize_with = "parse::secrets")]
+    pub tokens: Vec<SecretString>,
+    /// Another Discord, a simulator (`ORB_DISCORD_API_URL`); then nothing goes to the real one.
+    pub api_url: Option<HttpUrl>,
+    /// PEM file of the authority that signed that simulator's certificates (`ORB_DISCORD_CA`).
+    pub ca: Option<PathBuf>,
+}
+
+/// `[log]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// Levels by module, as in `info,orb_worker=debug` (`ORB_LOG`).
+    pub filter: String,
+    /// Lines for people or for machines.
+    pub format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            filter: "info".to_owned(),
+            format: LogFormat::Text,
+        }
+    }
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+/// The kernel's, for `HOSTNAME` is a shell's variable that is often not exported.
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "worker" } else { name }.to_owned()
+}

@@ -1,0 +1,283 @@
+//! The layers, the names and the refusals, from the outside.
+#![allow(clippy::unwrap_used)]
+
+use std::{io::Write, time::Duration};
+
+use orb_config::{Config, Error, Loaded};
+use secrecy::ExposeSecret;
+
+fn from_env(pairs: &[(&str, &str)]) -> Result<Loaded, Error> {
+    Config::load(None, owned(pairs))
+}
+
+fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    let pairs = pairs.iter();
+    pairs
+        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+        .collect()
+}
+
+fn from_toml(toml: &str, pairs: &[(&str, &str)]) -> Result<Loaded, Error> {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(toml.as_bytes()).unwrap();
+    Config::load(Some(file.path()), owned(pairs))
+}
+
+fn refusal(result: Result<Loaded, Error>) -> String {
+    result.map(|loaded| loaded.config).unwrap_err().to_string()
+}
+
+#[test]
+fn defaults() {
+    let loaded = from_env(&[]).unwrap();
+    let config = loaded.config;
+    assert_eq!(config.http.addr.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.grpc.addr.to_string(), "127.0.0.1:50051");
+    assert_eq!(config.database.url.expose_secret(), "sqlite://orb.db");
+    assert!(!config.worker.id.is_empty());
+    assert!(config.http.tokens.is_empty());
+    assert_eq!(loaded.warnings, Vec::<String>::new());
+}
+
+#[test]
+fn later_layers_win() {
+    let toml = "[http]\naddr = '127.0.0.1:1'\ntokens = ['file', 'more']\n[grpc]\naddr = '127.0.0.1:1'\n[log]\nfilter = 'warn'\n";
+    let env = [
+        ("ORB_HTTP__ADDR", "127.0.0.1:2"),
+        ("ORB_GRPC__ADDR", "127.0.0.1:2"),
+        ("ORB_HTTP_ADDR", "127.0.0.1:3"),
+        ("ORB_API_TOKENS", "a, 12345 ,,b"),
+    ];
+    let config = from_toml(toml, &env).unwrap().config;
+    assert_eq!(config.http.addr.port(), 3, "the short name wins");
+    assert_eq!(
+        config.grpc.addr.port(),
+        2,
+        "the long name wins over the file"
+    );
+    assert_eq!(config.log.filter, "warn", "the file wins over the default");
+    let tokens: Vec<_> = config
+        .http
+        .tokens
+        .iter()
+        .map(ExposeSecret::expose_secret)
+        .collect();
+    assert_eq!(
+        tokens,
+        ["a", "12345", "b"],
+        "a list is replaced, not joined"
+    );
+}
+
+#[test]
+fn the_file_may_be_named_by_the_environment() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(b"[worker]\nid = 'w7'\ncapacity_millicores = 1500\n")
+        .unwrap();
+    let path = file.path().to_str().unwrap();
+    let config = from_env(&[("ORB_CONFIG", path)]).unwrap().config;
+    assert_eq!(config.worker.id, "w7");
+    assert_eq!(config.worker.capacity_millicores, Some(1500));
+}
+
+#[test]
+fn every_short_name_is_understood() {
+    let loaded = from_env(&[
+        ("ORB_HTTP_ADDR", "0.0.0.0:80"),
+        ("ORB_API_TOKENS", "x"),
+        ("ORB_DATABASE_URL", "sqlite:///var/lib/orb/orb.db"),
+        ("ORB_GRPC_ADDR", "[::1]:5"),
+        ("ORB_SCHEDULER_URL", "http://scheduler:50051"),
+        ("ORB_WORKER_ID", "w1"),
+        ("ORB_JELLYFIN_URL", "http://jellyfin:8096"),
+        ("ORB_JELLYFIN_API_KEY", "123"),
+        ("ORB_JELLYFIN__ALLOWED_ORIGINS", "http://a:1, https://b"),
+        ("ORB_JELLYFIN__REWRITE", "http://jf:1=http://127.0.0.1:2"),
+        ("ORB_DISCORD_TOKENS", "t1,t2"),
+        ("ORB_DISCORD_API_URL", "http://127.0.0.1:9"),
+        ("ORB_DISCORD_CA", "/tmp/ca.pem"),
+        ("ORB_LOG", "debug"),
+        ("ORB_GOLIVE", "off"),
+        ("ORB_TIMING__CALL_WAIT", "300ms"),
+        ("ORB_WORKER__CAPACITY_MILLICORES", "2000"),
+    ])
+    .unwrap();
+    assert_eq!(loaded.warnings, Vec::<String>::new());
+    let config = loaded.config;
+    let origins: Vec<_> = config
+        .jellyfin
+        .allowed_origins
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(origins, ["http://a:1", "https://b"]);
+    assert_eq!(
+        config.jellyfin.rewrite.unwrap().as_str(),
+        "http://jf:1=http://127.0.0.1:2"
+    );
+    assert_eq!(config.jellyfin.api_key.unwrap().expose_secret(), "123");
+    assert_eq!(config.discord.tokens.len(), 2);
+    assert_eq!(config.timing.call_wait, Duration::from_millis(300));
+    assert_eq!(config.worker.capacity_millicores, Some(2000));
+}
+
+#[test]
+fn what_means_nothing_is_a_warning_and_what_is_empty_is_unset() {
+    let loaded = from_env(&[
+        ("ORB_HTP_ADDR", "127.0.0.1:1"),
+        ("ORB_HTTP__NOPE", "secret-value"),
+        ("ORB_JELLYFIN_URL", ""),
+        ("ORB_ETCD_ENDPOINTS", "http://127.0.0.1:2379"),
+        ("PATH", "/bin"),
+    ])
+    .unwrap();
+    assert!(loaded.config.jellyfin.url.is_none());
+    assert_eq!(loaded.warnings.len(), 3, "{:?}", loaded.warnings);
+    assert!(loaded.warnings[0].contains("ORB_HTP_ADDR"));
+    assert!(loaded.warnings[1].contains("ORB_HTTP__NOPE"));
+    assert!(loaded.warnings[2].contains("ORB_ETCD_ENDPOINTS"));
+    assert!(!format!("{:?}", loaded.warnings).contains("secret-value"));
+}
+
+#[test]
+fn refusals_name_the_variable_and_the_fix() {
+    let table = [
+        (
+            ("ORB_HTTP_ADDR", "localhost"),
+            "ORB_HTTP_ADDR (http.addr in the file): expected an IP address and a port",
+        ),
+        (("ORB_JELLYFIN_URL", "jellyfin:8096"), "ORB_JELLYFIN_URL"),
+        (
+            ("ORB_JELLYFIN__REWRITE", "a"),
+            "ORB_JELLYFIN__REWRITE (jellyfin.rewrite in the file): expected from=to",
+        ),
+        (
+            ("ORB_GOLIVE", "accept-account-risk"),
+            "ORB_GOLIVE (worker.golive in the file): the golive output does not exist in this version",
+        ),
+        (
+            ("ORB_TIMING__CALL_WAIT", "5"),
+            "ORB_TIMING__CALL_WAIT (timing.call_wait in the file): expected a duration",
+        ),
+        (
+            ("ORB_TIMING__SUSPECT_AFTER", "1s"),
+            "ORB_TIMING__SUSPECT_AFTER",
+        ),
+        (("ORB_LOG__FORMAT", "xml"), "ORB_LOG__FORMAT"),
+        (
+            ("ORB_WORKER__CAPACITY_MILLICORES", "-1"),
+            "expected a whole number",
+        ),
+    ];
+    for (pair, expected) in table {
+        let text = refusal(from_env(&[pair]));
+        assert!(text.contains(expected), "{pair:?} gave {text:?}");
+    }
+}
+
+#[test]
+fn an_unknown_key_in_the_file_is_named() {
+    let text = refusal(from_toml("[http]\naddress = '127.0.0.1:1'\n", &[]));
+    assert!(
+        text.contains("http.address") && text.contains("addr"),
+        "{text}"
+    );
+    let text = refusal(from_toml("[htp]\naddr = '127.0.0.1:1'\n", &[]));
+    assert!(text.contains("htp") && text.contains("http"), "{text}");
+}
+
+#[test]
+fn a_bad_file_is_refused_without_its_text() {
+    let error = from_toml("[discord]\ntokens = ['hush-hush'\n[http]\n", &[]).unwrap_err();
+    assert_eq!(error.code(), "config_syntax");
+    assert!(error.to_string().contains("line"), "{error}");
+    assert!(!error.to_string().contains("hush"), "{error}");
+    let error = from_toml("[jellyfin]\napi_key = 4711\n", &[]).unwrap_err();
+    assert!(
+        error.to_string().contains("ORB_JELLYFIN_API_KEY"),
+        "{error}"
+    );
+    assert!(!error.to_string().contains("4711"), "{error}");
+    let missing = Config::load(Some(std::path::Path::new("/nonexistent/orb.toml")), []);
+    assert_eq!(missing.unwrap_err().code(), "config_unreadable");
+}
+
+#[test]
+fn secrets_show_nowhere() {
+    let secret = "hush-hush";
+    let url = format!("http://u:{secret}@host/?api_key={secret}");
+    let rewrite = format!("http://u:{secret}@a=http://u:{secret}@b");
+    let config = from_env(&[
+        ("ORB_API_TOKENS", secret),
+        ("ORB_DISCORD_TOKENS", secret),
+        ("ORB_JELLYFIN_API_KEY", secret),
+        ("ORB_JELLYFIN_URL", &url),
+        ("ORB_JELLYFIN__ALLOWED_ORIGINS", &url),
+        ("ORB_JELLYFIN__REWRITE", &rewrite),
+        (
+            "ORB_DATABASE_URL",
+            &format!("postgres://orb:{secret}@db/orb?password={secret}"),
+        ),
+    ])
+    .unwrap()
+    .config;
+    let shown = format!("{config:?} {config:#?} {:?}", config.redacted());
+    assert!(!shown.contains(secret), "{shown}");
+    let summary = config.redacted();
+    assert!(summary.contains(&("discord.tokens".to_owned(), "1 set".to_owned())));
+    assert!(summary.contains(&("database.url".to_owned(), "postgres://db".to_owned())));
+}
+
+#[test]
+fn roles_ask_for_what_they_need() {
+    let bare = from_env(&[]).unwrap().config;
+    bare.for_demo().unwrap();
+    let up = bare.for_up().unwrap_err().to_string();
+    assert!(
+        up.contains("ORB_API_TOKENS") && up.contains("ORB_DISCORD_TOKENS"),
+        "{up}"
+    );
+    let gateway = bare.for_gateway().unwrap_err().to_string();
+    assert!(
+        gateway.contains("ORB_API_TOKENS") && gateway.contains("ORB_SCHEDULER_URL"),
+        "{gateway}"
+    );
+    assert!(
+        bare.for_scheduler()
+            .unwrap_err()
+            .to_string()
+            .contains("ORB_DISCORD_TOKENS")
+    );
+    assert!(
+        bare.for_worker()
+            .unwrap_err()
+            .to_string()
+            .contains("ORB_SCHEDULER_URL")
+    );
+
+    let full = from_env(&[
+        ("ORB_API_TOKENS", "a"),
+        ("ORB_DISCORD_TOKENS", "b"),
+        ("ORB_SCHEDULER_URL", "http://127.0.0.1:50051"),
+    ])
+    .unwrap()
+    .config;
+    for role in [
+        Config::for_up,
+        Config::for_gateway,
+        Config::for_scheduler,
+        Config::for_worker,
+    ] {
+        role(&full).unwrap();
+    }
+    let postgres = from_env(&[("ORB_DATABASE_URL", "postgres://db/orb")])
+        .unwrap()
+        .config;
+    assert!(
+        postgres
+            .for_up()
+            .unwrap_err()
+            .to_string()
+            .contains("ORB_DATABASE_URL")
+    );
+}
