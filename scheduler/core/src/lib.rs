@@ -1,1 +1,55 @@
-//! Placeholder.
+//! The heart of the scheduler: sessions and leases as a pure state machine.
+//!
+//! # Mental model
+//!
+//! A [`Scheduler`] holds every session as one small *desired* record (what shall play, where, and
+//! whether it is paused) and what a worker last *observed*. [`Event`]s and the time go in; a
+//! [`Step`] comes out:
+//!
+//! ```text
+//!            calls, beats, voice events, ticks              (event, now)
+//!                          │
+//!                    ┌─────▼─────┐   Step.writes   ─▶ one SQL transaction
+//!                    │ Scheduler │
+//!                    └───────────┘   Step.effects  ─▶ only after that commit: answers, leases, op 4
+//! ```
+//!
+//! *Commit, then act*: the state machine changes its memory at once, and the shell may run the
+//! effects only when the writes are durable. When the commit fails, the shell throws this value
+//! away and loads a new one from the store; nobody was told anything meanwhile.
+//!
+//! No I/O, no clock, no randomness, no tokio: time comes in as [`Now`], ids as part of the event.
+//! The life of a session is a table in `docs/session-states.md`; the tests walk it.
+
+mod command;
+mod control;
+mod create;
+mod effect;
+mod event;
+mod ids;
+mod lease;
+mod observed;
+mod play;
+mod record;
+mod refusal;
+mod scheduler;
+mod session;
+mod status;
+mod time;
+mod timers;
+mod voice;
+
+pub use command::{CallId, CommandId, CommandOutcome, CommandRecord};
+pub use effect::{Answer, Effect, EventRow, QueueRow, QueueStatus, Step, WorkerStateRow, Write};
+pub use event::{Action, Call, Event, Request};
+pub use ids::{AccountId, Epoch, FencingToken, Generation, Incarnation, SessionId, WorkerId};
+pub use lease::{Fence, Lease, WorkerRegistration};
+pub use observed::{Failure, Health, Observed, Position, VoiceLoss};
+pub use record::{
+    Anchor, Desired, EndReason, Ended, Item, SessionRecord, SessionStatus, VoiceCredentials,
+};
+pub use refusal::{Refusal, RefusalKind};
+pub use scheduler::Scheduler;
+pub use session::Session;
+pub use status::{PlaybackState, SessionView, WorkerStatus};
+pub use time::{Millis, Now, SchedulerTiming};

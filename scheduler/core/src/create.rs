@@ -1,0 +1,183 @@
+//! `create`: durable at once, and waits for no worker.
+
+use crate::timers::Timer;
+use crate::{
+    AccountId, Call, Desired, Effect, FencingToken, Generation, Now, Refusal, Request, Scheduler,
+    Session, SessionId, SessionRecord, Step,
+};
+
+impl Scheduler {
+    pub(crate) fn create(
+        &mut self,
+        call: &Call,
+        now: Now,
+        step: &mut Step,
+    ) -> Result<(bool, Generation), Refusal> {
+        let Request::Create {
+            guild_id,
+            voice_channel_id,
+            text_channel_id,
+            worker_session_id,
+        } = &call.request
+        else {
+            unreachable!("only create calls come here")
+        };
+        let id = &call.session;
+        if self.sessions.contains_key(id) {
+            return self.create_again(id, guild_id, voice_channel_id, text_channel_id, now, step);
+        }
+        check_session_id(id)?;
+        let guild = snowflake("guild_id", guild_id)?;
+        let channel = snowflake("voice_channel_id", voice_channel_id)?;
+        snowflake("text_channel_id", text_channel_id)?;
+        let account = self
+            .free_account(guild)
+            .ok_or_else(Refusal::no_free_account)?;
+        let generation = Generation::default().next();
+        self.leased.insert((account, guild), id.clone());
+        let record = SessionRecord {
+            id: id.clone(),
+            worker_session_id: worker_session_id.clone(),
+            guild_id: guild_id.clone(),
+            voice_channel_id: voice_channel_id.clone(),
+            text_channel_id: text_channel_id.clone(),
+            created_at: now.wall_ms,
+            updated_at: now.wall_ms,
+            desired: Desired {
+                generation,
+                in_channel: true,
+                ..Desired::default()
+            },
+            lease: None,
+            last_token: FencingToken::default(),
+            account: Some(account),
+            voice: None,
+            ended: None,
+            stopped: false,
+            last_error: None,
+            position_ms: 0,
+            duration_ms: None,
+        };
+        let session = Session::new(record);
+        session.save(false, step);
+        step.event(
+            id,
+            "created",
+            serde_json::json!({ "guildId": guild_id, "voiceChannelId": voice_channel_id }),
+        );
+        self.sessions.insert(id.clone(), session);
+        self.timers.at(
+            now.monotonic.after(self.timing.idle_leave_ms),
+            Timer::IdleLeave(id.clone(), generation),
+        );
+        step.effects.push(Effect::JoinVoice {
+            account,
+            guild_id: guild,
+            channel_id: channel,
+        });
+        self.grant(id, now, step);
+        Ok((true, generation))
+    }
+
+    fn create_again(
+        &mut self,
+        id: &SessionId,
+        guild_id: &str,
+        voice_channel_id: &str,
+        text_channel_id: &str,
+        now: Now,
+        step: &mut Step,
+    ) -> Result<(bool, Generation), Refusal> {
+        let alive = self.lease_alive(id, now.monotonic);
+        let Some(session) = self.sessions.get_mut(id) else {
+            return Err(Refusal::not_found(id));
+        };
+        if session.record.guild_id != guild_id
+            || session.record.voice_channel_id != voice_channel_id
+        {
+            return Err(Refusal::conflict(id));
+        }
+        snowflake("text_channel_id", text_channel_id)?;
+        if session.record.text_channel_id != text_channel_id {
+            text_channel_id.clone_into(&mut session.record.text_channel_id);
+            session.record.updated_at = now.wall_ms;
+            session.save(alive, step);
+        }
+        Ok((false, session.record.desired.generation))
+    }
+
+    /// An account that is in no other party of this guild.
+    pub(crate) fn free_account(&self, guild: u64) -> Option<AccountId> {
+        self.accounts
+            .iter()
+            .copied()
+            .find(|account| !self.leased.contains_key(&(*account, guild)))
+    }
+
+    /// Sees to it that the session holds `(account, guild)` and is, or will be, in the channel.
+    pub(crate) fn enter_channel(
+        &mut self,
+        id: &SessionId,
+        now: Now,
+        step: &mut Step,
+    ) -> Result<(), Refusal> {
+        let Some(session) = self.sessions.get(id) else {
+            return Err(Refusal::not_found(id));
+        };
+        let (guild, channel) = (session.guild(), session.channel());
+        let joins = !session.record.desired.in_channel || session.voice_failed;
+        let account = match session.record.account {
+            Some(account) => account,
+            None => self
+                .free_account(guild)
+                .ok_or_else(Refusal::no_free_account)?,
+        };
+        self.leased.insert((account, guild), id.clone());
+        let Some(session) = self.sessions.get_mut(id) else {
+            return Err(Refusal::not_found(id));
+        };
+        session.record.account = Some(account);
+        session.refreshes = 0;
+        session.voice_failed = false;
+        if joins {
+            session.record.voice = None;
+            session.change(now, |desired, _| desired.in_channel = true);
+            step.effects.push(Effect::JoinVoice {
+                account,
+                guild_id: guild,
+                channel_id: channel,
+            });
+        }
+        Ok(())
+    }
+}
+
+const MAX_ID: usize = 128;
+
+fn check_session_id(id: &SessionId) -> Result<(), Refusal> {
+    let text = id.as_str();
+    let fits = (1..=MAX_ID).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"._:-".contains(&b));
+    if fits {
+        return Ok(());
+    }
+    Err(Refusal::invalid(
+        "session_id",
+        "invalid_id",
+        "must be 1 to 128 characters of letters, digits, dot, underscore, colon and hyphen",
+    ))
+}
+
+fn snowflake(field: &str, text: &str) -> Result<u64, Refusal> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    match text.parse::<u64>() {
+        Ok(id) if digits && id > 0 => Ok(id),
+        _ => Err(Refusal::invalid(
+            field,
+            "invalid_id",
+            "must be a Discord id: a string of digits",
+        )),
+    }
+}

@@ -1,0 +1,179 @@
+//! What comes out: writes for one transaction, and effects for after its commit.
+
+use serde_json::Value;
+
+use crate::{
+    AccountId, CallId, CommandRecord, Desired, Fence, Incarnation, Item, Refusal, SessionId,
+    SessionRecord, SessionStatus, SessionView, VoiceCredentials, WorkerId,
+};
+
+/// `watch_party_queue.status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueueStatus {
+    /// Plays now, or is about to.
+    Playing,
+    /// Played to its end.
+    Played,
+    /// Skipped, replaced or stopped.
+    Skipped,
+    /// Could not be played.
+    Failed,
+}
+
+impl QueueStatus {
+    /// As the table spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Playing => "playing",
+            Self::Played => "played",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A row of `watch_party_queue`, found by `(session, external id)`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueRow {
+    /// Whose.
+    pub session: SessionId,
+    /// The item; its `queue_entry_id` is the row's `external_id`.
+    pub item: Item,
+    /// How it stands.
+    pub status: QueueStatus,
+}
+
+/// A row of `watch_party_events`. Bears no URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventRow {
+    /// Whose.
+    pub session: SessionId,
+    /// Such as `play`, `pause`, `ended`.
+    pub event_type: &'static str,
+    /// Cause and particulars.
+    pub payload: Value,
+}
+
+/// The row of `watch_party_worker_state`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerStateRow {
+    /// Whose, and what of it.
+    pub view: SessionView,
+}
+
+/// A change for the transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Write {
+    /// The whole durable record, with the status that people see.
+    Session(Box<SessionRecord>, SessionStatus),
+    /// Insert or update by `(session, external id)`.
+    Queue(Box<QueueRow>),
+    /// Append.
+    Event(EventRow),
+    /// Insert or update.
+    WorkerState(Box<WorkerStateRow>),
+    /// Insert.
+    Command(Box<CommandRecord>),
+}
+
+/// An act that may happen once the writes are durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Answer a caller.
+    Answer {
+        /// Whom.
+        call: CallId,
+        /// Whether the session was made by this call, and whether the worker has done what was asked.
+        result: Result<Box<Answer>, Refusal>,
+    },
+    /// Send the whole desired record to the worker that holds the lease.
+    SendLease {
+        /// Whom.
+        worker: WorkerId,
+        /// Which life of it.
+        incarnation: Incarnation,
+        /// Which session.
+        session: SessionId,
+        /// Orders this word among all others about the session.
+        fence: Fence,
+        /// What shall be.
+        desired: Box<Desired>,
+        /// With `in_channel`: how.
+        voice: Option<Box<VoiceCredentials>>,
+    },
+    /// Take a session from a worker.
+    SendRevoke {
+        /// Whom.
+        worker: WorkerId,
+        /// Which life of it.
+        incarnation: Incarnation,
+        /// Which session.
+        session: SessionId,
+        /// Newer than anything that worker was told.
+        fence: Fence,
+    },
+    /// Turn a worker's stream away: another process with its id is alive.
+    RefuseWorker {
+        /// Whom.
+        worker: WorkerId,
+        /// Which life of it.
+        incarnation: Incarnation,
+    },
+    /// Join (or move to) a voice channel by op 4.
+    JoinVoice {
+        /// Which account.
+        account: AccountId,
+        /// Where.
+        guild_id: u64,
+        /// Where.
+        channel_id: u64,
+    },
+    /// Ask Discord for fresh credentials.
+    RefreshVoice {
+        /// Which account.
+        account: AccountId,
+        /// Where.
+        guild_id: u64,
+        /// Where.
+        channel_id: u64,
+    },
+    /// Leave the guild's voice channel.
+    LeaveVoice {
+        /// Which account.
+        account: AccountId,
+        /// Where.
+        guild_id: u64,
+    },
+    /// Tell watchers.
+    Changed(SessionId),
+}
+
+/// An accepted call, answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The session as it is now.
+    pub view: SessionView,
+    /// For [`crate::Request::Create`]: whether this call made it.
+    pub created: bool,
+    /// Whether the worker has carried out what was asked.
+    pub settled: bool,
+}
+
+/// The outcome of one event.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// For one transaction.
+    pub writes: Vec<Write>,
+    /// For after its commit.
+    pub effects: Vec<Effect>,
+}
+
+impl Step {
+    pub(crate) fn event(&mut self, session: &SessionId, event_type: &'static str, payload: Value) {
+        self.writes.push(Write::Event(EventRow {
+            session: session.clone(),
+            event_type,
+            payload,
+        }));
+    }
+}

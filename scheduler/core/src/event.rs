@@ -1,0 +1,123 @@
+//! What goes in.
+
+use crate::{
+    AccountId, CallId, CommandId, CommandRecord, Incarnation, Item, Observed, SessionId,
+    VoiceCredentials, WorkerId, WorkerRegistration,
+};
+
+/// What a caller wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Make the session, or find it.
+    Create {
+        /// Discord snowflakes, as digit strings.
+        guild_id: String,
+        /// The channel to join.
+        voice_channel_id: String,
+        /// Where the party's messages go.
+        text_channel_id: String,
+        /// A fresh UUID, used when the session is new.
+        worker_session_id: String,
+    },
+    /// Play an item from its start.
+    Play(Box<Item>),
+    /// Act on what plays.
+    Control(Action),
+}
+
+/// The control calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Hold.
+    Pause,
+    /// Go on.
+    Resume,
+    /// Go to a media time; signed, since callers can send anything.
+    Seek {
+        /// From the start of the item.
+        position_ms: i64,
+    },
+    /// End the item.
+    Skip,
+    /// End playback and leave the channel.
+    Stop,
+}
+
+/// One mutating call.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Whom the answer is for.
+    pub id: CallId,
+    /// The caller's id of the call.
+    pub command: CommandId,
+    /// Of the request without its command id.
+    pub request_hash: [u8; 32],
+    /// What the store knows of this command id.
+    pub known: Option<CommandRecord>,
+    /// Which session.
+    pub session: SessionId,
+    /// What is wanted.
+    pub request: Request,
+}
+
+/// Everything that can happen to the scheduler.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A caller wants something.
+    Call(Box<Call>),
+    /// Time has passed.
+    Tick,
+    /// A worker opened its stream and registered.
+    Attached(Box<WorkerRegistration>),
+    /// A worker's beat.
+    Beat {
+        /// Who.
+        worker: WorkerId,
+        /// Which life of it.
+        incarnation: Incarnation,
+        /// In thousandths of a core.
+        free_millicores: u32,
+        /// What it sees.
+        observed: Vec<Observed>,
+    },
+    /// A worker's stream was reset.
+    Detached {
+        /// Who.
+        worker: WorkerId,
+        /// Which life of it.
+        incarnation: Incarnation,
+    },
+    /// An account's gateway connection is there. When it was not resumed, voice states are gone.
+    AccountReady {
+        /// Which.
+        account: AccountId,
+        /// Whether Discord's session went on.
+        resumed: bool,
+    },
+    /// Discord handed out voice credentials (after a join, a move, a server change or a refresh).
+    /// Their revision is set here.
+    Credentials {
+        /// Which.
+        account: AccountId,
+        /// What came; its `revision` is ignored.
+        credentials: VoiceCredentials,
+    },
+    /// The account is in no channel of the guild any more.
+    VoiceLeft {
+        /// Which.
+        account: AccountId,
+        /// Where.
+        guild_id: u64,
+        /// False when Discord or a moderator put it out.
+        asked: bool,
+    },
+    /// Discord did not let the account in.
+    JoinFailed {
+        /// Which.
+        account: AccountId,
+        /// Where.
+        guild_id: u64,
+        /// One sentence.
+        reason: String,
+    },
+}

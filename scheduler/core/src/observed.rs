@@ -1,0 +1,85 @@
+//! What a worker reports of a session.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{EndReason, Fence, Millis, PlaybackState, SessionId, WorkerStatus};
+
+/// A failure as callers see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Stable, of `docs/errors.md`.
+    pub code: String,
+    /// One sentence, no URL.
+    pub message: String,
+}
+
+/// Counters since the item began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Frames of 20 ms handed to the network.
+    pub frames_sent: u64,
+    /// Ticks that found no frame although one was due.
+    pub frames_nulled: u64,
+    /// Frames handed over late.
+    pub frames_late: u64,
+    /// Times ffmpeg was started again.
+    pub restarts: u32,
+}
+
+/// The voice connection was lost in a way that the worker may not mend by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VoiceLoss {
+    /// Of the credentials that were lost.
+    pub revision: u64,
+    /// Discord's close code, where one came.
+    pub close_code: Option<u16>,
+}
+
+/// A media position with the moment that it is true for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Position {
+    /// Media time of the last frame sent.
+    pub media_ms: u64,
+    /// On the scheduler's monotonic clock: receipt less the age that the worker stated.
+    pub at: Millis,
+    /// Media milliseconds a second.
+    pub rate_permille: u32,
+}
+
+impl Position {
+    /// Extrapolated to `now`.
+    pub fn at(&self, now: Millis) -> u64 {
+        self.media_ms + now.since(self.at) * u64::from(self.rate_permille) / 1000
+    }
+}
+
+/// One report about one session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observed {
+    /// Which.
+    pub session: SessionId,
+    /// The newest word that the worker has carried out.
+    pub fence: Fence,
+    /// Of the voice connection.
+    pub worker_status: WorkerStatus,
+    /// Of the item.
+    pub playback: PlaybackState,
+    /// With [`PlaybackState::Ended`].
+    pub end_reason: Option<EndReason>,
+    /// Where it is.
+    pub position: Position,
+    /// Of the item, where the probe knows it.
+    pub duration_ms: Option<u64>,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+    /// What ffmpeg does with the title, and why.
+    pub plan: String,
+    /// Counters.
+    pub health: Health,
+    /// The entry that this is about.
+    pub queue_entry_id: Option<i64>,
+    /// Needs the leader's judgement.
+    pub voice_loss: Option<VoiceLoss>,
+    /// Of the watch output; none while there is none.
+    pub watch_latency_ms: Option<u64>,
+}

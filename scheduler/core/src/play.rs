@@ -1,0 +1,78 @@
+//! `play`: another entry replaces the current item at once; the same one again changes nothing.
+
+use crate::{
+    Anchor, EndReason, Generation, Item, Now, QueueRow, QueueStatus, Refusal, Scheduler, SessionId,
+    Step, Write,
+};
+
+impl Scheduler {
+    pub(crate) fn play(
+        &mut self,
+        id: &SessionId,
+        item: &Item,
+        now: Now,
+        step: &mut Step,
+    ) -> Result<Generation, Refusal> {
+        let Some(session) = self.sessions.get(id) else {
+            return Err(Refusal::not_found(id));
+        };
+        if item.item_id.is_empty() {
+            return Err(Refusal::invalid(
+                "item.item_id",
+                "missing_field",
+                "must name the Jellyfin item",
+            ));
+        }
+        let playing = session.record.desired.current.as_ref();
+        if playing
+            .is_some_and(|p| p.queue_entry_id == item.queue_entry_id && p.item_id == item.item_id)
+        {
+            return Ok(session.record.desired.current_set_at);
+        }
+        self.enter_channel(id, now, step)?;
+        let epoch = self.epoch;
+        let alive = self.lease_alive(id, now.monotonic);
+        let Some(session) = self.sessions.get_mut(id) else {
+            return Err(Refusal::not_found(id));
+        };
+        session.end_current(EndReason::Skipped, None, now, step);
+        session.change(now, |desired, generation| {
+            desired.current = Some(item.clone());
+            desired.current_set_at = generation;
+            desired.next = None;
+            desired.paused = false;
+            desired.anchor = Anchor {
+                position_ms: 0,
+                set_at: generation,
+            };
+        });
+        session.record.ended = None;
+        session.record.stopped = false;
+        session.record.last_error = None;
+        session.record.position_ms = 0;
+        session.record.duration_ms = item.duration_ms;
+        let generation = session.record.desired.generation;
+        step.writes.push(Write::Queue(Box::new(QueueRow {
+            session: id.clone(),
+            item: item.clone(),
+            status: QueueStatus::Playing,
+        })));
+        step.event(
+            id,
+            "play",
+            serde_json::json!({
+                "queueEntryId": item.queue_entry_id,
+                "itemId": item.item_id,
+                "title": item.title,
+                "generation": generation.get(),
+            }),
+        );
+        session.save(alive, step);
+        if session.record.lease.is_some() {
+            step.effects.extend(session.lease_effect(epoch));
+        } else {
+            self.grant(id, now, step);
+        }
+        Ok(generation)
+    }
+}

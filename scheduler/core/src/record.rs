@@ -1,0 +1,209 @@
+//! What is durable of a session: its identity, its desired record, its lease and its last end.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AccountId, Failure, FencingToken, Generation, Lease, SessionId};
+
+/// What to play. Sources were checked before they got here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// The caller's id of the queue entry.
+    pub queue_entry_id: i64,
+    /// Jellyfin's item id.
+    pub item_id: String,
+    /// Jellyfin's media source id.
+    pub source_id: String,
+    /// For people.
+    pub title: String,
+    /// As the caller names it.
+    pub media_type: String,
+    /// Primary source. A secret may stand in its query: never logged.
+    pub stream_url: String,
+    /// Fallback source.
+    pub download_url: Option<String>,
+    /// As the caller says; the probe may know better.
+    pub duration_ms: Option<u64>,
+    /// For people.
+    pub poster_url: Option<String>,
+    /// For people.
+    pub year: Option<String>,
+    /// The Movie Database's id.
+    pub tmdb_id: Option<String>,
+    /// `IMDb`'s id.
+    pub imdb_id: Option<String>,
+    /// Such as "S01E02".
+    pub episode: Option<String>,
+}
+
+/// Where playback starts, and since which generation that holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anchor {
+    /// Media time.
+    pub position_ms: u64,
+    /// A worker that has carried out this generation does not move again.
+    pub set_at: Generation,
+}
+
+/// Everything a worker's voice connection needs.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VoiceCredentials {
+    /// Where.
+    pub guild_id: u64,
+    /// Where.
+    pub channel_id: u64,
+    /// The account's user id.
+    pub user_id: u64,
+    /// Of Discord's voice state.
+    pub voice_session_id: String,
+    /// `host:port` of the voice server.
+    pub endpoint: String,
+    /// Of the voice server; a secret.
+    pub token: String,
+    /// The generation that brought them: newer ones replace older ones.
+    pub revision: Generation,
+}
+
+impl std::fmt::Debug for VoiceCredentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VoiceCredentials")
+            .field("guild_id", &self.guild_id)
+            .field("channel_id", &self.channel_id)
+            .field("endpoint", &self.endpoint)
+            .field("revision", &self.revision)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What shall be: the whole of what a worker is told, but for the voice credentials.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Desired {
+    /// Rises by one at every change.
+    pub generation: Generation,
+    /// Nothing plays when it is none.
+    pub current: Option<Item>,
+    /// The generation that set `current`: older reports are about something else.
+    pub current_set_at: Generation,
+    /// Opened ahead.
+    pub next: Option<Item>,
+    /// Whether playback is held.
+    pub paused: bool,
+    /// Whether the account shall be in the voice channel.
+    pub in_channel: bool,
+    /// Where playback starts.
+    pub anchor: Anchor,
+}
+
+/// Why the last item ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EndReason {
+    /// It played to its end.
+    Finished,
+    /// Somebody skipped it, or another item took its place.
+    Skipped,
+    /// Somebody stopped the party, or Discord put the bot out.
+    Stopped,
+    /// No source of it could be played on.
+    Failed,
+}
+
+impl EndReason {
+    /// As the contract and the tables spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Finished => "finished",
+            Self::Skipped => "skipped",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// The end that a slow poller must still see: it stays until the next play.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// Of the item that ended.
+    pub queue_entry_id: i64,
+    /// Of the item that ended.
+    pub title: String,
+    /// Why.
+    pub reason: EndReason,
+    /// Where it ended.
+    pub position_ms: u64,
+    /// Its duration, where it was known.
+    pub duration_ms: Option<u64>,
+}
+
+/// `watch_party_sessions.status`; the values are those of the bot's tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SessionStatus {
+    /// Made; nothing was played yet.
+    Draft,
+    /// Something shall play, and there is no worker to play it.
+    Queued,
+    /// Loading.
+    Connecting,
+    /// Playing.
+    Playing,
+    /// Paused.
+    Paused,
+    /// Stopped, or the last item ended.
+    Stopped,
+    /// The last item failed.
+    Error,
+}
+
+impl SessionStatus {
+    /// As the table spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Draft => "draft",
+            Self::Queued => "queued",
+            Self::Connecting => "connecting",
+            Self::Playing => "playing",
+            Self::Paused => "paused",
+            Self::Stopped => "stopped",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// The durable part of a session: what a scheduler that starts anew must know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionRecord {
+    /// The caller's id.
+    pub id: SessionId,
+    /// Made at creation.
+    pub worker_session_id: String,
+    /// Discord snowflakes, as digit strings.
+    pub guild_id: String,
+    /// The channel asked for.
+    pub voice_channel_id: String,
+    /// Where the party's messages go.
+    pub text_channel_id: String,
+    /// Unix milliseconds.
+    pub created_at: i64,
+    /// Unix milliseconds.
+    pub updated_at: i64,
+    /// What shall be.
+    pub desired: Desired,
+    /// Who carries it out.
+    pub lease: Option<Lease>,
+    /// The newest token ever granted: it outlives its lease.
+    pub last_token: FencingToken,
+    /// The `(account, guild)` that the session holds.
+    pub account: Option<AccountId>,
+    /// Not in clear in the store.
+    pub voice: Option<VoiceCredentials>,
+    /// How the last item ended.
+    pub ended: Option<Ended>,
+    /// Whether the party was stopped: `stopped` rather than `ended`.
+    pub stopped: bool,
+    /// The last failure that people should read.
+    pub last_error: Option<Failure>,
+    /// The last media position known, at most a checkpoint old.
+    pub position_ms: u64,
+    /// The duration, where it is known.
+    pub duration_ms: Option<u64>,
+}

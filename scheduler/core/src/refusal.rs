@@ -1,0 +1,103 @@
+//! Why a call was refused. Nothing was changed by a refused call.
+
+use serde::{Deserialize, Serialize};
+
+/// The class of a refusal: what a caller can do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalKind {
+    /// The input is wrong; the same again is refused again.
+    Invalid,
+    /// There is no such session.
+    NotFound,
+    /// It contradicts what is there.
+    Conflict,
+    /// The session's state does not allow it.
+    Precondition,
+    /// There is no room now; try again later.
+    Capacity,
+}
+
+/// A refusal with its stable code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// What a caller can do about it.
+    pub kind: RefusalKind,
+    /// Stable, of `docs/errors.md`.
+    pub code: String,
+    /// One sentence that says what to do next.
+    pub message: String,
+    /// The field at fault, in the API's spelling.
+    pub field: Option<String>,
+}
+
+impl Refusal {
+    fn new(kind: RefusalKind, code: &str, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            code: code.to_owned(),
+            message: message.into(),
+            field: None,
+        }
+    }
+
+    /// Bad input that names its field.
+    pub fn invalid(field: &str, code: &str, message: impl Into<String>) -> Self {
+        Self {
+            field: Some(field.to_owned()),
+            ..Self::new(RefusalKind::Invalid, code, message)
+        }
+    }
+
+    /// Whether the same call may succeed later without any other change by the caller.
+    pub fn is_retryable(&self) -> bool {
+        self.kind == RefusalKind::Capacity
+    }
+
+    pub(crate) fn not_found(session: &crate::SessionId) -> Self {
+        Self::new(
+            RefusalKind::NotFound,
+            "session_not_found",
+            format!("there is no session {session}; create it first"),
+        )
+    }
+
+    pub(crate) fn conflict(session: &crate::SessionId) -> Self {
+        Self::new(
+            RefusalKind::Conflict,
+            "session_conflict",
+            format!(
+                "session {session} exists already for another guild or voice channel; use a new id"
+            ),
+        )
+    }
+
+    pub(crate) fn nothing_playing() -> Self {
+        Self::new(
+            RefusalKind::Precondition,
+            "nothing_playing",
+            "nothing is playing in this session; play something first",
+        )
+    }
+
+    pub(crate) fn seek_out_of_range(message: String) -> Self {
+        Self::invalid("position_ms", "seek_out_of_range", message)
+    }
+
+    pub(crate) fn no_free_account() -> Self {
+        Self::new(
+            RefusalKind::Capacity,
+            "no_free_account",
+            "no Discord account is free for this server; stop another party in it or add an account",
+        )
+    }
+
+    pub(crate) fn command_id_reused() -> Self {
+        Self::new(
+            RefusalKind::Conflict,
+            "command_id_reused",
+            "this command id was used for another request; use a new one",
+        )
+    }
+}

@@ -1,0 +1,336 @@
+//! The state machine's state and its front door.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::command::RecentCommands;
+use crate::effect::Answer;
+use crate::lease::Worker;
+use crate::session::Waiter;
+use crate::timers::{Timer, Timers};
+use crate::{
+    AccountId, Call, CommandId, CommandOutcome, CommandRecord, Effect, Epoch, Event, Millis, Now,
+    PlaybackState, Refusal, Request, SchedulerTiming, Session, SessionId, SessionRecord,
+    SessionView, Step, WorkerId, Write,
+};
+
+/// All sessions, workers and accounts of one leader.
+#[derive(Debug)]
+pub struct Scheduler {
+    pub(crate) epoch: Epoch,
+    pub(crate) timing: SchedulerTiming,
+    pub(crate) sessions: BTreeMap<SessionId, Session>,
+    pub(crate) workers: BTreeMap<WorkerId, Worker>,
+    /// Accounts that have been connected at least once.
+    pub(crate) accounts: BTreeSet<AccountId>,
+    /// Who holds `(account, guild)`.
+    pub(crate) leased: BTreeMap<(AccountId, u64), SessionId>,
+    pub(crate) timers: Timers,
+    /// Silent leases of an earlier leader are unknown, not suspect, until then.
+    pub(crate) unknown_until: Millis,
+    recent: RecentCommands,
+}
+
+impl Scheduler {
+    /// A leader that has just loaded what is durable.
+    pub fn load(
+        epoch: Epoch,
+        timing: SchedulerTiming,
+        records: impl IntoIterator<Item = SessionRecord>,
+        now: Now,
+    ) -> Self {
+        let mut scheduler = Self {
+            epoch,
+            timing,
+            sessions: BTreeMap::new(),
+            workers: BTreeMap::new(),
+            accounts: BTreeSet::new(),
+            leased: BTreeMap::new(),
+            timers: Timers::default(),
+            unknown_until: now.monotonic.after(timing.reattach_grace_ms),
+            recent: RecentCommands::default(),
+        };
+        scheduler
+            .timers
+            .at(scheduler.unknown_until, Timer::Reattach);
+        scheduler.timers.at(
+            now.monotonic.after(timing.position_checkpoint_ms),
+            Timer::Checkpoint,
+        );
+        for record in records {
+            let session = Session::new(record);
+            let record = &session.record;
+            if let Some(account) = record.account {
+                scheduler
+                    .leased
+                    .insert((account, session.guild()), record.id.clone());
+                let generation = record.desired.generation;
+                // Whatever this session waited for, its deadline died with the last leader.
+                if !record.desired.in_channel {
+                    scheduler.timers.at(
+                        now.monotonic.after(timing.voice_event_wait_ms),
+                        Timer::ReleaseAccount(record.id.clone(), generation),
+                    );
+                } else if record.desired.current.is_none() {
+                    scheduler.timers.at(
+                        now.monotonic.after(timing.idle_leave_ms),
+                        Timer::IdleLeave(record.id.clone(), generation),
+                    );
+                }
+            }
+            scheduler.sessions.insert(record.id.clone(), session);
+        }
+        scheduler
+    }
+
+    /// Takes one event in. See the crate's mental model for what to do with the outcome.
+    pub fn handle(&mut self, event: Event, now: Now) -> Step {
+        let mut step = Step::default();
+        match event {
+            Event::Call(call) => self.call(&call, now, &mut step),
+            Event::Tick => self.tick(now, &mut step),
+            Event::Attached(registration) => self.attached(*registration, now, &mut step),
+            Event::Beat {
+                worker,
+                incarnation,
+                free_millicores,
+                observed,
+            } => {
+                self.beat(
+                    &worker,
+                    &incarnation,
+                    free_millicores,
+                    observed,
+                    now,
+                    &mut step,
+                );
+            }
+            Event::Detached {
+                worker,
+                incarnation,
+            } => self.detached(&worker, &incarnation, now),
+            Event::AccountReady { account, resumed } => {
+                self.account_ready(account, resumed, &mut step);
+            }
+            Event::Credentials {
+                account,
+                credentials,
+            } => {
+                self.credentials(account, credentials, now, &mut step);
+            }
+            Event::VoiceLeft {
+                account,
+                guild_id,
+                asked,
+            } => {
+                self.voice_left(account, guild_id, asked, now, &mut step);
+            }
+            Event::JoinFailed {
+                account,
+                guild_id,
+                reason,
+            } => {
+                self.join_failed(account, guild_id, reason, now, &mut step);
+            }
+        }
+        step
+    }
+
+    /// When the next [`Event::Tick`] is due.
+    pub fn next_deadline(&self) -> Option<Millis> {
+        self.timers.next()
+    }
+
+    /// Whether a retry with this command id is known without asking the store.
+    pub fn remembers(&self, command: &CommandId) -> bool {
+        self.recent.get(command).is_some()
+    }
+
+    /// One session as callers see it.
+    pub fn view(&self, id: &SessionId, now: Now) -> Option<SessionView> {
+        let session = self.sessions.get(id)?;
+        Some(session.view(self.lease_alive(id, now.monotonic)))
+    }
+
+    /// All sessions, by id.
+    pub fn views(&self, now: Now) -> Vec<SessionView> {
+        self.sessions
+            .keys()
+            .filter_map(|id| self.view(id, now))
+            .collect()
+    }
+
+    /// Whether some worker is attached and heard of.
+    pub fn has_worker(&self, now: Now) -> bool {
+        self.workers
+            .iter()
+            .any(|(id, worker)| self.is_alive(id, &worker.incarnation, now.monotonic))
+    }
+
+    /// Whether some account has been connected.
+    pub fn has_account(&self) -> bool {
+        !self.accounts.is_empty()
+    }
+
+    fn call(&mut self, call: &Call, now: Now, step: &mut Step) {
+        let known = self
+            .recent
+            .get(&call.command)
+            .cloned()
+            .or_else(|| call.known.clone());
+        let (outcome, changed) = match known {
+            Some(known)
+                if known.request_hash != call.request_hash || known.session != call.session =>
+            {
+                (CommandOutcome::Refused(Refusal::command_id_reused()), false)
+            }
+            Some(known) => (known.outcome, false),
+            None => {
+                let outcome = match self.carry_out(call, now, step) {
+                    Ok((created, generation)) => CommandOutcome::Accepted {
+                        created,
+                        generation,
+                    },
+                    Err(refusal) => CommandOutcome::Refused(refusal),
+                };
+                // Strangers cannot fill the table, and what may be tried again is not remembered.
+                let remember = self.sessions.contains_key(&call.session)
+                    && !matches!(&outcome, CommandOutcome::Refused(r) if r.is_retryable());
+                (outcome, remember)
+            }
+        };
+        if changed {
+            let record = CommandRecord {
+                id: call.command.clone(),
+                session: call.session.clone(),
+                request_hash: call.request_hash,
+                outcome: outcome.clone(),
+            };
+            step.writes.push(Write::Command(Box::new(record.clone())));
+            self.recent.insert(record);
+        }
+        match outcome {
+            CommandOutcome::Refused(refusal) => {
+                step.effects.push(Effect::Answer {
+                    call: call.id,
+                    result: Err(refusal),
+                });
+            }
+            CommandOutcome::Accepted {
+                created,
+                generation,
+            } => {
+                let waits = !matches!(call.request, Request::Create { .. });
+                self.answer(call, created, generation, waits, now, step);
+            }
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        call: &Call,
+        now: Now,
+        step: &mut Step,
+    ) -> Result<(bool, crate::Generation), Refusal> {
+        match &call.request {
+            Request::Create { .. } => self.create(call, now, step),
+            Request::Play(item) => self
+                .play(&call.session, item, now, step)
+                .map(|g| (false, g)),
+            Request::Control(action) => self
+                .control(&call.session, *action, now, step)
+                .map(|g| (false, g)),
+        }
+    }
+
+    fn answer(
+        &mut self,
+        call: &Call,
+        created: bool,
+        generation: crate::Generation,
+        waits: bool,
+        now: Now,
+        step: &mut Step,
+    ) {
+        let alive = self.lease_alive(&call.session, now.monotonic);
+        let Some(session) = self.sessions.get_mut(&call.session) else {
+            return;
+        };
+        let settled = session.has_settled(generation);
+        if waits && !settled {
+            let deadline = now.monotonic.after(self.timing.call_wait_ms);
+            session.wait(
+                Waiter {
+                    call: call.id,
+                    generation,
+                    created,
+                    deadline,
+                },
+                &mut self.timers,
+            );
+        } else {
+            let result = Ok(Box::new(Answer {
+                view: session.view(alive),
+                created,
+                settled: settled || !waits,
+            }));
+            step.effects.push(Effect::Answer {
+                call: call.id,
+                result,
+            });
+        }
+    }
+
+    fn tick(&mut self, now: Now, step: &mut Step) {
+        while let Some(timer) = self.timers.pop_due(now.monotonic) {
+            match timer {
+                Timer::CallWait(session) => self.answer_settled(&session, now, step),
+                Timer::Suspect(worker, incarnation) => {
+                    self.judge_worker(&worker, &incarnation, now, step);
+                }
+                Timer::Reattach => self.place_unserved(now, step),
+                Timer::IdleLeave(session, generation) => {
+                    self.idle_leave(&session, generation, now, step);
+                }
+                Timer::JudgeVoice(session, lost) => self.judge_voice(&session, lost, now, step),
+                Timer::ReleaseAccount(session, generation) => {
+                    if self.is_at(&session, generation) {
+                        self.release(&session, now, step);
+                    }
+                }
+                Timer::Checkpoint => self.checkpoint(now, step),
+            }
+        }
+    }
+
+    pub(crate) fn is_at(&self, session: &SessionId, generation: crate::Generation) -> bool {
+        self.sessions
+            .get(session)
+            .is_some_and(|session| session.record.desired.generation == generation)
+    }
+
+    /// Positions of what plays, so that a leader that starts anew is at most a checkpoint behind.
+    fn checkpoint(&mut self, now: Now, step: &mut Step) {
+        let ids: Vec<SessionId> = self
+            .sessions
+            .values()
+            .filter(|session| session.playback() == PlaybackState::Playing)
+            .map(|session| session.record.id.clone())
+            .collect();
+        for id in ids {
+            let alive = self.lease_alive(&id, now.monotonic);
+            let Some(session) = self.sessions.get_mut(&id) else {
+                continue;
+            };
+            session.record.position_ms = session.position_at(now.monotonic);
+            let mut view = session.view(alive);
+            view.position.media_ms = session.record.position_ms;
+            step.writes.push(Write::WorkerState(Box::new(
+                crate::effect::WorkerStateRow { view },
+            )));
+        }
+        self.timers.at(
+            now.monotonic.after(self.timing.position_checkpoint_ms),
+            Timer::Checkpoint,
+        );
+    }
+}

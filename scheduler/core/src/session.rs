@@ -1,0 +1,205 @@
+//! One session in memory: its durable record, and what is known of it only while this scheduler runs.
+
+use crate::timers::{Timer, Timers};
+use crate::{
+    Anchor, CallId, Desired, Effect, EndReason, Ended, Failure, Fence, Generation, Millis, Now,
+    Observed, QueueRow, QueueStatus, SessionRecord, Step, WorkerStateRow, Write,
+};
+
+/// Somebody waits until the worker has carried out a generation.
+#[derive(Debug, Clone)]
+pub(crate) struct Waiter {
+    pub(crate) call: CallId,
+    pub(crate) generation: Generation,
+    pub(crate) created: bool,
+    pub(crate) deadline: Millis,
+}
+
+/// A session: the durable record and the volatile rest.
+#[derive(Debug, Clone)]
+pub struct Session {
+    pub(crate) record: SessionRecord,
+    /// The newest report under the present lease.
+    pub(crate) observed: Option<Observed>,
+    pub(crate) waiters: Vec<Waiter>,
+    /// Fresh credentials asked for since voice was last connected.
+    pub(crate) refreshes: u32,
+    /// The revision whose loss has been judged already.
+    pub(crate) judged: Option<Generation>,
+    /// Given up on voice until the next play.
+    pub(crate) voice_failed: bool,
+}
+
+impl Session {
+    pub(crate) fn new(record: SessionRecord) -> Self {
+        Self {
+            record,
+            observed: None,
+            waiters: Vec::new(),
+            refreshes: 0,
+            judged: None,
+            voice_failed: false,
+        }
+    }
+
+    /// The durable part.
+    pub fn record(&self) -> &SessionRecord {
+        &self.record
+    }
+
+    /// The guild as Discord's number; checked when the session was made.
+    pub(crate) fn guild(&self) -> u64 {
+        self.record.guild_id.parse().unwrap_or_default()
+    }
+
+    pub(crate) fn channel(&self) -> u64 {
+        self.record.voice_channel_id.parse().unwrap_or_default()
+    }
+
+    /// The newest report, if it is about the current item.
+    pub(crate) fn observed_current(&self) -> Option<&Observed> {
+        self.observed.as_ref().filter(|observed| {
+            self.record.desired.current.is_some()
+                && observed.fence.generation >= self.record.desired.current_set_at
+        })
+    }
+
+    /// Media time as well as it is known at `now`.
+    pub(crate) fn position_at(&self, now: Millis) -> u64 {
+        let desired = &self.record.desired;
+        match self.observed_current() {
+            Some(observed) if observed.fence.generation >= desired.anchor.set_at => {
+                let position = observed.position.at(now);
+                self.record
+                    .duration_ms
+                    .map_or(position, |duration| position.min(duration))
+            }
+            // A seek that the worker has not carried out yet counts as done: it was acknowledged.
+            _ if desired.anchor.set_at > Generation::default() => {
+                self.record.position_ms.max(desired.anchor.position_ms)
+            }
+            _ => self.record.position_ms,
+        }
+    }
+
+    /// A change of what shall be: the generation rises by one.
+    pub(crate) fn change(&mut self, now: Now, change: impl FnOnce(&mut Desired, Generation)) {
+        let generation = self.record.desired.generation.next();
+        self.record.desired.generation = generation;
+        change(&mut self.record.desired, generation);
+        self.record.updated_at = now.wall_ms;
+    }
+
+    /// Moves the anchor to where playback is, for a worker that has to start from nothing.
+    pub(crate) fn anchor_at(&mut self, position_ms: u64, now: Now) {
+        self.record.position_ms = position_ms;
+        self.change(now, |desired, generation| {
+            desired.anchor = Anchor {
+                position_ms,
+                set_at: generation,
+            };
+        });
+    }
+
+    /// Ends the current item, if there is one: sticky until the next play.
+    pub(crate) fn end_current(
+        &mut self,
+        reason: EndReason,
+        failure: Option<Failure>,
+        now: Now,
+        step: &mut Step,
+    ) {
+        let position_ms = self.position_at(now.monotonic);
+        let Some(item) = self.record.desired.current.take() else {
+            return;
+        };
+        let duration_ms = self.record.duration_ms;
+        self.record.ended = Some(Ended {
+            queue_entry_id: item.queue_entry_id,
+            title: item.title.clone(),
+            reason,
+            position_ms: match (reason, duration_ms) {
+                (EndReason::Finished, Some(duration)) => duration,
+                _ => position_ms,
+            },
+            duration_ms,
+        });
+        let status = match reason {
+            EndReason::Finished => QueueStatus::Played,
+            EndReason::Skipped | EndReason::Stopped => QueueStatus::Skipped,
+            EndReason::Failed => QueueStatus::Failed,
+        };
+        step.event(
+            &self.record.id,
+            "ended",
+            serde_json::json!({
+                "queueEntryId": item.queue_entry_id,
+                "reason": reason.as_str(),
+                "positionMs": position_ms,
+                "error": failure.as_ref().map(|f| &f.code),
+            }),
+        );
+        if failure.is_some() {
+            self.record.last_error = failure;
+        }
+        step.writes.push(Write::Queue(Box::new(QueueRow {
+            session: self.record.id.clone(),
+            item,
+            status,
+        })));
+    }
+
+    /// The fence of the next word to the lease holder.
+    pub(crate) fn fence(&self, epoch: crate::Epoch) -> Fence {
+        Fence {
+            token: self.record.last_token,
+            epoch,
+            generation: self.record.desired.generation,
+        }
+    }
+
+    /// The whole desired record, for the worker that holds the lease.
+    pub(crate) fn lease_effect(&self, epoch: crate::Epoch) -> Option<Effect> {
+        let lease = self.record.lease.as_ref()?;
+        Some(Effect::SendLease {
+            worker: lease.worker.clone(),
+            incarnation: lease.incarnation.clone(),
+            session: self.record.id.clone(),
+            fence: self.fence(epoch),
+            desired: Box::new(self.record.desired.clone()),
+            voice: self
+                .record
+                .voice
+                .clone()
+                .filter(|_| self.record.desired.in_channel)
+                .map(Box::new),
+        })
+    }
+
+    /// Writes record and status row, and tells watchers.
+    pub(crate) fn save(&self, worker_alive: bool, step: &mut Step) {
+        step.writes.push(Write::Session(
+            Box::new(self.record.clone()),
+            self.table_status(),
+        ));
+        step.writes
+            .push(Write::WorkerState(Box::new(WorkerStateRow {
+                view: self.view(worker_alive),
+            })));
+        step.effects.push(Effect::Changed(self.record.id.clone()));
+    }
+
+    pub(crate) fn wait(&mut self, waiter: Waiter, timers: &mut Timers) {
+        timers.at(waiter.deadline, Timer::CallWait(self.record.id.clone()));
+        self.waiters.push(waiter);
+    }
+
+    /// Whether the worker has carried out `generation`, or nobody has to.
+    pub(crate) fn has_settled(&self, generation: Generation) -> bool {
+        match (&self.record.lease, &self.observed) {
+            (None, _) => !self.record.desired.in_channel,
+            (Some(_), Some(observed)) => observed.fence.generation >= generation,
+            (Some(_), None) => false,
+        }
+    }
+}

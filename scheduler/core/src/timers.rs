@@ -1,0 +1,45 @@
+//! Deadlines in order. A timer that fires is a reason to look, not a verdict: whoever armed it checks
+//! whether its cause still stands, so nothing has to be disarmed.
+
+use std::collections::BTreeSet;
+
+use crate::{Generation, Incarnation, Millis, SessionId, WorkerId};
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Timer {
+    /// A call has waited long enough.
+    CallWait(SessionId),
+    /// A worker may have been silent for too long.
+    Suspect(WorkerId, Incarnation),
+    /// Workers had time to come back after this scheduler's start.
+    Reattach,
+    /// Nothing has played for long; valid at this generation only.
+    IdleLeave(SessionId, Generation),
+    /// Discord had time to say what a lost voice connection means.
+    JudgeVoice(SessionId, Generation),
+    /// Discord had time to confirm that the account left; valid at this generation only.
+    ReleaseAccount(SessionId, Generation),
+    /// Positions are to be written.
+    Checkpoint,
+}
+
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Timers(BTreeSet<(Millis, Timer)>);
+
+impl Timers {
+    pub(crate) fn at(&mut self, when: Millis, timer: Timer) {
+        self.0.insert((when, timer));
+    }
+
+    pub(crate) fn pop_due(&mut self, now: Millis) -> Option<Timer> {
+        if self.0.first().is_some_and(|(when, _)| *when <= now) {
+            self.0.pop_first().map(|(_, timer)| timer)
+        } else {
+            None
+        }
+    }
+
+    pub(crate) fn next(&self) -> Option<Millis> {
+        self.0.first().map(|(when, _)| *when)
+    }
+}

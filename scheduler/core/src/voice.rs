@@ -1,0 +1,227 @@
+//! What the account's gateway says about voice, and what becomes of a session whose voice is lost.
+//!
+//! Only the leader sees both the worker's close code and Discord's voice states, so only it can tell a
+//! kick from a move from a lost voice server.
+
+use crate::timers::Timer;
+use crate::{
+    AccountId, Effect, EndReason, Failure, Generation, Now, Observed, Scheduler, SessionId, Step,
+    VoiceCredentials,
+};
+
+/// Discord's close code for "disconnected: moved, kicked, or the channel is gone".
+const DISCONNECTED: u16 = 4014;
+
+/// After so many refreshes without one connection the session gives up until the next play: Discord
+/// refuses for a reason that a sixth try would not change.
+const MAX_REFRESHES: u32 = 5;
+
+impl Scheduler {
+    pub(crate) fn account_ready(&mut self, account: AccountId, resumed: bool, step: &mut Step) {
+        self.accounts.insert(account);
+        if resumed {
+            return;
+        }
+        // A new gateway session has no voice states: every party of the account joins again.
+        for session in self.sessions.values() {
+            if session.record.account == Some(account) && session.record.desired.in_channel {
+                step.effects.push(Effect::JoinVoice {
+                    account,
+                    guild_id: session.guild(),
+                    channel_id: session.channel(),
+                });
+            }
+        }
+    }
+
+    pub(crate) fn credentials(
+        &mut self,
+        account: AccountId,
+        mut credentials: VoiceCredentials,
+        now: Now,
+        step: &mut Step,
+    ) {
+        let epoch = self.epoch;
+        let Some(id) = self.holder(account, credentials.guild_id) else {
+            return;
+        };
+        let alive = self.lease_alive(&id, now.monotonic);
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        if !session.record.desired.in_channel {
+            return;
+        }
+        if let Some(known) = &session.record.voice {
+            credentials.revision = known.revision;
+            if *known == credentials && session.judged != Some(known.revision) {
+                return;
+            }
+        }
+        session.change(now, |_, generation| credentials.revision = generation);
+        session.voice_failed = false;
+        session.record.voice = Some(credentials);
+        session.save(alive, step);
+        step.effects.extend(session.lease_effect(epoch));
+    }
+
+    pub(crate) fn voice_left(
+        &mut self,
+        account: AccountId,
+        guild_id: u64,
+        asked: bool,
+        now: Now,
+        step: &mut Step,
+    ) {
+        let Some(id) = self.holder(account, guild_id) else {
+            return;
+        };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        if session.record.desired.in_channel {
+            if asked {
+                // The confirmation of an earlier leave; a join has been asked for since.
+                return;
+            }
+            let failure = Failure {
+                code: "voice_kicked".to_owned(),
+                message:
+                    "the bot was disconnected from the voice channel; play again to bring it back"
+                        .to_owned(),
+            };
+            session.end_current(EndReason::Stopped, None, now, step);
+            session.record.last_error = Some(failure);
+            session.record.stopped = true;
+            session.change(now, |desired, _| desired.in_channel = false);
+            step.event(&id, "voice_kicked", serde_json::json!({}));
+        }
+        self.release(&id, now, step);
+    }
+
+    /// Gives back the lease and `(account, guild)`; the visible end state stays.
+    pub(crate) fn release(&mut self, id: &SessionId, now: Now, step: &mut Step) {
+        self.revoke(id, step);
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        let guild = session.guild();
+        session.record.voice = None;
+        if let Some(account) = session.record.account.take() {
+            self.leased.remove(&(account, guild));
+        }
+        session.record.updated_at = now.wall_ms;
+        session.save(false, step);
+        self.answer_settled(id, now, step);
+    }
+
+    pub(crate) fn join_failed(
+        &mut self,
+        account: AccountId,
+        guild_id: u64,
+        reason: String,
+        now: Now,
+        step: &mut Step,
+    ) {
+        let Some(id) = self.holder(account, guild_id) else {
+            return;
+        };
+        self.voice_fails(&id, "voice_join_failed", reason, now, step);
+    }
+
+    fn voice_fails(
+        &mut self,
+        id: &SessionId,
+        code: &str,
+        message: String,
+        now: Now,
+        step: &mut Step,
+    ) {
+        let alive = self.lease_alive(id, now.monotonic);
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        session.voice_failed = true;
+        session.record.last_error = Some(Failure {
+            code: code.to_owned(),
+            message,
+        });
+        session.record.updated_at = now.wall_ms;
+        step.event(id, "voice_failed", serde_json::json!({ "code": code }));
+        session.save(alive, step);
+    }
+
+    /// A worker lost its voice connection and may not mend it by itself.
+    pub(crate) fn judge_voice_loss(&mut self, observed: &Observed, now: Now, step: &mut Step) {
+        let Some(loss) = observed.voice_loss else {
+            return;
+        };
+        let Some(session) = self.sessions.get_mut(&observed.session) else {
+            return;
+        };
+        let revision = session.record.voice.as_ref().map(|voice| voice.revision);
+        let lost = Generation::new(loss.revision);
+        if revision != Some(lost)
+            || session.judged == Some(lost)
+            || !session.record.desired.in_channel
+        {
+            return;
+        }
+        session.judged = Some(lost);
+        step.event(
+            &observed.session,
+            "voice_lost",
+            serde_json::json!({ "closeCode": loss.close_code }),
+        );
+        if loss.close_code == Some(DISCONNECTED) {
+            // Moved or kicked: Discord's own events say which, and they arrive on another socket.
+            self.timers.at(
+                now.monotonic.after(self.timing.voice_event_wait_ms),
+                Timer::JudgeVoice(observed.session.clone(), lost),
+            );
+        } else {
+            self.refresh_voice(&observed.session.clone(), now, step);
+        }
+    }
+
+    pub(crate) fn judge_voice(
+        &mut self,
+        id: &SessionId,
+        lost: Generation,
+        now: Now,
+        step: &mut Step,
+    ) {
+        let Some(session) = self.sessions.get(id) else {
+            return;
+        };
+        let revision = session.record.voice.as_ref().map(|voice| voice.revision);
+        if revision == Some(lost) && session.record.desired.in_channel {
+            self.refresh_voice(id, now, step);
+        }
+    }
+
+    fn refresh_voice(&mut self, id: &SessionId, now: Now, step: &mut Step) {
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        let Some(account) = session.record.account else {
+            return;
+        };
+        session.refreshes += 1;
+        if session.refreshes > MAX_REFRESHES {
+            let message =
+                "Discord keeps closing the voice connection; stop and play again".to_owned();
+            self.voice_fails(id, "voice_refused", message, now, step);
+            return;
+        }
+        step.effects.push(Effect::RefreshVoice {
+            account,
+            guild_id: session.guild(),
+            channel_id: session.channel(),
+        });
+    }
+
+    fn holder(&self, account: AccountId, guild_id: u64) -> Option<SessionId> {
+        self.leased.get(&(account, guild_id)).cloned()
+    }
+}

@@ -1,0 +1,312 @@
+//! SQLite: one writer, WAL, every commit on disk before it is acknowledged.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use orb_scheduler_core::{
+    CommandId, CommandRecord, Epoch, QueueRow, SessionId, SessionRecord, Write,
+};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use sqlx::{Connection, Row, Sqlite, Transaction};
+use tokio::sync::Mutex;
+
+use crate::{AccountSession, Error, Seal, Store, rows};
+
+/// Another process (a shell, a backup) may hold the file for a moment; the leader itself has one writer.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The embedded store.
+#[derive(Debug)]
+pub struct SqliteStore {
+    /// One connection: SQLite has one writer anyway, and a queue of our own is fairer than its lock.
+    writer: Mutex<SqliteConnection>,
+    readers: SqlitePool,
+    seal: Seal,
+}
+
+impl SqliteStore {
+    /// Opens (and makes) the database, and brings its tables up to date.
+    ///
+    /// `url` is `sqlite://path/to/file`.
+    pub async fn open(url: &str, seal: Seal) -> Result<Self, Error> {
+        let options = SqliteConnectOptions::from_str(url)?
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT);
+        let mut writer = SqliteConnection::connect_with(&options).await?;
+        sqlx::migrate!("migrations/sqlite").run(&mut writer).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(2)
+            .connect_lazy_with(options.read_only(true).create_if_missing(false));
+        Ok(Self {
+            writer: Mutex::new(writer),
+            readers,
+            seal,
+        })
+    }
+
+    async fn fresh_nonce(transaction: &mut Transaction<'_, Sqlite>) -> Result<[u8; 12], Error> {
+        let random: Vec<u8> = sqlx::query_scalar("SELECT randomblob(12)")
+            .fetch_one(&mut **transaction)
+            .await?;
+        random
+            .try_into()
+            .map_err(|_| Error::corrupt("randomblob", "has another length"))
+    }
+
+    async fn apply(
+        &self,
+        transaction: &mut Transaction<'_, Sqlite>,
+        write: Write,
+        wall_ms: i64,
+    ) -> Result<(), Error> {
+        match write {
+            Write::Session(record, status) => {
+                let nonce = Self::fresh_nonce(transaction).await?;
+                let current = record.desired.current.as_ref();
+                sqlx::query(
+                    "INSERT INTO watch_party_sessions (id, guild_id, voice_channel_id, text_channel_id, \
+                     status, worker_session_id, created_at, updated_at, record, voice_sealed, title) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
+                     ON CONFLICT (id) DO UPDATE SET text_channel_id = ?4, status = ?5, updated_at = ?8, \
+                     record = ?9, voice_sealed = ?10, title = ?11, current_queue_entry_id = \
+                     (SELECT id FROM watch_party_queue WHERE session_id = ?1 AND external_id = ?12)",
+                )
+                .bind(record.id.as_str())
+                .bind(&record.guild_id)
+                .bind(&record.voice_channel_id)
+                .bind(&record.text_channel_id)
+                .bind(status.as_str())
+                .bind(&record.worker_session_id)
+                .bind(record.created_at)
+                .bind(record.updated_at)
+                .bind(rows::record_json(&record)?)
+                .bind(rows::sealed_voice(&self.seal, nonce, record.voice.as_ref())?)
+                .bind(current.map(|item| item.title.as_str()))
+                .bind(current.map(|item| item.queue_entry_id))
+                .execute(&mut **transaction)
+                .await?;
+            }
+            Write::Queue(row) => Self::write_queue(transaction, &row, wall_ms).await?,
+            Write::Event(event) => {
+                sqlx::query(
+                    "INSERT INTO watch_party_events (session_id, event_type, payload_json, created_at) \
+                     VALUES (?, ?, ?, ?)",
+                )
+                .bind(event.session.as_str())
+                .bind(event.event_type)
+                .bind(event.payload.to_string())
+                .bind(wall_ms)
+                .execute(&mut **transaction)
+                .await?;
+            }
+            Write::WorkerState(row) => {
+                let view = row.view;
+                sqlx::query(
+                    "INSERT INTO watch_party_worker_state (session_id, worker_status, playback_state, \
+                     current_title, position_seconds, duration_seconds, last_error, updated_at, position_ms) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
+                     ON CONFLICT (session_id) DO UPDATE SET worker_status = ?2, playback_state = ?3, \
+                     current_title = ?4, position_seconds = ?5, duration_seconds = ?6, last_error = ?7, \
+                     updated_at = ?8, position_ms = ?9",
+                )
+                .bind(view.id.as_str())
+                .bind(view.worker_status.as_str())
+                .bind(view.playback.as_str())
+                .bind(view.title)
+                .bind((view.position.media_ms / 1000) as i64)
+                .bind(view.duration_ms.map(|ms| (ms / 1000) as i64))
+                .bind(view.last_error.map(|failure| failure.message))
+                .bind(wall_ms)
+                .bind(view.position.media_ms as i64)
+                .execute(&mut **transaction)
+                .await?;
+            }
+            Write::Command(command) => {
+                let outcome = serde_json::to_string(&command.outcome)
+                    .map_err(|error| Error::corrupt("commands", error))?;
+                sqlx::query(
+                    "INSERT INTO commands (id, session_id, request_hash, outcome, created_at) \
+                     VALUES (?, ?, ?, ?, ?)",
+                )
+                .bind(&command.id.0)
+                .bind(command.session.as_str())
+                .bind(command.request_hash.as_slice())
+                .bind(outcome)
+                .bind(wall_ms)
+                .execute(&mut **transaction)
+                .await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_queue(
+        transaction: &mut Transaction<'_, Sqlite>,
+        row: &QueueRow,
+        wall_ms: i64,
+    ) -> Result<(), Error> {
+        let item = &row.item;
+        sqlx::query(
+            "INSERT INTO watch_party_queue (session_id, position, media_type, jellyfin_source_id, title, \
+             year, runtime, poster_url, status, created_at, external_id) \
+             VALUES (?1, (SELECT coalesce(max(position), 0) + 1 FROM watch_party_queue WHERE session_id = ?1), \
+             ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
+             ON CONFLICT (session_id, external_id) DO UPDATE SET status = ?8, media_type = ?2, \
+             jellyfin_source_id = ?3, title = ?4, year = ?5, runtime = ?6, poster_url = ?7",
+        )
+        .bind(row.session.as_str())
+        .bind(&item.media_type)
+        .bind(&item.source_id)
+        .bind(&item.title)
+        .bind(&item.year)
+        .bind(item.duration_ms.map(|ms| (ms / 1000) as i64))
+        .bind(&item.poster_url)
+        .bind(row.status.as_str())
+        .bind(wall_ms)
+        .bind(item.queue_entry_id)
+        .execute(&mut **transaction)
+        .await?;
+        Ok(())
+    }
+}
+
+/// The fence: locks the leader's row by writing to it, and fails when another epoch stands there.
+async fn fence(transaction: &mut Transaction<'_, Sqlite>, epoch: Epoch) -> Result<(), Error> {
+    let locked = sqlx::query("UPDATE leader SET epoch = epoch WHERE only_row = 1 AND epoch = ?")
+        .bind(epoch.get() as i64)
+        .execute(&mut **transaction)
+        .await?;
+    if locked.rows_affected() == 1 {
+        Ok(())
+    } else {
+        Err(Error::NotLeader { epoch })
+    }
+}
+
+impl Store for SqliteStore {
+    async fn lead(&self, at_least: Epoch) -> Result<Epoch, Error> {
+        let mut writer = self.writer.lock().await;
+        let epoch: i64 = sqlx::query_scalar(
+            "UPDATE leader SET epoch = max(epoch + 1, ?) WHERE only_row = 1 RETURNING epoch",
+        )
+        .bind(at_least.get() as i64)
+        .fetch_one(&mut *writer)
+        .await?;
+        Ok(Epoch::new(epoch as u64))
+    }
+
+    async fn load(&self) -> Result<Vec<SessionRecord>, Error> {
+        let mut writer = self.writer.lock().await;
+        let rows = sqlx::query(
+            "SELECT s.record, s.voice_sealed, w.position_ms FROM watch_party_sessions s \
+             LEFT JOIN watch_party_worker_state w ON w.session_id = s.id",
+        )
+        .fetch_all(&mut *writer)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let json: String = row.try_get(0)?;
+                let sealed: Option<Vec<u8>> = row.try_get(1)?;
+                rows::record(&self.seal, &json, sealed.as_deref(), row.try_get(2)?)
+            })
+            .collect()
+    }
+
+    async fn commit(&self, epoch: Epoch, writes: Vec<Write>, wall_ms: i64) -> Result<(), Error> {
+        let mut writer = self.writer.lock().await;
+        let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
+        fence(&mut transaction, epoch).await?;
+        for write in writes {
+            self.apply(&mut transaction, write, wall_ms).await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    async fn command(&self, id: &CommandId) -> Result<Option<CommandRecord>, Error> {
+        let row =
+            sqlx::query("SELECT session_id, request_hash, outcome FROM commands WHERE id = ?")
+                .bind(&id.0)
+                .fetch_optional(&self.readers)
+                .await?;
+        let Some(row) = row else { return Ok(None) };
+        let hash: Vec<u8> = row.try_get(1)?;
+        let outcome: String = row.try_get(2)?;
+        Ok(Some(CommandRecord {
+            id: id.clone(),
+            session: SessionId::new(row.try_get::<String, _>(0)?),
+            request_hash: hash
+                .try_into()
+                .map_err(|_| Error::corrupt("commands", "the hash has another length"))?,
+            outcome: serde_json::from_str(&outcome)
+                .map_err(|error| Error::corrupt("commands", error))?,
+        }))
+    }
+
+    async fn forget_commands(&self, epoch: Epoch, before_ms: i64) -> Result<(), Error> {
+        let mut writer = self.writer.lock().await;
+        let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
+        fence(&mut transaction, epoch).await?;
+        sqlx::query("DELETE FROM commands WHERE created_at < ?")
+            .bind(before_ms)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    async fn account_sessions(&self) -> Result<Vec<AccountSession>, Error> {
+        let rows = sqlx::query("SELECT account_id, sealed FROM account_sessions")
+            .fetch_all(&self.readers)
+            .await?;
+        let mut sessions = Vec::with_capacity(rows.len());
+        for row in rows {
+            let id: String = row.try_get(0)?;
+            let sealed: Vec<u8> = row.try_get(1)?;
+            let account_id = id
+                .parse()
+                .map_err(|error| Error::corrupt("account_sessions", error))?;
+            // What does not open was sealed with other tokens: those accounts identify anew.
+            if let Some(clear) = self.seal.open(&sealed)
+                && let Ok(session) = String::from_utf8(clear)
+            {
+                sessions.push(AccountSession {
+                    account_id,
+                    session,
+                });
+            }
+        }
+        Ok(sessions)
+    }
+
+    async fn save_account_sessions(
+        &self,
+        epoch: Epoch,
+        sessions: Vec<AccountSession>,
+        wall_ms: i64,
+    ) -> Result<(), Error> {
+        let mut writer = self.writer.lock().await;
+        let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
+        fence(&mut transaction, epoch).await?;
+        for session in sessions {
+            let nonce = Self::fresh_nonce(&mut transaction).await?;
+            sqlx::query(
+                "INSERT INTO account_sessions (account_id, sealed, updated_at) VALUES (?1, ?2, ?3) \
+                 ON CONFLICT (account_id) DO UPDATE SET sealed = ?2, updated_at = ?3",
+            )
+            .bind(session.account_id.to_string())
+            .bind(self.seal.close(nonce, session.session.as_bytes()))
+            .bind(wall_ms)
+            .execute(&mut *transaction)
+            .await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+}
