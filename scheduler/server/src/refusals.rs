@@ -1,0 +1,70 @@
+//! Refusals as gRPC statuses with `google.rpc` details: reason = stable code, field, retry delay.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use orb_scheduler_core::{Refusal, RefusalKind};
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+const DOMAIN: &str = "orb.v1";
+
+/// Capacity comes back when somebody stops a party or a worker attaches: seconds, not minutes.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+pub(crate) fn status(refusal: &Refusal) -> Status {
+    let code = match refusal.kind {
+        RefusalKind::Invalid => Code::InvalidArgument,
+        RefusalKind::NotFound => Code::NotFound,
+        RefusalKind::Conflict => Code::AlreadyExists,
+        RefusalKind::Precondition => Code::FailedPrecondition,
+        RefusalKind::Capacity => Code::ResourceExhausted,
+    };
+    let mut details = ErrorDetails::new();
+    details.set_error_info(&refusal.code, DOMAIN, HashMap::new());
+    if let Some(field) = &refusal.field {
+        details.add_bad_request_violation(field, &refusal.message);
+    }
+    if refusal.is_retryable() {
+        details.set_retry_info(Some(RETRY_AFTER));
+    }
+    Status::with_error_details(code, refusal.message.clone(), details)
+}
+
+pub(crate) fn unauthenticated() -> Status {
+    with_code(
+        Code::Unauthenticated,
+        "unauthorized",
+        "send `authorization: Bearer <token>` with a valid token",
+    )
+}
+
+/// The leader could not commit, or is shutting down: nothing was changed.
+pub(crate) fn unavailable() -> Status {
+    let mut details = ErrorDetails::new();
+    details.set_error_info("scheduler_unavailable", DOMAIN, HashMap::new());
+    details.set_retry_info(Some(Duration::from_secs(1)));
+    Status::with_error_details(
+        Code::Unavailable,
+        "the scheduler cannot take the call now and changed nothing; try again",
+        details,
+    )
+}
+
+pub(crate) fn missing(field: &str) -> Status {
+    status(&Refusal::invalid(field, "missing_field", "is required"))
+}
+
+fn with_code(code: Code, reason: &str, message: &str) -> Status {
+    let mut details = ErrorDetails::new();
+    details.set_error_info(reason, DOMAIN, HashMap::new());
+    Status::with_error_details(code, message, details)
+}
+
+pub(crate) fn worker_id_taken(worker: &str) -> Status {
+    with_code(
+        Code::AlreadyExists,
+        "worker_id_taken",
+        &format!("another process is attached as worker {worker}; set a different ORB_WORKER_ID"),
+    )
+}

@@ -1,0 +1,102 @@
+//! The gRPC server: both services, health, reflection, bearer tokens.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use orb_jellyfin::SourcePolicy;
+use orb_proto::v1;
+use orb_proto::v1::session_service_server::SessionServiceServer;
+use orb_proto::v1::worker_service_server::WorkerServiceServer;
+use secrecy::SecretString;
+use tokio_stream::Stream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+use tonic::transport::server::Connected;
+
+use crate::attach::{Attach, WorkerTiming};
+use crate::auth::BearerCheck;
+use crate::session_service::Sessions;
+use crate::{Error, LeaderHandle};
+
+/// Both ends ask whether the other is there: a machine that vanished is noticed between beats.
+const KEEPALIVE: Duration = Duration::from_secs(5);
+
+/// What the server needs to know.
+pub struct ServerConfig {
+    /// Calls must bear one of these.
+    pub tokens: Vec<SecretString>,
+    /// Which sources may be played.
+    pub sources: SourcePolicy,
+    /// Told to workers.
+    pub heartbeat_playing: Duration,
+    /// Told to workers.
+    pub heartbeat_idle: Duration,
+    /// Told to workers.
+    pub self_stop_after: Duration,
+    /// How often a watcher hears of a session that plays.
+    pub watch_interval: Duration,
+}
+
+/// The scheduler's gRPC face; cloned for each listener.
+#[derive(Clone)]
+pub struct SchedulerServer {
+    leader: LeaderHandle,
+    config: Arc<ServerConfig>,
+}
+
+impl SchedulerServer {
+    /// A server in front of `leader`.
+    pub fn new(leader: LeaderHandle, config: ServerConfig) -> Self {
+        Self {
+            leader,
+            config: Arc::new(config),
+        }
+    }
+
+    /// Serves connections until cancelled. Open streams end with it.
+    pub async fn serve<I, C, E>(self, incoming: I, cancel: CancellationToken) -> Result<(), Error>
+    where
+        I: Stream<Item = Result<C, E>>,
+        C: tokio::io::AsyncRead + tokio::io::AsyncWrite + Connected + Unpin + Send + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let (reporter, health) = tonic_health::server::health_reporter();
+        reporter
+            .set_serving::<SessionServiceServer<Sessions>>()
+            .await;
+        let reflection = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(v1::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .build_v1()?;
+        let bearer = BearerCheck::new(&self.config.tokens);
+        let sessions = Sessions {
+            leader: self.leader.clone(),
+            sources: Arc::new(self.config.sources.clone()),
+            watch_interval: self.config.watch_interval,
+            cancel: cancel.clone(),
+        };
+        let attach = Attach {
+            leader: self.leader.clone(),
+            timing: WorkerTiming {
+                heartbeat_playing: self.config.heartbeat_playing,
+                heartbeat_idle: self.config.heartbeat_idle,
+                self_stop_after: self.config.self_stop_after,
+            },
+            cancel: cancel.clone(),
+        };
+        Server::builder()
+            .http2_keepalive_interval(Some(KEEPALIVE))
+            .http2_keepalive_timeout(Some(KEEPALIVE))
+            .tcp_nodelay(true)
+            .add_service(health)
+            .add_service(reflection)
+            .add_service(SessionServiceServer::with_interceptor(
+                sessions,
+                bearer.clone(),
+            ))
+            .add_service(WorkerServiceServer::with_interceptor(attach, bearer))
+            .serve_with_incoming_shutdown(incoming, cancel.cancelled_owned())
+            .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,55 @@
+//! Sources are checked before anything is stored, whoever calls.
+
+use orb_jellyfin::SourcePolicy;
+use orb_proto::v1;
+use orb_scheduler_core::{Item, Refusal};
+
+/// A checked item, with its sources rewritten.
+pub(crate) fn item(policy: &SourcePolicy, item: v1::Item) -> Result<Item, Refusal> {
+    let stream_url = checked(policy, "item.stream_url", &item.stream_url)?
+        .ok_or_else(|| Refusal::invalid("item.stream_url", "missing_field", "is required"))?;
+    let download_url = checked(policy, "item.download_url", &item.download_url)?;
+    let duration_ms = u64::try_from(item.duration_ms).map_err(|_| {
+        Refusal::invalid(
+            "item.duration_ms",
+            "invalid_duration",
+            "must not be below zero",
+        )
+    })?;
+    if item.item_id.is_empty() {
+        return Err(Refusal::invalid(
+            "item.item_id",
+            "missing_field",
+            "must name the Jellyfin item",
+        ));
+    }
+    Ok(Item {
+        queue_entry_id: item.queue_entry_id,
+        item_id: item.item_id,
+        source_id: item.source_id,
+        title: item.title,
+        media_type: item.media_type,
+        stream_url,
+        download_url,
+        duration_ms: (duration_ms > 0).then_some(duration_ms),
+        poster_url: text(item.poster_url),
+        year: text(item.year),
+        tmdb_id: text(item.tmdb_id),
+        imdb_id: text(item.imdb_id),
+        episode: text(item.episode),
+    })
+}
+
+fn checked(policy: &SourcePolicy, field: &str, raw: &str) -> Result<Option<String>, Refusal> {
+    if raw.is_empty() {
+        return Ok(None);
+    }
+    match policy.check(field, raw) {
+        Ok(url) => Ok(Some(url.expose().to_string())),
+        Err(error) => Err(Refusal::invalid(field, error.code(), error.to_string())),
+    }
+}
+
+fn text(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
