@@ -1,0 +1,103 @@
+//! Puts the routes together.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{Json, Router, middleware, routing::get};
+use tokio::sync::watch::Receiver;
+use tonic::transport::Channel;
+use url::Url;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{
+    auth,
+    config::GatewayConfig,
+    contract, login, openapi, page, parties, problem, readiness,
+    readiness::Readiness,
+    scheduler_client::SchedulerClient,
+    signing::{Signer, TokenSet},
+    trace, watch,
+    watch::WorkerMedia,
+};
+
+/// What the handlers share. Nothing in it changes after start but readiness, which is handed in.
+pub(crate) struct Gateway {
+    pub(crate) scheduler: SchedulerClient,
+    pub(crate) worker_media: WorkerMedia,
+    pub(crate) tokens: TokenSet,
+    pub(crate) signer: Signer,
+    pub(crate) readiness: Receiver<Readiness>,
+    pub(crate) open_page: bool,
+    pub(crate) demo_item: Option<serde_json::Value>,
+    pub(crate) watch_link_ttl: Duration,
+    public_url: Option<Url>,
+}
+
+impl Gateway {
+    fn new(config: GatewayConfig, channel: Channel, readiness: Receiver<Readiness>) -> Self {
+        Self {
+            scheduler: SchedulerClient::new(
+                channel,
+                config.scheduler_token.as_ref(),
+                config.call_timeout,
+            ),
+            worker_media: WorkerMedia::new(),
+            tokens: TokenSet::new(&config.api_tokens),
+            signer: Signer::new(config.signing_key),
+            readiness,
+            open_page: config.open_page,
+            demo_item: config.demo_item,
+            watch_link_ttl: config.watch_link_ttl,
+            public_url: config.public_url,
+        }
+    }
+
+    pub(crate) fn is_https(&self) -> bool {
+        self.public_url
+            .as_ref()
+            .is_some_and(|url| url.scheme() == "https")
+    }
+
+    /// The address of one of this gateway's paths, as the outside world has it.
+    pub(crate) fn absolute(&self, path: &str) -> String {
+        match &self.public_url {
+            Some(base) => format!("{}{path}", base.as_str().trim_end_matches('/')),
+            None => path.to_owned(),
+        }
+    }
+}
+
+/// The whole gateway, as a router.
+///
+/// `channel` leads to the scheduler (lazily connected is best: calls are repeated for a while when it is not
+/// there); `readiness` says what the process around knows. Serve it with [`serve`](crate::serve), which lets
+/// event streams end and knows the peer's address.
+pub fn router(config: GatewayConfig, channel: Channel, readiness: Receiver<Readiness>) -> Router {
+    let gateway = Arc::new(Gateway::new(config, channel, readiness));
+    let require_token = middleware::from_fn_with_state(Arc::clone(&gateway), auth::require);
+    let document = openapi::document();
+    Router::from(token_routes())
+        .route_layer(require_token)
+        .merge(open_routes())
+        .route("/api/openapi.json", get(async move || Json(document)))
+        .merge(page::routes())
+        .fallback(problem::no_such_route)
+        .method_not_allowed_fallback(problem::no_such_method)
+        .layer(middleware::from_fn(page::harden))
+        .layer(middleware::from_fn(trace::trace))
+        .with_state(gateway)
+}
+
+/// Documented routes that need a token or the page's cookie.
+pub(crate) fn token_routes() -> OpenApiRouter<Arc<Gateway>> {
+    OpenApiRouter::new()
+        .merge(contract::routes())
+        .merge(parties::routes())
+}
+
+/// Documented routes that need none, or bring a signature of their own.
+pub(crate) fn open_routes() -> OpenApiRouter<Arc<Gateway>> {
+    OpenApiRouter::new()
+        .merge(readiness::routes())
+        .merge(login::routes())
+        .merge(watch::routes())
+}

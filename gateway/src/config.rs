@@ -1,0 +1,77 @@
+//! What the gateway is given at start.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::Url;
+
+/// Longest a call to the scheduler may take, retries included. The scheduler itself waits at most 5 s for a
+/// worker; the rest is room for a leader that restarts meanwhile.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Longest a film night lasts, with time to spare.
+const WATCH_LINK_TTL: Duration = Duration::from_hours(12);
+
+/// Settings of one gateway process.
+#[derive(Debug, Clone)]
+pub struct GatewayConfig {
+    /// Tokens that callers may bear; any of them is as good as another, so that they can be rotated.
+    /// Empty: no caller can get in by token.
+    pub api_tokens: Vec<SecretString>,
+    /// Signs page cookies and watch links. All gateways of one installation need the same; a random one makes
+    /// both end with the process.
+    pub signing_key: SigningKey,
+    /// The dashboard needs no token: `GET /` signs its reader in. For the demo only, and only while the gateway
+    /// is bound to loopback; `Host` and peer address are checked all the same.
+    pub open_page: bool,
+    /// Body of a `POST /sessions/{id}/play` that the dashboard may send again ("Play again").
+    pub demo_item: Option<serde_json::Value>,
+    /// Longest a call to the scheduler may take, retries included.
+    pub call_timeout: Duration,
+    /// Token that the gateway bears towards the scheduler, when that wants one.
+    pub scheduler_token: Option<SecretString>,
+    /// Where the outside world reaches this gateway. Set: watch links are absolute, and cookies are `Secure`
+    /// when it is https. Unset: links are paths.
+    pub public_url: Option<Url>,
+    /// How long a watch link is good for, unless its maker asks for less.
+    pub watch_link_ttl: Duration,
+}
+
+impl GatewayConfig {
+    /// Default settings with these tokens and a random signing key.
+    pub fn new(api_tokens: Vec<SecretString>) -> Self {
+        Self {
+            api_tokens,
+            signing_key: SigningKey::random(),
+            open_page: false,
+            demo_item: None,
+            call_timeout: CALL_TIMEOUT,
+            scheduler_token: None,
+            public_url: None,
+            watch_link_ttl: WATCH_LINK_TTL,
+        }
+    }
+}
+
+/// 32 secret bytes; never shown by `Debug`.
+#[derive(Clone)]
+pub struct SigningKey(pub(crate) [u8; 32]);
+
+impl SigningKey {
+    /// A key that lives as long as the process.
+    pub fn random() -> Self {
+        Self(rand::random())
+    }
+}
+
+impl From<[u8; 32]> for SigningKey {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl std::fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SigningKey(..)")
+    }
+}

@@ -1,0 +1,245 @@
+//! Playlist and segments, fetched from the worker that holds the session's lease.
+//!
+//! Each request asks the scheduler where that worker is: the answer comes from its memory, and a take-over is
+//! seen at once. Segments are named by run and sequence and never change, so whatever stands before the gateway
+//! may keep them.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    body::Body,
+    extract::{Path, State, rejection::PathRejection},
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use orb_proto::v1::WatchOutput;
+use reqwest::redirect;
+use url::Url;
+use utoipa::IntoParams;
+
+use super::link::{Viewer, ViewerPath};
+use crate::{
+    app::Gateway,
+    problem::{Problem, ProblemBody},
+};
+
+/// A worker is in the same network; one that takes longer is not there any more.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Longest silence of a worker, before the first byte or in the middle. A player has given up by then.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+const PLAYLIST_TYPE: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const IMMUTABLE: HeaderValue = HeaderValue::from_static("private, max-age=31536000, immutable");
+
+/// HTTP client towards workers.
+#[derive(Clone)]
+pub(crate) struct WorkerMedia(reqwest::Client);
+
+impl WorkerMedia {
+    pub(crate) fn new() -> Self {
+        let client = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(READ_TIMEOUT)
+            // A worker never redirects; following one would carry its token elsewhere.
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            // Workers are reached by plain http inside the cluster, so no root certificates are needed.
+            .tls_built_in_root_certs(false)
+            .build()
+            .expect("a client without certificates or proxies has nothing that can fail");
+        Self(client)
+    }
+
+    async fn fetch(
+        &self,
+        output: &WatchOutput,
+        path: &[&str],
+    ) -> Result<reqwest::Response, Problem> {
+        let url = media_url(&output.worker_url, path).ok_or_else(Problem::internal)?;
+        let request = self.0.get(url).bearer_auth(&output.worker_token);
+        let response = request.send().await.map_err(|error| {
+            // Without the URL: it is of no use to a reader of the log who is not inside the cluster.
+            tracing::warn!(error = %error.without_url(), "worker not reachable for media");
+            unavailable()
+        })?;
+        match response.status().as_u16() {
+            200 => Ok(response),
+            404 => Err(media_not_found()),
+            status => {
+                tracing::warn!(status, "worker refused media");
+                Err(unavailable())
+            }
+        }
+    }
+}
+
+fn media_url(worker: &str, path: &[&str]) -> Option<Url> {
+    let mut url = Url::parse(worker).ok()?;
+    url.path_segments_mut()
+        .ok()?
+        .pop_if_empty()
+        .push("watch")
+        .extend(path);
+    Some(url)
+}
+
+/// The playlist.
+///
+/// `EXT-X-PROGRAM-DATE-TIME` is 1970-01-01T00:00:00Z plus the media time. Segments are listed up to about 16 s
+/// ahead of the channel.
+#[utoipa::path(get, path = "/watch/{session}/{sig}/index.m3u8", tag = "watch", security(()),
+    params(ViewerPath),
+    responses(
+    (status = 200, description = "The playlist.", body = String, content_type = "application/vnd.apple.mpegurl"),
+    (status = 404, description = "The session has no stream now.",
+        body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn playlist(
+    State(gateway): State<Arc<Gateway>>,
+    viewer: Viewer,
+) -> Result<Response, Problem> {
+    let session = viewer.session;
+    let output = output_of(&gateway, &session).await?;
+    let response = gateway
+        .worker_media
+        .fetch(&output, &[session.as_str(), "index.m3u8"])
+        .await?;
+    Ok(stream(response, PLAYLIST_TYPE, NO_STORE))
+}
+
+/// Documents the end of a segment's path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[allow(dead_code, reason = "documents the path")]
+struct SegmentPath {
+    /// As in the playlist: one encoder's run.
+    run: String,
+    /// As in the playlist.
+    file: String,
+}
+
+/// A segment, or the initialisation of a run.
+#[utoipa::path(get, path = "/watch/{session}/{sig}/{run}/{file}", tag = "watch", security(()),
+    params(ViewerPath, SegmentPath),
+    responses(
+    (status = 200, description = "The segment.", body = String, content_type = "video/mp4"),
+    (status = 404, description = "There is no such segment.",
+        body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn segment(
+    State(gateway): State<Arc<Gateway>>,
+    viewer: Viewer,
+    path: Result<Path<(String, String, String, String)>, PathRejection>,
+) -> Result<Response, Problem> {
+    let Path((_, _, run, file)) = path.map_err(|_| media_not_found())?;
+    let content_type = content_type(&file).filter(|_| is_plain_name(&run) && is_plain_name(&file));
+    let content_type = content_type.ok_or_else(media_not_found)?;
+    let session = viewer.session;
+    let output = output_of(&gateway, &session).await?;
+    let response = gateway
+        .worker_media
+        .fetch(&output, &[session.as_str(), &run, &file])
+        .await?;
+    Ok(stream(response, content_type, IMMUTABLE))
+}
+
+async fn output_of(
+    gateway: &Gateway,
+    session: &crate::session_id::SessionId,
+) -> Result<WatchOutput, Problem> {
+    gateway.scheduler.get(session).await?.watch.ok_or_else(|| {
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "no_watch_output",
+            "this session has no picture to watch now",
+        )
+    })
+}
+
+/// Letters, digits, `.`, `_`, `-`, not beginning with a dot: nothing that means something in a path.
+fn is_plain_name(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    (1..=80).contains(&name.len()) && !name.starts_with('.') && name.chars().all(allowed)
+}
+
+fn content_type(file: &str) -> Option<HeaderValue> {
+    let (_, extension) = file.rsplit_once('.')?;
+    match extension {
+        "mp4" => Some(HeaderValue::from_static("video/mp4")),
+        "m4s" => Some(HeaderValue::from_static("video/iso.segment")),
+        "vtt" => Some(HeaderValue::from_static("text/vtt")),
+        _ => None,
+    }
+}
+
+fn stream(response: reqwest::Response, content_type: HeaderValue, cache: HeaderValue) -> Response {
+    let length = response.content_length();
+    let headers = [
+        (header::CONTENT_TYPE, content_type),
+        (header::CACHE_CONTROL, cache),
+    ];
+    let mut answer = (headers, Body::from_stream(response.bytes_stream())).into_response();
+    if let Some(length) = length {
+        answer
+            .headers_mut()
+            .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    answer
+}
+
+fn media_not_found() -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "media_not_found",
+        "there is no such segment; load the playlist again",
+    )
+}
+
+fn unavailable() -> Problem {
+    let detail = "the worker that makes the picture cannot be reached; try again";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "watch_unavailable", detail)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn file_names_are_plain_and_of_known_kinds() {
+        for good in ["init.mp4", "00000017.m4s", "run-1_2"] {
+            assert!(is_plain_name(good), "{good}");
+        }
+        for bad in [
+            "",
+            "..",
+            ".hidden",
+            "a/b",
+            "a\\b",
+            "a%2fb",
+            "a b",
+            "é",
+            &"x".repeat(81),
+        ] {
+            assert!(!is_plain_name(bad), "{bad}");
+        }
+        assert!(content_type("x.m4s").is_some());
+        assert!(content_type("x.html").is_none() && content_type("m4s").is_none());
+    }
+
+    #[test]
+    fn media_urls_stay_below_the_workers_watch_path() {
+        let url = |worker, path: &[&str]| media_url(worker, path).unwrap().to_string();
+        assert_eq!(
+            url("http://10.0.0.7:9000", &["456", "index.m3u8"]),
+            "http://10.0.0.7:9000/watch/456/index.m3u8"
+        );
+        assert_eq!(
+            url("http://w:1/base/", &["a:b", "1", "2.m4s"]),
+            "http://w:1/base/watch/a:b/1/2.m4s"
+        );
+        assert!(media_url("not a url", &["456"]).is_none());
+    }
+}
