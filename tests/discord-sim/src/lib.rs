@@ -1,1 +1,71 @@
-//! Placeholder.
+//! A Discord of one's own, for development, tests and the demo.
+//!
+//! # Mental model
+//!
+//! ```text
+//!   bot process                             discord-sim
+//!  ┌────────────┐  http   /api/v10/…   ┌──────────────────────┐
+//!  │ REST       │ ───────────────────▶ │ rest                 │
+//!  │ gateway    │ ◀──── ws (JSON) ───▶ │ gateway  ── sessions │  op 4 ─▶ voice state, credentials
+//!  │ voice      │ ◀──── wss + TLS ───▶ │ voice gateway        │  DAVE: external sender
+//!  │            │ ───── UDP (RTP) ───▶ │ udp ─▶ a call        │
+//!  └────────────┘                      │        └ listening member: decrypts, records ─▶ ears
+//!                                      └──────────────────────┘
+//! ```
+//!
+//! Nothing has to be set up: any token is a bot, any guild and channel that a bot joins exists at
+//! once, with a *listening member* in it. The member takes part in the call's DAVE group, decrypts
+//! what the bots send and writes it down; [`Heard::listen`] decodes it and says which second of
+//! the film was heard when.
+//!
+//! Everything that a process tries is in the [record](DiscordSim::record), with its source
+//! address. What Discord leaves undocumented (how an older connection is displaced, who commits
+//! first) is configurable, so that a test can demand that it does not matter.
+//!
+//! All shared state is in `world`, behind one mutex that no task holds across an await. Modules
+//! with `gateway` in their name are sockets; `gateway_sessions`, `voice_states`,
+//! `voice_connections` and `dave` are what they act upon, without I/O.
+
+// A guild has more fields than `json!` can recurse through by default.
+#![recursion_limit = "256"]
+
+mod accounts;
+mod call;
+mod clock;
+mod config;
+mod control;
+mod ears;
+mod error;
+mod faults;
+mod gateway;
+mod gateway_events;
+mod gateway_sessions;
+mod heard;
+mod joining;
+mod record;
+mod rest;
+mod rtp;
+mod sim;
+mod snowflake;
+mod sockets;
+mod tls;
+mod transport_crypto;
+mod udp;
+mod voice_connections;
+mod voice_gateway;
+mod voice_session;
+mod voice_states;
+mod voice_wire;
+mod world;
+
+pub use accounts::user_of;
+pub use clock::SimClock;
+pub use config::{DiscordSimConfig, Displacement, FirstCommit};
+pub use ears::{EarReport, Listening};
+pub use error::Error;
+pub use faults::Fault;
+pub use heard::{ConnectionInfo, Heard, HeardConnection, HeardCounters, HeardPacket};
+pub use record::{ClosedBy, RecordEntry, RecordEvent};
+pub use sim::DiscordSim;
+pub use snowflake::{ChannelId, GuildId, UserId};
+pub use transport_crypto::TransportMode;

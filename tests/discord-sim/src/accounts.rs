@@ -1,0 +1,73 @@
+//! Which bot tokens exist, and who they are.
+
+use sha2::{Digest, Sha256};
+
+use crate::UserId;
+
+/// A bot account, known by its token. The token itself is not kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Account {
+    pub(crate) user: UserId,
+    /// The first twelve hex digits of the token's SHA-256: names a token without giving it away.
+    pub(crate) token_digest: String,
+}
+
+impl Account {
+    /// The account that `token` stands for.
+    ///
+    /// `allowed` empty: every non-empty token is an account. A `Bot ` prefix is dropped, for
+    /// clients send it on the gateway as well (twilight does).
+    pub(crate) fn authenticate(allowed: &[String], token: &str) -> Option<Self> {
+        let token = bare(token);
+        let known = allowed.is_empty() || allowed.iter().any(|one| bare(one) == token);
+        (known && !token.is_empty()).then(|| Self {
+            user: user_of(token),
+            token_digest: digest(token),
+        })
+    }
+
+    pub(crate) fn name(&self) -> String {
+        format!("orb-{}", &self.token_digest[..4])
+    }
+}
+
+/// The user id that belongs to a bot token: the same token is the same user in every run.
+pub fn user_of(token: &str) -> UserId {
+    let hash = Sha256::digest(bare(token).as_bytes());
+    let mut id = [0; 8];
+    id.copy_from_slice(&hash[..8]);
+    // 59 bits: as many decimal digits as real ids have, and never above what a signed 64-bit holds.
+    UserId(u64::from_be_bytes(id) >> 5 | 1 << 58)
+}
+
+/// Names a secret in the record without giving it away.
+pub(crate) fn digest(secret: &str) -> String {
+    hex::encode(&Sha256::digest(secret.as_bytes())[..6])
+}
+
+fn bare(token: &str) -> &str {
+    token.strip_prefix("Bot ").unwrap_or(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_always_the_same_user_with_or_without_prefix() {
+        let plain = Account::authenticate(&[], "one.two.three");
+        assert_eq!(plain, Account::authenticate(&[], "Bot one.two.three"));
+        assert_ne!(
+            plain.map(|account| account.user),
+            Some(user_of("one.two.four"))
+        );
+    }
+
+    #[test]
+    fn only_listed_tokens_are_accounts_when_there_is_a_list() {
+        let allowed = ["a.b.c".to_owned()];
+        assert!(Account::authenticate(&allowed, "a.b.c").is_some());
+        assert!(Account::authenticate(&allowed, "a.b.d").is_none());
+        assert!(Account::authenticate(&[], "").is_none());
+    }
+}

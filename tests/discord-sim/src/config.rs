@@ -1,0 +1,113 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::GuildId;
+use crate::transport_crypto::TransportMode;
+
+/// How the simulator behaves. [`Default`] is what most tests and the demo want.
+#[derive(Clone, Debug)]
+pub struct DiscordSimConfig {
+    /// Port of the REST and control API on 127.0.0.1; 0 takes a free one.
+    pub rest_port: u16,
+    /// Tokens that are bot accounts. Empty: any non-empty token is one.
+    pub tokens: Vec<String>,
+    /// Guilds that every bot is in from the start. Others come to be when a bot joins a channel
+    /// in them.
+    pub guilds: Vec<GuildId>,
+    /// Where the certificate authority is written (PEM). `None`: a temporary file that goes away
+    /// with the simulator.
+    pub ca_file: Option<PathBuf>,
+    /// Whether calls are end-to-end encrypted. When they are, a client that cannot do DAVE is
+    /// closed with 4017, as Discord does since 1 March 2026.
+    pub dave: bool,
+    /// Who makes the first commit of a call's MLS group.
+    pub first_commit: FirstCommit,
+    /// Transport encryptions that the voice gateway offers, in this order.
+    pub modes: Vec<TransportMode>,
+    /// What the older of two voice connections of one user in one guild gets to feel.
+    pub displacement: Displacement,
+    /// Whether op 4 to the channel that the bot is in already sends a `VOICE_SERVER_UPDATE`.
+    pub same_channel_server_update: bool,
+    /// How long a main gateway session outlives its socket.
+    pub resume_window: Duration,
+    /// How long a voice session outlives its socket.
+    pub voice_resume_window: Duration,
+    /// `heartbeat_interval` of the main gateway. A client silent for twice as long is closed.
+    pub heartbeat_interval: Duration,
+    /// `heartbeat_interval` of the voice gateway. A client silent for twice as long is closed.
+    pub voice_heartbeat_interval: Duration,
+    /// How much of what members heard is kept.
+    pub heard_window: Duration,
+}
+
+impl Default for DiscordSimConfig {
+    fn default() -> Self {
+        Self {
+            rest_port: 0,
+            tokens: Vec::new(),
+            guilds: vec![GuildId(900_000_000_000_000_001)],
+            ca_file: None,
+            dave: false,
+            first_commit: FirstCommit::Bot,
+            modes: vec![
+                TransportMode::Aes256GcmRtpSize,
+                TransportMode::XChaCha20Poly1305RtpSize,
+            ],
+            displacement: Displacement::Close(4006),
+            same_channel_server_update: true,
+            // Discord's own windows are not documented; these are of the order that clients see.
+            resume_window: Duration::from_mins(1),
+            voice_resume_window: Duration::from_secs(15),
+            heartbeat_interval: Duration::from_millis(41_250),
+            voice_heartbeat_interval: Duration::from_millis(13_750),
+            heard_window: Duration::from_mins(10),
+        }
+    }
+}
+
+/// Who commits the proposals that start a group. Both are legal: every member may commit, and the
+/// first commit to arrive wins (dave-protocol, "Commit Ordering").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FirstCommit {
+    /// The bot, as long as it does so soon; the member joins by its welcome.
+    Bot,
+    /// The listening member; the bot joins by welcome.
+    Member,
+}
+
+/// What happens to a voice connection when the same user identifies once more in the same guild.
+///
+/// Discord does not document it, so a test should hold under every one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Displacement {
+    /// Closed with this code.
+    Close(u16),
+    /// The TCP connection is reset.
+    Reset,
+    /// Nothing more is sent to it, and what it sends is refused.
+    Silence,
+    /// Nothing: both are heard.
+    Ignore,
+}
+
+impl Displacement {
+    /// Every way worth testing.
+    pub const ALL: [Self; 7] = [
+        Self::Close(4006),
+        Self::Close(4009),
+        Self::Close(4014),
+        Self::Close(1000),
+        Self::Reset,
+        Self::Silence,
+        Self::Ignore,
+    ];
+
+    /// One of [`Self::ALL`], picked by a test's seed.
+    pub fn from_seed(seed: u64) -> Self {
+        Self::ALL[(seed % Self::ALL.len() as u64) as usize]
+    }
+}

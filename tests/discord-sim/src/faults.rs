@@ -1,0 +1,326 @@
+//! Things that go wrong on purpose.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::gateway_sessions::GatewayOut;
+use crate::record::RecordEvent;
+use crate::voice_connections::VoiceOut;
+use crate::world::State;
+use crate::{ChannelId, Error, GuildId, UserId};
+
+/// A fault to apply. Over HTTP: `{"kind": "close_voice", "guild": "1", "code": 4006}`.
+///
+/// Where `user` is left out, all bots are hit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Fault {
+    /// Closes voice connections with any code.
+    ///
+    /// After 4015 and codes below 4000 they can be resumed; else they are over, and after 4006,
+    /// 4009 and 4014 their credentials are void as well until a new op 4.
+    CloseVoice {
+        /// The guild whose connections are closed.
+        guild: GuildId,
+        /// One bot only.
+        #[serde(default)]
+        user: Option<UserId>,
+        /// The close code.
+        code: u16,
+    },
+    /// Resets the TCP connection of voice WebSockets; they can be resumed.
+    ResetVoice {
+        /// The guild whose connections are reset.
+        guild: GuildId,
+        /// One bot only.
+        #[serde(default)]
+        user: Option<UserId>,
+    },
+    /// A moderator disconnects the bot: its voice state leaves, its connection closes with 4014.
+    Kick {
+        /// The guild.
+        guild: GuildId,
+        /// One bot only.
+        #[serde(default)]
+        user: Option<UserId>,
+    },
+    /// A moderator drags the bot to another channel: new voice state and credentials, the old
+    /// connection closes with 4014.
+    Move {
+        /// The guild.
+        guild: GuildId,
+        /// One bot only.
+        #[serde(default)]
+        user: Option<UserId>,
+        /// Where to.
+        channel: ChannelId,
+    },
+    /// The call moves to another voice server: a new `VOICE_SERVER_UPDATE`.
+    MoveServer {
+        /// The guild.
+        guild: GuildId,
+        /// One bot only.
+        #[serde(default)]
+        user: Option<UserId>,
+        /// 0 or 1: which of the two voice endpoints.
+        listener: usize,
+        /// Close code that the old connection gets; none: it is left to itself.
+        #[serde(default)]
+        close: Option<u16>,
+    },
+    /// Drops main gateway sockets without a close frame. Their sessions can be resumed.
+    DropGateway {
+        /// One bot only.
+        #[serde(default)]
+        user: Option<UserId>,
+    },
+    /// Op 9 on main gateway sockets. Sessions that cannot be resumed end at once.
+    InvalidSession {
+        /// One bot only.
+        #[serde(default)]
+        user: Option<UserId>,
+        /// Whether a RESUME will work.
+        #[serde(default)]
+        resumable: bool,
+    },
+    /// Op 7, "reconnect", on main gateway sockets.
+    Reconnect {
+        /// One bot only.
+        #[serde(default)]
+        user: Option<UserId>,
+    },
+    /// The next IDENTIFYs on the main gateway are refused.
+    RefuseIdentify {
+        /// How many.
+        times: u32,
+        /// With this close code; none: with op 9.
+        #[serde(default)]
+        close: Option<u16>,
+    },
+    /// The next IDENTIFYs on the voice gateway are refused with a close code.
+    RefuseVoiceIdentify {
+        /// How many.
+        times: u32,
+        /// The close code.
+        code: u16,
+    },
+    /// From now on this share of RTP packets is lost before the members hear them.
+    PacketLoss {
+        /// 0 to 100; 0 ends it.
+        percent: f64,
+        /// In one guild only.
+        #[serde(default)]
+        guild: Option<GuildId>,
+        /// Which packets: the same seed loses the same ones.
+        #[serde(default)]
+        seed: u64,
+    },
+}
+
+/// Faults that wait for something to happen.
+#[derive(Default)]
+pub(crate) struct PendingFaults {
+    identify: Option<(u32, Option<u16>)>,
+    voice_identify: Option<(u32, u16)>,
+    loss: Option<Loss>,
+    /// Refusals that are in the record already.
+    refusals: BTreeSet<(SocketAddr, &'static str)>,
+}
+
+struct Loss {
+    share: f64,
+    guild: Option<GuildId>,
+    rng: StdRng,
+}
+
+impl PendingFaults {
+    /// Whether this IDENTIFY is refused, and with which close code (none: op 9).
+    #[allow(clippy::option_option)] // "refused?" and "closed?" are two questions
+    pub(crate) fn refuse_identify(&mut self) -> Option<Option<u16>> {
+        let (left, close) = self.identify.as_mut()?;
+        *left = left.checked_sub(1)?;
+        Some(*close)
+    }
+
+    /// Whether this voice IDENTIFY is refused, and with which close code.
+    pub(crate) fn refuse_voice_identify(&mut self) -> Option<u16> {
+        let (left, code) = self.voice_identify.as_mut()?;
+        *left = left.checked_sub(1)?;
+        Some(*code)
+    }
+
+    pub(crate) fn loses_packet(&mut self, guild: GuildId) -> bool {
+        self.loss.as_mut().is_some_and(|loss| {
+            loss.guild.is_none_or(|only| only == guild) && loss.rng.random_bool(loss.share)
+        })
+    }
+
+    /// Whether this source was not refused for this reason before.
+    pub(crate) fn first_refusal(&mut self, source: SocketAddr, reason: &'static str) -> bool {
+        /// Enough for every process of a test; beyond it refusals are only counted.
+        const KNOWN_REFUSALS: usize = 10_000;
+        self.refusals.len() < KNOWN_REFUSALS && self.refusals.insert((source, reason))
+    }
+}
+
+impl State {
+    /// Applies `fault` and says how many sessions or connections it hit.
+    pub(crate) fn apply(&mut self, fault: &Fault) -> Result<usize, Error> {
+        let hits = self.hit(fault)?;
+        let event = RecordEvent::Fault {
+            fault: serde_json::to_string(fault).unwrap_or_default(),
+            hits,
+        };
+        self.context.record.add(None, None, event);
+        Ok(hits)
+    }
+
+    fn hit(&mut self, fault: &Fault) -> Result<usize, Error> {
+        match fault {
+            Fault::CloseVoice { guild, user, code } => self.close_voice(*guild, *user, *code),
+            Fault::ResetVoice { guild, user } => {
+                let hit = self.connections.in_guild(*guild, *user);
+                for &ssrc in &hit {
+                    if let Some(connection) = self.connections.get_mut(ssrc) {
+                        connection.send(VoiceOut::Reset);
+                    }
+                }
+                Ok(hit.len())
+            }
+            Fault::Kick { guild, user } => {
+                let bots = self.bots_in(*guild, *user);
+                for &bot in &bots {
+                    self.leave(*guild, bot);
+                }
+                Ok(bots.len())
+            }
+            Fault::Move {
+                guild,
+                user,
+                channel,
+            } => {
+                let bots = self.bots_in(*guild, *user);
+                let moved = bots
+                    .into_iter()
+                    .filter(|&bot| self.move_to(*guild, bot, *channel));
+                Ok(moved.count())
+            }
+            Fault::MoveServer {
+                guild,
+                user,
+                listener,
+                close,
+            } => {
+                if *listener >= self.context.endpoints.voice.len() {
+                    return Err(Error::Fault("listener must be 0 or 1".to_owned()));
+                }
+                let bots = self.bots_in(*guild, *user);
+                let moved = bots
+                    .into_iter()
+                    .filter(|&bot| self.move_server(*guild, bot, *listener, *close));
+                Ok(moved.count())
+            }
+            Fault::DropGateway { user } => Ok(self.tell_gateways(*user, || GatewayOut::Drop)),
+            Fault::Reconnect { user } => Ok(self.tell_gateways(*user, || {
+                GatewayOut::Text(json!({"op": 7, "d": null}).to_string())
+            })),
+            Fault::InvalidSession { user, resumable } => {
+                let hits = self.tell_gateways(*user, || {
+                    GatewayOut::Text(json!({"op": 9, "d": resumable}).to_string())
+                });
+                if !resumable {
+                    for session in self.gateway.of(*user) {
+                        self.end_session(&session, "invalidated");
+                    }
+                }
+                Ok(hits)
+            }
+            Fault::RefuseIdentify { times, close } => {
+                self.faults.identify = Some((*times, *close));
+                Ok(0)
+            }
+            Fault::RefuseVoiceIdentify { times, code } => {
+                self.faults.voice_identify = Some((*times, *code));
+                Ok(0)
+            }
+            Fault::PacketLoss {
+                percent,
+                guild,
+                seed,
+            } => {
+                if !(0.0..=100.0).contains(percent) {
+                    return Err(Error::Fault("percent must be 0 to 100".to_owned()));
+                }
+                self.faults.loss = (*percent > 0.0).then(|| Loss {
+                    share: percent / 100.0,
+                    guild: *guild,
+                    rng: StdRng::seed_from_u64(*seed),
+                });
+                Ok(0)
+            }
+        }
+    }
+
+    fn close_voice(
+        &mut self,
+        guild: GuildId,
+        user: Option<UserId>,
+        code: u16,
+    ) -> Result<usize, Error> {
+        // 1005, 1006 and 1015 are names for the lack of a close frame (RFC 6455, section 7.4.1).
+        if !(1000..=4999).contains(&code) || matches!(code, 1004..=1006 | 1015) {
+            return Err(Error::Fault(format!(
+                "{code} cannot stand in a close frame"
+            )));
+        }
+        let hit = self.connections.in_guild(guild, user);
+        for &ssrc in &hit {
+            let close = VoiceOut::Close(code, "closed by a fault");
+            if code < 4000 || code == 4015 {
+                if let Some(connection) = self.connections.get_mut(ssrc) {
+                    connection.send(close);
+                }
+                continue;
+            }
+            let bot = self.connections.get(ssrc).map(|connection| connection.user);
+            self.end_connection(ssrc, Some(close));
+            if matches!(code, 4006 | 4009 | 4014)
+                && let Some(bot) = bot
+                && let Some(state) = self.voice_states.get_mut(guild, bot)
+            {
+                state.credentials = None;
+            }
+        }
+        Ok(hit.len())
+    }
+
+    fn bots_in(&self, guild: GuildId, user: Option<UserId>) -> Vec<UserId> {
+        self.voice_states
+            .in_guild(guild)
+            .map(|(bot, _)| bot)
+            .filter(|&bot| user.is_none_or(|user| user == bot))
+            .collect()
+    }
+
+    /// Tells the sockets of all sessions, or of one user's; returns how many there were.
+    fn tell_gateways(&mut self, user: Option<UserId>, out: impl Fn() -> GatewayOut) -> usize {
+        let sessions = self.gateway.of(user);
+        let told = sessions
+            .iter()
+            .filter(|session| self.gateway.tell(session, out()));
+        told.count()
+    }
+}
+
+impl crate::DiscordSim {
+    /// Applies `fault` and says how many sessions or connections it hit.
+    pub fn fault(&self, fault: &Fault) -> Result<usize, Error> {
+        Arc::clone(self.world()).state().apply(fault)
+    }
+}

@@ -1,0 +1,353 @@
+//! What the listening members heard: every packet that reached them, for a bounded time.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::clock::SimClock;
+use crate::ears::{EarReport, Listening};
+use crate::{ChannelId, Error, GuildId, UserId};
+
+/// The Opus frame that stands for silence. DAVE leaves it unencrypted by design.
+pub(crate) const OPUS_SILENCE: [u8; 3] = [0xf8, 0xff, 0xfe];
+
+/// One RTP packet as the listening member got it.
+#[derive(Clone, Debug, Serialize)]
+pub struct HeardPacket {
+    /// When it came in, on this process's monotonic clock. Taken by a thread that does nothing
+    /// else, before decryption.
+    #[serde(skip)]
+    pub at: Instant,
+    /// The same moment in nanoseconds since the Unix epoch.
+    pub unix_ns: u64,
+    /// RTP sequence number.
+    pub sequence: u16,
+    /// RTP timestamp: 48,000 a second.
+    pub timestamp: u32,
+    /// Whether it bore a DAVE frame.
+    pub dave_encrypted: bool,
+    /// Whether the member could decrypt it; packets in the clear count as decrypted.
+    pub decrypted: bool,
+    /// Whether it was an Opus silence frame (`F8 FF FE`).
+    pub silence: bool,
+    /// Whether it was media in the clear though DAVE had been negotiated on its connection.
+    pub in_the_clear: bool,
+    /// The decrypted Opus packet.
+    #[serde(skip)]
+    pub opus: Option<Bytes>,
+}
+
+/// Counters of a connection's whole life, whatever the ring still holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct HeardCounters {
+    /// RTP packets that the transport key opened.
+    pub packets: u64,
+    /// Of these: silence frames.
+    pub silence: u64,
+    /// Of these: DAVE frames.
+    pub dave_encrypted: u64,
+    /// DAVE frames that the member could not decrypt.
+    pub undecryptable: u64,
+    /// Media in the clear after DAVE was negotiated (silence frames do not count).
+    pub in_the_clear: u64,
+    /// Packets that the transport key did not open, or of a connection that had given way.
+    pub refused: u64,
+    /// Packets that a fault dropped.
+    pub lost: u64,
+    /// UDP keepalives.
+    pub keepalives: u64,
+}
+
+/// Whose packets these are.
+#[derive(Clone, Debug, Serialize)]
+pub struct ConnectionInfo {
+    /// The SSRC, which also names the connection in the record.
+    pub ssrc: u32,
+    /// The guild.
+    pub guild: GuildId,
+    /// The voice channel.
+    pub channel: ChannelId,
+    /// The bot.
+    pub user: UserId,
+    /// Address of the bot's WebSocket: tells processes apart.
+    pub source: SocketAddr,
+    /// Whether DAVE was negotiated.
+    pub dave: bool,
+    /// When it identified.
+    #[serde(skip)]
+    pub opened_at: Instant,
+}
+
+/// One voice connection as the member heard it.
+#[derive(Clone, Debug)]
+pub struct HeardConnection {
+    /// Whose packets these are.
+    pub info: ConnectionInfo,
+    /// When it ended, if it has.
+    pub closed_at: Option<Instant>,
+    /// Counters of its whole life.
+    pub counters: HeardCounters,
+    /// The packets that the ring still holds, by arrival.
+    pub packets: Vec<HeardPacket>,
+}
+
+/// What was heard in one guild: a snapshot.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    /// Connections, oldest first.
+    pub connections: Vec<HeardConnection>,
+    clock: SimClock,
+}
+
+impl Heard {
+    /// All packets of all connections, by arrival.
+    pub fn packets(&self) -> Vec<&HeardPacket> {
+        let mut packets: Vec<&HeardPacket> = self
+            .connections
+            .iter()
+            .flat_map(|connection| &connection.packets)
+            .collect();
+        packets.sort_by_key(|packet| packet.at);
+        packets
+    }
+
+    /// The sum of all connections' counters.
+    pub fn totals(&self) -> HeardCounters {
+        let mut sum = HeardCounters::default();
+        for HeardConnection { counters: one, .. } in &self.connections {
+            sum.packets += one.packets;
+            sum.silence += one.silence;
+            sum.dave_encrypted += one.dave_encrypted;
+            sum.undecryptable += one.undecryptable;
+            sum.in_the_clear += one.in_the_clear;
+            sum.refused += one.refused;
+            sum.lost += one.lost;
+            sum.keepalives += one.keepalives;
+        }
+        sum
+    }
+
+    /// Decodes and analyses what was heard. Takes a few milliseconds of CPU a second of sound:
+    /// call it from `spawn_blocking` when the runtime must stay free.
+    pub fn listen(&self) -> Result<EarReport, Error> {
+        Listening::default().report(self)
+    }
+
+    /// The clock that turns arrival times into wall time.
+    pub fn clock(&self) -> SimClock {
+        self.clock
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(clock: SimClock, connections: Vec<HeardConnection>) -> Self {
+        Self { connections, clock }
+    }
+}
+
+/// What the UDP side found out about a packet.
+pub(crate) struct Arrival {
+    pub(crate) at: Instant,
+    pub(crate) sequence: u16,
+    pub(crate) timestamp: u32,
+    pub(crate) dave_encrypted: bool,
+    /// The Opus packet; `None`: the member could not decrypt it.
+    pub(crate) opus: Option<Vec<u8>>,
+}
+
+/// Why a packet did not reach the member.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Missed {
+    Refused,
+    Lost,
+    Keepalive,
+}
+
+pub(crate) struct HeardStore {
+    clock: SimClock,
+    window: Duration,
+    by_ssrc: Mutex<BTreeMap<u32, Stored>>,
+}
+
+struct Stored {
+    info: ConnectionInfo,
+    closed_at: Option<Instant>,
+    counters: HeardCounters,
+    packets: VecDeque<HeardPacket>,
+}
+
+impl HeardStore {
+    pub(crate) fn new(clock: SimClock, window: Duration) -> Self {
+        Self {
+            clock,
+            window,
+            by_ssrc: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn open(&self, info: ConnectionInfo) {
+        let mut stored = self.lock();
+        // What nobody can ask for any more goes when something new comes.
+        let now = info.opened_at;
+        stored.retain(|_, old| {
+            old.closed_at
+                .is_none_or(|at| now.saturating_duration_since(at) < self.window)
+        });
+        let connection = Stored {
+            info,
+            closed_at: None,
+            counters: HeardCounters::default(),
+            packets: VecDeque::new(),
+        };
+        stored.insert(connection.info.ssrc, connection);
+    }
+
+    pub(crate) fn close(&self, ssrc: u32, at: Instant) {
+        if let Some(stored) = self.lock().get_mut(&ssrc) {
+            stored.closed_at = Some(at);
+        }
+    }
+
+    pub(crate) fn missed(&self, ssrc: u32, why: Missed) {
+        if let Some(Stored { counters, .. }) = self.lock().get_mut(&ssrc) {
+            match why {
+                Missed::Refused => counters.refused += 1,
+                Missed::Lost => counters.lost += 1,
+                Missed::Keepalive => counters.keepalives += 1,
+            }
+        }
+    }
+
+    pub(crate) fn packet(&self, ssrc: u32, arrival: Arrival) {
+        let mut by_ssrc = self.lock();
+        let Some(stored) = by_ssrc.get_mut(&ssrc) else {
+            return;
+        };
+        let silence = arrival.opus.as_deref() == Some(&OPUS_SILENCE);
+        let packet = HeardPacket {
+            at: arrival.at,
+            unix_ns: self.clock.unix_ns(arrival.at),
+            sequence: arrival.sequence,
+            timestamp: arrival.timestamp,
+            dave_encrypted: arrival.dave_encrypted,
+            decrypted: arrival.opus.is_some(),
+            silence,
+            in_the_clear: stored.info.dave && !arrival.dave_encrypted && !silence,
+            opus: arrival.opus.map(Bytes::from),
+        };
+        let counters = &mut stored.counters;
+        counters.packets += 1;
+        counters.silence += u64::from(packet.silence);
+        counters.dave_encrypted += u64::from(packet.dave_encrypted);
+        counters.undecryptable += u64::from(!packet.decrypted);
+        counters.in_the_clear += u64::from(packet.in_the_clear);
+        while stored
+            .packets
+            .front()
+            .is_some_and(|old| packet.at.saturating_duration_since(old.at) > self.window)
+        {
+            stored.packets.pop_front();
+        }
+        stored.packets.push_back(packet);
+    }
+
+    /// A copy of what was heard in `guild` from `since` on.
+    pub(crate) fn snapshot(&self, guild: GuildId, since: Option<Instant>) -> Heard {
+        let connections = self
+            .lock()
+            .values()
+            .filter(|stored| stored.info.guild == guild)
+            .map(|stored| HeardConnection {
+                info: stored.info.clone(),
+                closed_at: stored.closed_at,
+                counters: stored.counters,
+                packets: stored
+                    .packets
+                    .iter()
+                    .filter(|packet| since.is_none_or(|since| packet.at >= since))
+                    .cloned()
+                    .collect(),
+            })
+            .collect();
+        Heard {
+            connections,
+            clock: self.clock,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u32, Stored>> {
+        self.by_ssrc.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sockets::loopback;
+
+    const GUILD: GuildId = GuildId(1);
+
+    fn store(dave: bool, opened_at: Instant) -> HeardStore {
+        let store = HeardStore::new(SimClock::start(), Duration::from_secs(10));
+        store.open(info(5, dave, opened_at));
+        store
+    }
+
+    fn info(ssrc: u32, dave: bool, opened_at: Instant) -> ConnectionInfo {
+        ConnectionInfo {
+            ssrc,
+            guild: GUILD,
+            channel: ChannelId(2),
+            user: UserId(3),
+            source: loopback(4),
+            dave,
+            opened_at,
+        }
+    }
+
+    fn arrival(at: Instant, dave_encrypted: bool, opus: Option<&[u8]>) -> Arrival {
+        Arrival {
+            at,
+            sequence: 1,
+            timestamp: 960,
+            dave_encrypted,
+            opus: opus.map(<[u8]>::to_vec),
+        }
+    }
+
+    #[test]
+    fn media_in_the_clear_counts_only_after_dave_was_negotiated() {
+        let now = Instant::now();
+        for (dave, expected) in [(true, 1), (false, 0)] {
+            let store = store(dave, now);
+            store.packet(5, arrival(now, false, Some(&[1, 2, 3])));
+            store.packet(5, arrival(now, false, Some(&OPUS_SILENCE)));
+            store.packet(5, arrival(now, true, Some(&[1, 2, 3])));
+            store.packet(5, arrival(now, true, None));
+            let totals = store.snapshot(GUILD, None).totals();
+            assert_eq!(totals.in_the_clear, expected);
+            assert_eq!((totals.packets, totals.silence), (4, 1));
+            assert_eq!((totals.dave_encrypted, totals.undecryptable), (2, 1));
+        }
+    }
+
+    #[test]
+    fn memory_is_bounded_by_the_window() {
+        let start = Instant::now();
+        let store = store(false, start);
+        for second in 0..60 {
+            let at = start + Duration::from_secs(second);
+            store.packet(5, arrival(at, false, Some(&[1])));
+        }
+        let heard = store.snapshot(GUILD, None);
+        assert_eq!(heard.packets().len(), 11);
+        assert_eq!(heard.totals().packets, 60);
+
+        store.close(5, start);
+        store.open(info(6, false, start + Duration::from_secs(11)));
+        assert_eq!(store.snapshot(GUILD, None).connections.len(), 1);
+    }
+}

@@ -1,0 +1,287 @@
+//! How bots come into voice channels, move, and leave: op 4, kicks, server moves, dead sessions.
+//!
+//! These are the changes that touch main gateway sessions, voice states and voice connections at
+//! once, so they are methods of the whole [`State`].
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::call::Call;
+use crate::gateway_events;
+use crate::gateway_sessions::{INTENT_GUILDS, INTENT_VOICE_STATES};
+use crate::record::RecordEvent;
+use crate::voice_connections::VoiceOut;
+use crate::voice_states::{Credentials, VoiceState};
+use crate::world::State;
+use crate::{ChannelId, GuildId, UserId};
+
+/// Op 4. Ids may be integers or strings.
+#[derive(Debug, Deserialize)]
+pub(crate) struct VoiceStateRequest {
+    pub(crate) guild_id: GuildId,
+    pub(crate) channel_id: Option<ChannelId>,
+    #[serde(default)]
+    pub(crate) self_mute: bool,
+    #[serde(default)]
+    pub(crate) self_deaf: bool,
+}
+
+impl State {
+    /// READY and the guilds.
+    pub(crate) fn greet(&mut self, session: &str, shard: Option<&Value>) {
+        let Some(begun) = self.gateway.get(session) else {
+            return;
+        };
+        let guilds = begun.guilds.clone();
+        let resume_url = self.context.endpoints.gateway_url();
+        let ready = gateway_events::ready(&begun.account, session, &resume_url, &guilds, shard);
+        self.gateway.dispatch(session, "READY", &ready);
+        for guild in guilds {
+            self.announce_guild(session, guild);
+        }
+    }
+
+    /// `GUILD_CREATE` for one session, with the calls that there are.
+    fn announce_guild(&mut self, session: &str, guild: GuildId) {
+        let Some(to) = self.gateway.get(session) else {
+            return;
+        };
+        if !to.wants(INTENT_GUILDS) {
+            return;
+        }
+        let calls = || self.calls.values().filter(|call| call.guild == guild);
+        let channels: BTreeSet<ChannelId> = calls().map(|call| call.channel).collect();
+        let mut voice_states: Vec<Value> = calls()
+            .map(|call| gateway_events::member_voice_state(guild, call.channel, call.member))
+            .collect();
+        let members: Vec<Value> = calls()
+            .map(|call| gateway_events::listening_member(call.member))
+            .collect();
+        for (_, state) in self.voice_states.in_guild(guild) {
+            if let Some(owner) = self.gateway.get(&state.gateway_session) {
+                let channel = Some(state.channel);
+                voice_states.push(gateway_events::bot_voice_state(
+                    guild,
+                    &owner.account,
+                    state,
+                    channel,
+                ));
+            }
+        }
+        let created = gateway_events::guild_create(guild, &channels, &voice_states, &members);
+        self.gateway.dispatch(session, "GUILD_CREATE", &created);
+    }
+
+    /// Op 4: join, move, leave, or change mute and deaf.
+    pub(crate) fn request_voice_state(
+        &mut self,
+        session: &str,
+        request: &VoiceStateRequest,
+        source: SocketAddr,
+    ) {
+        let Some(begun) = self.gateway.get(session) else {
+            return;
+        };
+        let user = begun.account.user;
+        let event = RecordEvent::VoiceStateRequest {
+            session: session.to_owned(),
+            guild: request.guild_id,
+            channel: request.channel_id,
+        };
+        self.context.record.add(Some(source), Some(user), event);
+        match request.channel_id {
+            Some(channel) => self.join(session, user, channel, request),
+            None => self.leave(request.guild_id, user),
+        }
+    }
+
+    fn join(
+        &mut self,
+        session: &str,
+        user: UserId,
+        channel: ChannelId,
+        request: &VoiceStateRequest,
+    ) {
+        let guild = request.guild_id;
+        if self.gateway.join_guild(session, guild) {
+            self.announce_guild(session, guild);
+        }
+        self.ensure_call(guild, channel);
+        let before = self.voice_states.get(guild, user).cloned();
+        let same_place = before
+            .as_ref()
+            .is_some_and(|before| before.channel == channel && before.gateway_session == session);
+        // The same place keeps its credentials, unless they were made void.
+        let kept = before
+            .as_ref()
+            .filter(|_| same_place)
+            .and_then(|before| before.credentials.clone());
+        let listener = before
+            .as_ref()
+            .and_then(|before| before.credentials.as_ref())
+            .map_or(0, |credentials| credentials.listener);
+        let state = VoiceState {
+            channel,
+            gateway_session: session.to_owned(),
+            voice_session: self.voice_session_of(session),
+            self_mute: request.self_mute,
+            self_deaf: request.self_deaf,
+            credentials: Some(kept.unwrap_or_else(|| self.new_credentials(listener))),
+        };
+        self.voice_states.set(guild, user, state);
+        self.announce_voice_state(guild, user);
+        if !same_place || self.context.config.same_channel_server_update {
+            self.announce_voice_server(guild, user);
+        }
+        if before.is_some_and(|before| before.channel != channel) {
+            self.close_connections(guild, user, 4014, "moved to another channel");
+        }
+    }
+
+    /// Takes the bot out of its channel; nothing if it is in none.
+    pub(crate) fn leave(&mut self, guild: GuildId, user: UserId) {
+        let Some(state) = self.voice_states.remove(guild, user) else {
+            return;
+        };
+        if let Some(owner) = self.gateway.get(&state.gateway_session) {
+            let left = gateway_events::bot_voice_state(guild, &owner.account, &state, None);
+            self.gateway
+                .broadcast(guild, INTENT_VOICE_STATES, "VOICE_STATE_UPDATE", &left);
+        }
+        self.close_connections(guild, user, 4014, "disconnected");
+    }
+
+    /// Somebody drags the bot to another channel.
+    pub(crate) fn move_to(&mut self, guild: GuildId, user: UserId, channel: ChannelId) -> bool {
+        let Some(before) = self.voice_states.get(guild, user) else {
+            return false;
+        };
+        let listener = before
+            .credentials
+            .as_ref()
+            .map_or(0, |credentials| credentials.listener);
+        let credentials = Some(self.new_credentials(listener));
+        self.ensure_call(guild, channel);
+        if let Some(state) = self.voice_states.get_mut(guild, user) {
+            state.channel = channel;
+            state.credentials = credentials;
+        }
+        self.announce_voice_state(guild, user);
+        self.announce_voice_server(guild, user);
+        self.close_connections(guild, user, 4014, "moved to another channel");
+        true
+    }
+
+    /// The call moves to another voice server: new endpoint and token.
+    pub(crate) fn move_server(
+        &mut self,
+        guild: GuildId,
+        user: UserId,
+        listener: usize,
+        close: Option<u16>,
+    ) -> bool {
+        let credentials = self.new_credentials(listener);
+        let Some(state) = self.voice_states.get_mut(guild, user) else {
+            return false;
+        };
+        state.credentials = Some(credentials);
+        self.announce_voice_server(guild, user);
+        if let Some(code) = close {
+            self.close_connections(guild, user, code, "voice server moved");
+        }
+        true
+    }
+
+    /// Ends a main gateway session; its voice states leave.
+    pub(crate) fn end_session(&mut self, session: &str, reason: &str) {
+        let places = self.voice_states.of_session(session);
+        // The states leave while the session still stands, so that its name is known; its own
+        // socket is gone, others see the bot leave.
+        for (guild, user) in places {
+            self.leave(guild, user);
+        }
+        if let Some(ended) = self.gateway.end(session) {
+            let event = RecordEvent::GatewaySessionEnded {
+                session: session.to_owned(),
+                reason: reason.to_owned(),
+            };
+            let user = Some(ended.account.user);
+            self.context.record.add(None, user, event);
+        }
+    }
+
+    /// Ends every main gateway session that nobody resumed in time.
+    pub(crate) fn end_expired_sessions(&mut self, now: Instant) {
+        let window = self.context.config.resume_window;
+        for session in self.gateway.expired(now, window) {
+            self.end_session(&session, "not resumed in time");
+        }
+    }
+
+    /// The call in `channel`; the first to come finds its listening member there already.
+    fn ensure_call(&mut self, guild: GuildId, channel: ChannelId) {
+        if self.calls.contains_key(&channel) {
+            return;
+        }
+        let call = Call::new(Arc::clone(&self.context), guild, channel);
+        let member = gateway_events::member_voice_state(guild, channel, call.member);
+        let created = gateway_events::voice_channel(guild, channel, self.calls.len());
+        self.calls.insert(channel, call);
+        self.gateway
+            .broadcast(guild, INTENT_GUILDS, "CHANNEL_CREATE", &created);
+        self.gateway
+            .broadcast(guild, INTENT_VOICE_STATES, "VOICE_STATE_UPDATE", &member);
+    }
+
+    fn announce_voice_state(&mut self, guild: GuildId, user: UserId) {
+        let Some(state) = self.voice_states.get(guild, user) else {
+            return;
+        };
+        let Some(owner) = self.gateway.get(&state.gateway_session) else {
+            return;
+        };
+        let channel = Some(state.channel);
+        let update = gateway_events::bot_voice_state(guild, &owner.account, state, channel);
+        self.gateway
+            .broadcast(guild, INTENT_VOICE_STATES, "VOICE_STATE_UPDATE", &update);
+    }
+
+    fn announce_voice_server(&mut self, guild: GuildId, user: UserId) {
+        let Some(state) = self.voice_states.get(guild, user) else {
+            return;
+        };
+        let Some(credentials) = &state.credentials else {
+            return;
+        };
+        let update = json!({
+            "guild_id": guild, "token": credentials.token,
+            "endpoint": self.context.endpoints.voice[credentials.listener].to_string(),
+        });
+        let session = state.gateway_session.clone();
+        self.gateway
+            .dispatch(&session, "VOICE_SERVER_UPDATE", &update);
+    }
+
+    fn voice_session_of(&self, session: &str) -> String {
+        self.gateway
+            .get(session)
+            .map(|session| session.voice_session.clone())
+            .unwrap_or_default()
+    }
+
+    fn new_credentials(&self, listener: usize) -> Credentials {
+        let token = format!("{:016x}-{}", rand::random::<u64>(), self.context.next_id());
+        Credentials { token, listener }
+    }
+
+    fn close_connections(&mut self, guild: GuildId, user: UserId, code: u16, reason: &'static str) {
+        for ssrc in self.connections.in_guild(guild, Some(user)) {
+            self.end_connection(ssrc, Some(VoiceOut::Close(code, reason)));
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Who tried what, and when: every connection, IDENTIFY, RESUME, op 4 and close.
+//!
+//! This is what lets a test say *which process* did something: each entry bears the source
+//! address. Tokens are named by a digest, never by themselves.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use serde::Serialize;
+
+use crate::clock::SimClock;
+use crate::{ChannelId, GuildId, UserId};
+
+/// Entries kept; the oldest go first. Enough for hours of a busy cluster test.
+const CAPACITY: usize = 100_000;
+
+/// One thing that happened.
+#[derive(Clone, Debug, Serialize)]
+pub struct RecordEntry {
+    /// When, on the monotonic clock of this process.
+    #[serde(skip)]
+    pub at: Instant,
+    /// When, in milliseconds since the Unix epoch.
+    pub unix_ms: u64,
+    /// Where it came from; `None` for what the simulator did by itself.
+    pub source: Option<SocketAddr>,
+    /// The bot, where it is known.
+    pub user: Option<UserId>,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: RecordEvent,
+}
+
+/// The kinds of things that are recorded. A voice `token` is a digest of the voice token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[allow(missing_docs)] // the fields are Discord's own, or say what they are
+pub enum RecordEvent {
+    /// A REST call without a valid token, or to a path that is not simulated.
+    RestRefused {
+        status: u16,
+        method: String,
+        path: String,
+    },
+    /// `POST /channels/{id}/messages`.
+    Message { channel: ChannelId, content: String },
+    /// Main gateway op 2. `refused`: why it was not accepted.
+    GatewayIdentify {
+        token: String,
+        session: Option<String>,
+        refused: Option<String>,
+    },
+    /// Main gateway op 6. `replayed`: how many missed events were sent again.
+    GatewayResume {
+        token: String,
+        session: String,
+        seq: u64,
+        replayed: usize,
+        refused: Option<String>,
+    },
+    /// Main gateway op 4, as the bot sent it.
+    VoiceStateRequest {
+        session: String,
+        guild: GuildId,
+        channel: Option<ChannelId>,
+    },
+    /// A main gateway socket is gone. `code`: of the close frame, if there was one.
+    GatewayClosed {
+        session: Option<String>,
+        code: Option<u16>,
+        by: ClosedBy,
+    },
+    /// A main gateway session is over; its voice states have left.
+    GatewaySessionEnded { session: String, reason: String },
+    /// A connection to the voice gateway failed before its WebSocket was open.
+    VoiceHandshakeFailed { reason: String },
+    /// Voice op 0.
+    VoiceIdentify {
+        guild: GuildId,
+        channel: Option<ChannelId>,
+        session: String,
+        token: String,
+        version: u8,
+        connection: Option<u64>,
+        refused: Option<u16>,
+    },
+    /// Voice op 7.
+    VoiceResume {
+        guild: GuildId,
+        session: String,
+        token: String,
+        connection: Option<u64>,
+        refused: Option<u16>,
+    },
+    /// Voice op 5: the bits of its `speaking` field.
+    VoiceSpeaking { connection: u64, speaking: u64 },
+    /// A voice connection gave way to a newer one of the same user in the same guild.
+    VoiceDisplaced {
+        guild: GuildId,
+        connection: u64,
+        by: u64,
+    },
+    /// A voice socket is gone. `code`: of the close frame, if there was one.
+    VoiceClosed {
+        guild: Option<GuildId>,
+        connection: Option<u64>,
+        code: Option<u16>,
+        by: ClosedBy,
+    },
+    /// The first of the packets from this source that were refused for this reason.
+    PacketRefused { ssrc: Option<u32>, reason: String },
+    /// DAVE: what the group did (`commit`, `welcome`, `executed`, `reset`, `invalid`, ...).
+    Dave {
+        channel: ChannelId,
+        step: String,
+        epoch: u64,
+    },
+    /// A fault was applied.
+    Fault { fault: String, hits: usize },
+}
+
+/// Which side ended a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClosedBy {
+    /// The bot.
+    Client,
+    /// The simulator.
+    Sim,
+}
+
+pub(crate) struct Record {
+    clock: SimClock,
+    entries: Mutex<VecDeque<RecordEntry>>,
+}
+
+impl Record {
+    pub(crate) fn new(clock: SimClock) -> Self {
+        Self {
+            clock,
+            entries: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn add(&self, source: Option<SocketAddr>, user: Option<UserId>, event: RecordEvent) {
+        let at = Instant::now();
+        tracing::debug!(?source, ?user, ?event, "recorded");
+        let mut entries = self.lock();
+        if entries.len() == CAPACITY {
+            entries.pop_front();
+        }
+        entries.push_back(RecordEntry {
+            at,
+            unix_ms: self.clock.unix_ms(at),
+            source,
+            user,
+            event,
+        });
+    }
+
+    pub(crate) fn all(&self) -> Vec<RecordEntry> {
+        self.lock().iter().cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<RecordEntry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,186 @@
+//! The voice server's UDP port: IP discovery, keepalives, RTP.
+//!
+//! Two threads of their own. The first only stamps arrival times, so that they say when a packet
+//! came and not when this process found time for it; the second decrypts and records.
+
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::heard::{Arrival, Missed};
+use crate::record::RecordEvent;
+use crate::rtp::{self, RtpHeader};
+use crate::world::{State, World};
+
+/// Packets between the threads: seconds of a hundred streams. Overflow is logged and lost.
+const QUEUE: usize = 16_384;
+
+/// How often the receiving thread looks whether it should stop.
+const STOP_CHECK: Duration = Duration::from_millis(50);
+
+/// IP discovery: type, length, SSRC, address, port (Discord, "Voice: IP discovery").
+const DISCOVERY_LEN: usize = 74;
+
+struct Datagram {
+    at: Instant,
+    source: SocketAddr,
+    bytes: Vec<u8>,
+}
+
+/// Starts both threads. They end when the simulator is cancelled.
+pub(crate) fn start(socket: UdpSocket, world: &Arc<World>) -> io::Result<[JoinHandle<()>; 2]> {
+    socket.set_read_timeout(Some(STOP_CHECK))?;
+    let replies = socket.try_clone()?;
+    let (sender, receiver) = sync_channel(QUEUE);
+    let cancel = world.context.cancel.clone();
+    let stamp = std::thread::Builder::new()
+        .name("discord-sim-udp".to_owned())
+        .spawn(move || {
+            while !cancel.is_cancelled() {
+                receive(&socket, &sender);
+            }
+        })?;
+    let world = Arc::clone(world);
+    let hear = std::thread::Builder::new()
+        .name("discord-sim-hear".to_owned())
+        .spawn(move || hear(&receiver, &replies, &world))?;
+    Ok([stamp, hear])
+}
+
+fn receive(socket: &UdpSocket, sender: &SyncSender<Datagram>) {
+    let mut buffer = [0; 2048];
+    // Time-outs, and errors of earlier replies (ICMP) that the kernel reports here, mean nothing.
+    let Ok((len, source)) = socket.recv_from(&mut buffer) else {
+        return;
+    };
+    let datagram = Datagram {
+        at: Instant::now(),
+        source,
+        bytes: buffer[..len].to_vec(),
+    };
+    if let Err(TrySendError::Full(_)) = sender.try_send(datagram) {
+        tracing::warn!("packet lost inside the simulator: it cannot keep up");
+    }
+}
+
+/// Runs until the receiving thread, and with it the sending half, is gone.
+fn hear(receiver: &Receiver<Datagram>, replies: &UdpSocket, world: &World) {
+    for datagram in receiver {
+        let reply = world.state().datagram(&datagram);
+        if let Some(reply) = reply
+            && let Err(error) = replies.send_to(&reply, datagram.source)
+        {
+            tracing::debug!(%error, source = %datagram.source, "udp reply failed");
+        }
+    }
+}
+
+impl State {
+    /// Takes one datagram; returns the reply to it, if there is one.
+    fn datagram(&mut self, datagram: &Datagram) -> Option<Vec<u8>> {
+        let bytes = datagram.bytes.as_slice();
+        if bytes.len() == DISCOVERY_LEN && bytes[..4] == [0, 1, 0, 70] {
+            return self.discover(datagram);
+        }
+        if let Ok(keepalive) = <[u8; 8]>::try_from(bytes) {
+            self.keepalive(datagram.source);
+            return Some(keepalive.to_vec());
+        }
+        // Sender reports carry nothing that is measured here.
+        if !rtp::is_rtcp(bytes) {
+            self.rtp(datagram);
+        }
+        None
+    }
+
+    /// Answers with the address that the request came from.
+    fn discover(&mut self, datagram: &Datagram) -> Option<Vec<u8>> {
+        let mut reply = datagram.bytes.clone();
+        let ssrc = u32::from_be_bytes(*reply.get(4..)?.first_chunk()?);
+        let Some(connection) = self.connections.get_mut(ssrc) else {
+            self.refuse(datagram, Some(ssrc), "ip discovery for an unknown ssrc");
+            return None;
+        };
+        connection.udp = Some(datagram.source);
+        reply[1] = 2;
+        reply[8..].fill(0);
+        let address = datagram.source.ip().to_string();
+        reply[8..8 + address.len()].copy_from_slice(address.as_bytes());
+        reply[72..].copy_from_slice(&datagram.source.port().to_be_bytes());
+        Some(reply)
+    }
+
+    fn keepalive(&mut self, source: SocketAddr) {
+        let from = self
+            .connections
+            .iter()
+            .find(|connection| connection.udp == Some(source))
+            .map(|connection| connection.ssrc);
+        if let Some(ssrc) = from {
+            self.context.heard.missed(ssrc, Missed::Keepalive);
+        }
+    }
+
+    fn rtp(&mut self, datagram: &Datagram) {
+        let Some(header) = RtpHeader::parse(&datagram.bytes) else {
+            self.refuse(datagram, None, "neither rtp nor anything else known");
+            return;
+        };
+        let ssrc = header.ssrc;
+        let Some(connection) = self.connections.get(ssrc) else {
+            // Also what is left on the way of a connection that has ended.
+            self.refuse(datagram, Some(ssrc), "unknown ssrc");
+            return;
+        };
+        if connection.silenced {
+            self.refuse(datagram, Some(ssrc), "displaced connection");
+            return;
+        }
+        let opened = connection
+            .cipher
+            .as_ref()
+            .and_then(|cipher| cipher.open(&datagram.bytes, header.clear));
+        let Some(opened) = opened else {
+            self.refuse(datagram, Some(ssrc), "not sealed with the connection's key");
+            return;
+        };
+        let Some(payload) = header.payload(&opened) else {
+            self.refuse(datagram, Some(ssrc), "malformed rtp payload");
+            return;
+        };
+        let (guild, channel, user) = (connection.guild, connection.channel, connection.user);
+        if self.faults.loses_packet(guild) {
+            self.context.heard.missed(ssrc, Missed::Lost);
+            return;
+        }
+        let Some(call) = self.calls.get_mut(&channel) else {
+            return;
+        };
+        let (dave_encrypted, opus) = call.hear(user, payload);
+        let arrival = Arrival {
+            at: datagram.at,
+            sequence: header.sequence,
+            timestamp: header.timestamp,
+            dave_encrypted,
+            opus,
+        };
+        self.context.heard.packet(ssrc, arrival);
+    }
+
+    /// Counts a refused packet; the first one from a source for a reason is recorded.
+    fn refuse(&mut self, datagram: &Datagram, ssrc: Option<u32>, reason: &'static str) {
+        if let Some(ssrc) = ssrc {
+            self.context.heard.missed(ssrc, Missed::Refused);
+        }
+        if self.faults.first_refusal(datagram.source, reason) {
+            let event = RecordEvent::PacketRefused {
+                ssrc,
+                reason: reason.to_owned(),
+            };
+            self.context.record.add(Some(datagram.source), None, event);
+        }
+    }
+}

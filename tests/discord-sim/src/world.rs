@@ -1,0 +1,111 @@
+//! The one shared state behind all servers, and what it stands in.
+//!
+//! Traffic is small (50 packets a second a bot), so one mutex guards everything that must agree:
+//! sessions, voice states, voice connections, calls. Nobody awaits while holding it; sockets are
+//! bounded queues that it only pushes into.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::ChannelId;
+use crate::call::Call;
+use crate::clock::SimClock;
+use crate::config::DiscordSimConfig;
+use crate::faults::PendingFaults;
+use crate::gateway_sessions::GatewaySessions;
+use crate::heard::HeardStore;
+use crate::record::Record;
+use crate::voice_connections::VoiceConnections;
+use crate::voice_states::VoiceStates;
+
+/// Where everything listens.
+#[derive(Clone, Debug)]
+pub(crate) struct Endpoints {
+    pub(crate) rest: SocketAddr,
+    pub(crate) gateway: SocketAddr,
+    /// Two, so that a voice server move has somewhere to go.
+    pub(crate) voice: [SocketAddr; 2],
+    pub(crate) udp: SocketAddr,
+}
+
+impl Endpoints {
+    pub(crate) fn gateway_url(&self) -> String {
+        format!("ws://{}", self.gateway)
+    }
+}
+
+/// What all parts use and nothing changes.
+pub(crate) struct Context {
+    pub(crate) config: DiscordSimConfig,
+    pub(crate) clock: SimClock,
+    pub(crate) record: Record,
+    pub(crate) heard: HeardStore,
+    pub(crate) endpoints: Endpoints,
+    pub(crate) cancel: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+    next_id: AtomicU64,
+}
+
+impl Context {
+    pub(crate) fn new(config: DiscordSimConfig, endpoints: Endpoints) -> Self {
+        let clock = SimClock::start();
+        Self {
+            heard: HeardStore::new(clock, config.heard_window),
+            record: Record::new(clock),
+            config,
+            clock,
+            endpoints,
+            cancel: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            next_id: AtomicU64::new(1),
+        }
+    }
+
+    /// A number that was not given out before.
+    pub(crate) fn next_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// What the mutex guards.
+pub(crate) struct State {
+    pub(crate) context: Arc<Context>,
+    pub(crate) gateway: GatewaySessions,
+    pub(crate) voice_states: VoiceStates,
+    pub(crate) connections: VoiceConnections,
+    pub(crate) calls: BTreeMap<ChannelId, Call>,
+    pub(crate) faults: PendingFaults,
+}
+
+/// The simulated Discord.
+pub(crate) struct World {
+    pub(crate) context: Arc<Context>,
+    state: Mutex<State>,
+}
+
+impl World {
+    pub(crate) fn new(context: Context) -> Arc<Self> {
+        let context = Arc::new(context);
+        Arc::new(Self {
+            context: Arc::clone(&context),
+            state: Mutex::new(State {
+                context,
+                gateway: GatewaySessions::default(),
+                voice_states: VoiceStates::default(),
+                connections: VoiceConnections::default(),
+                calls: BTreeMap::new(),
+                faults: PendingFaults::default(),
+            }),
+        })
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        // A panic under the lock fails its own test; the others' simulators are other worlds.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
