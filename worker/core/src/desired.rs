@@ -1,0 +1,93 @@
+//! What the scheduler wants, in the worker's own types.
+
+use std::fmt;
+
+/// Orders all words about one session; compared as a whole, in this order.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fence {
+    /// Of the lease.
+    pub token: u64,
+    /// Of the scheduler's leadership.
+    pub epoch: u64,
+    /// Of the desired record.
+    pub generation: u64,
+}
+
+/// What to play.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Item {
+    /// The caller's id.
+    pub queue_entry_id: i64,
+    /// Jellyfin's.
+    pub item_id: String,
+    /// For logs.
+    pub title: String,
+    /// Primary source; may bear a secret.
+    pub stream_url: String,
+    /// Fallback; may bear a secret.
+    pub download_url: Option<String>,
+    /// Where the caller knows it.
+    pub duration_ms: Option<u64>,
+}
+
+impl fmt::Debug for Item {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Item")
+            .field("queue_entry_id", &self.queue_entry_id)
+            .field("item_id", &self.item_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where playback starts, and since which generation that holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Anchor {
+    /// Media time.
+    pub position_ms: u64,
+    /// A session that has carried out this generation does not move again.
+    pub set_at: u64,
+}
+
+/// Everything a voice connection needs.
+#[derive(Clone, PartialEq, Eq)]
+pub struct VoiceCredentials {
+    /// Where.
+    pub guild_id: u64,
+    /// Where.
+    pub channel_id: u64,
+    /// Whose.
+    pub user_id: u64,
+    /// Of Discord's voice state; a secret with the token.
+    pub voice_session_id: String,
+    /// `host:port`.
+    pub endpoint: String,
+    /// A secret.
+    pub token: String,
+    /// Newer ones replace older ones.
+    pub revision: u64,
+}
+
+impl fmt::Debug for VoiceCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VoiceCredentials")
+            .field("channel_id", &self.channel_id)
+            .field("endpoint", &self.endpoint)
+            .field("revision", &self.revision)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The whole of what shall be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Desired {
+    /// None: be in no voice channel.
+    pub voice: Option<VoiceCredentials>,
+    /// None: play nothing.
+    pub current: Option<Item>,
+    /// Opened ahead.
+    pub next: Option<Item>,
+    /// Hold.
+    pub paused: bool,
+    /// Where playback starts.
+    pub anchor: Anchor,
+}

@@ -1,0 +1,104 @@
+//! What a session hears, and what it wants done.
+
+use crate::{Desired, Failure, Fence, Item, VoiceCredentials};
+
+/// Something happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// The scheduler's newest word.
+    Lease {
+        /// Only newer ones are taken.
+        fence: Fence,
+        /// What shall be.
+        desired: Box<Desired>,
+    },
+    /// Of the pipeline that was opened as `run`.
+    Pipeline {
+        /// Which.
+        run: u64,
+        /// What.
+        news: PipelineNews,
+    },
+    /// Of the voice output.
+    Voice(VoiceNews),
+}
+
+/// What a pipeline reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PipelineNews {
+    /// The source was opened and understood.
+    Planned {
+        /// One sentence for people.
+        plan: String,
+        /// Where it is known.
+        duration_ms: Option<u64>,
+        /// In thousandths of a core.
+        cost_millicores: u32,
+    },
+    /// The first frame waits in the queue.
+    Ready,
+    /// ffmpeg was started again.
+    Restarted,
+    /// The first source was given up for the second.
+    SwitchedSource,
+    /// No source plays on; what is queued may be played out.
+    Failed(Failure),
+}
+
+/// What the voice output reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VoiceNews {
+    /// In the channel.
+    Connected {
+        /// Of the credentials.
+        revision: u64,
+    },
+    /// Cut; the driver is mending it.
+    Reconnecting {
+        /// Of the credentials.
+        revision: u64,
+    },
+    /// Lost for good with these credentials.
+    Lost {
+        /// Of the credentials.
+        revision: u64,
+        /// Discord's.
+        close_code: Option<u16>,
+    },
+    /// The first frame of the present source was sent.
+    Started,
+    /// No frames for so long that people notice.
+    Starved,
+    /// Frames flow again.
+    Refilled,
+    /// The last frame of the present source was sent.
+    Drained,
+}
+
+/// Something to do, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Open the item's sources at a media time, as `run`, and feed the voice output from it.
+    Open {
+        /// Rises with every pipeline of the session.
+        run: u64,
+        /// What.
+        item: Item,
+        /// Media time.
+        start_ms: u64,
+        /// Feed it held.
+        paused: bool,
+    },
+    /// Close the pipeline, if one is open; the voice output forgets it.
+    Close,
+    /// Hold the voice output.
+    Pause,
+    /// Let it go on.
+    Resume,
+    /// Connect with these credentials; replaces any connection.
+    Connect(VoiceCredentials),
+    /// Leave the wire at once.
+    Disconnect,
+    /// Tell the scheduler now.
+    Report,
+}
