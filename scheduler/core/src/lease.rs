@@ -181,6 +181,15 @@ impl Scheduler {
         })
     }
 
+    /// Whether the holder may yet come back to this leader, which has not heard of it so far.
+    fn is_unknown(&self, lease: &Lease, now: Millis) -> bool {
+        let heard_of = self
+            .workers
+            .get(&lease.worker)
+            .is_some_and(|worker| worker.incarnation == lease.incarnation);
+        !heard_of && now < self.unknown_until
+    }
+
     pub(crate) fn lease_alive(&self, session: &SessionId, now: Millis) -> bool {
         self.sessions
             .get(session)
@@ -198,7 +207,7 @@ impl Scheduler {
             .filter(|session| match &session.record.lease {
                 None => true,
                 Some(lease) => {
-                    now.monotonic >= self.unknown_until
+                    !self.is_unknown(lease, now.monotonic)
                         && !self.is_alive(&lease.worker, &lease.incarnation, now.monotonic)
                 }
             })
