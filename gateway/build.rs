@@ -30,7 +30,9 @@ fn main() -> io::Result<()> {
     } else {
         // Not `web/dist` itself: cargo takes a path that does not exist for one that has just changed.
         println!("cargo:rerun-if-changed=web");
-        fs::write(page.join("index.html"), PLACEHOLDER)?;
+        for name in ["index.html", "watch.html"] {
+            fs::write(page.join(name), PLACEHOLDER)?;
+        }
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The page's cookie.
 //!
-//! `POST /login` exchanges a token for an HttpOnly cookie `<expiry>.<mac>`. The MAC covers the hash of the token
+//! `POST /login` exchanges a token for an `HttpOnly` cookie `<expiry>.<mac>`. The MAC covers the hash of the token
 //! that it was made from: a token that is taken out of the configuration takes its cookies with it.
 
 use std::{

@@ -58,10 +58,6 @@ async fn asset(uri: Uri, headers: HeaderMap) -> Response {
 fn file(name: &str, headers: &HeaderMap) -> Response {
     match Built::get(name) {
         Some(file) => send(&file, headers),
-        // A page that was not built is a placeholder alone.
-        None if name.ends_with(".html") && name != "index.html" => {
-            self::file("index.html", headers)
-        }
         None => Problem::route_not_found().into_response(),
     }
 }

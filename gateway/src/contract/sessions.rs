@@ -19,6 +19,7 @@ use crate::{
 #[schema(as = CreateSession, rename_all = "camelCase", examples(json!({
     "sessionId": "456", "guildId": "111", "voiceChannelId": "222", "textChannelId": "333",
 })))]
+#[allow(clippy::struct_field_names, reason = "the contract's names")]
 pub(super) struct CreateBody {
     /// The caller's id of the session.
     #[schema(pattern = "^[A-Za-z0-9._:-]{1,128}$")]

@@ -1,0 +1,13 @@
+//! The gateway over real HTTP, in front of a scripted `SessionService`.
+#![allow(clippy::unwrap_used)]
+
+mod auth;
+mod bodies;
+mod contract;
+mod operation;
+mod page;
+mod refusals;
+mod retries;
+mod streams;
+mod support;
+mod watch;
