@@ -14,6 +14,9 @@ pub enum Error {
     /// The operating system refused a thread for a voice connection.
     #[error("no thread for the voice connection; lower the number of sessions on this worker")]
     VoiceThread(#[source] io::Error),
+    /// A run's name was used before or cannot stand in an address.
+    #[error("an HLS run needs a new name of letters, digits, '-' and '_'")]
+    RunName,
     /// A file of an HLS run could not be read.
     #[error("an HLS file could not be read; check the worker's temporary folder")]
     HlsRead(#[from] io::Error),
@@ -28,6 +31,7 @@ impl Error {
         match self {
             Self::ZeroId { .. } => "voice_credentials_invalid",
             Self::VoiceThread(_) => "voice_thread_refused",
+            Self::RunName => "hls_run_name",
             Self::HlsRead(_) => "hls_read_failed",
             Self::HlsMalformed(_) => "hls_malformed",
         }

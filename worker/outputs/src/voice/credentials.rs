@@ -10,7 +10,7 @@ use songbird::{
 
 use crate::Error;
 
-/// The values of Discord's VOICE_STATE_UPDATE and VOICE_SERVER_UPDATE for one account in one guild.
+/// The values of Discord's `VOICE_STATE_UPDATE` and `VOICE_SERVER_UPDATE` for one account in one guild.
 #[derive(Clone)]
 pub struct VoiceCredentials {
     /// The guild (a Discord snowflake).
@@ -19,11 +19,11 @@ pub struct VoiceCredentials {
     pub channel_id: u64,
     /// The bot account's user id.
     pub user_id: u64,
-    /// `session_id` of the VOICE_STATE_UPDATE.
+    /// `session_id` of the `VOICE_STATE_UPDATE`.
     pub voice_session_id: String,
-    /// `endpoint` of the VOICE_SERVER_UPDATE: host and perhaps port, no scheme.
+    /// `endpoint` of the `VOICE_SERVER_UPDATE`: host and perhaps port, no scheme.
     pub endpoint: String,
-    /// `token` of the VOICE_SERVER_UPDATE.
+    /// `token` of the `VOICE_SERVER_UPDATE`.
     pub token: SecretString,
     /// Counts the credentials of a session. Every event about a connection names the revision it was opened with.
     pub revision: u64,
@@ -44,14 +44,14 @@ impl fmt::Debug for VoiceCredentials {
 
 impl VoiceCredentials {
     /// songbird's form of the same; refuses an id of zero.
-    pub(super) fn connection_info(&self) -> Result<ConnectionInfo, Error> {
+    pub(super) fn into_connection_info(self) -> Result<ConnectionInfo, Error> {
         let id = |name, id: u64| id.try_into().map_err(|_| Error::ZeroId { name });
         Ok(ConnectionInfo {
             channel_id: ChannelId(id("channel_id", self.channel_id)?),
             guild_id: GuildId(id("guild_id", self.guild_id)?),
             user_id: UserId(id("user_id", self.user_id)?),
-            endpoint: self.endpoint.clone(),
-            session_id: self.voice_session_id.clone(),
+            endpoint: self.endpoint,
+            session_id: self.voice_session_id,
             token: self.token.expose_secret().to_owned(),
         })
     }
@@ -76,7 +76,7 @@ mod tests {
             user_id: 0,
             ..example()
         }
-        .connection_info()
+        .into_connection_info()
         .expect_err("zero");
         assert!(error.to_string().contains("user_id"), "{error}");
     }

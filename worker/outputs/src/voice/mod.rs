@@ -90,7 +90,7 @@ impl Voice {
         *link = None;
         let revision = credentials.revision;
         let opened = credentials
-            .connection_info()
+            .into_connection_info()
             .and_then(|info| Link::open(info, revision, Arc::clone(&self.tap)));
         match opened {
             Ok(opened) => *link = Some(opened),

@@ -33,7 +33,7 @@ fn packets() -> Vec<Bytes> {
 
 #[test]
 fn songbirds_reader_gets_every_packet_unchanged_and_none_before_it_asks() {
-    let frames = FrameQueue::new(Duration::from_secs(60));
+    let frames = FrameQueue::new(Duration::from_mins(1));
     let packets = packets();
     for (i, data) in packets.iter().enumerate() {
         frames
