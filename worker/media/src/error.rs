@@ -84,8 +84,8 @@ impl Failure {
                 | "source_gone"
                 | "source_refused"
                 | "source_redirect_refused"
-                | "source_changed"
                 | "source_undecodable"
+                | "source_incomplete"
                 | "source_unreachable"
                 | "source_server_error"
         )

@@ -34,8 +34,12 @@ pub enum Pop {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Closed;
 
-/// Opus frames in order, bounded by time. One producer (a demux thread, which blocks while the
-/// queue is full, and with it ffmpeg on its pipe), one consumer (a mixer, which never blocks).
+/// Opus frames in order, bounded by time. One producer at a time (a demux thread, which blocks
+/// while the queue is full, and with it ffmpeg on its pipe), one consumer (a mixer, which never
+/// blocks).
+///
+/// Media time only rises: a frame that is not after the last one is dropped. So a run of ffmpeg
+/// that starts again a little early joins where the last one ended.
 pub struct FrameQueue {
     capacity: usize,
     state: Mutex<State>,
@@ -45,8 +49,20 @@ pub struct FrameQueue {
 #[derive(Default)]
 struct State {
     frames: VecDeque<OpusFrame>,
+    /// Media time of the newest frame that ever came in.
+    last_pts_ms: Option<u64>,
+    /// The producer that owns the queue; see [`FrameQueue::push_from`].
+    lane: u64,
     finished: bool,
     closed: bool,
+}
+
+impl State {
+    /// Half a frame of tolerance: two runs of ffmpeg may round to different milliseconds.
+    fn is_new(&self, frame: &OpusFrame) -> bool {
+        self.last_pts_ms
+            .is_none_or(|last| frame.pts_ms >= last + FRAME_MS / 2)
+    }
 }
 
 impl FrameQueue {
@@ -64,17 +80,45 @@ impl FrameQueue {
 
     /// Appends a frame; blocks its thread while the queue is full. Never call it from async code.
     pub fn push(&self, frame: OpusFrame) -> Result<(), Closed> {
-        let mut state = self
+        let lane = self.lock().lane;
+        self.push_from(lane, frame)
+    }
+
+    /// [`push`](Self::push) for producers that follow one another: the first frame from a higher
+    /// lane ends all lower ones, also those that are blocked here, in one step, so that no frame of
+    /// a replaced run can slip in after those of its successor.
+    pub(crate) fn push_from(&self, lane: u64, frame: OpusFrame) -> Result<(), Closed> {
+        let mut state = self.lock();
+        if lane > state.lane {
+            state.lane = lane;
+            self.room.notify_all();
+        }
+        let blocked = |s: &mut State| {
+            let full = s.frames.len() >= self.capacity;
+            !s.closed && s.lane == lane && full && s.is_new(&frame)
+        };
+        state = self
             .room
-            .wait_while(self.lock(), |s| {
-                !s.closed && s.frames.len() >= self.capacity
-            })
+            .wait_while(state, blocked)
             .unwrap_or_else(PoisonError::into_inner);
-        if state.closed {
+        if state.closed || state.lane != lane {
             return Err(Closed);
         }
-        state.frames.push_back(frame);
+        if state.is_new(&frame) {
+            state.last_pts_ms = Some(frame.pts_ms);
+            state.frames.push_back(frame);
+        }
         Ok(())
+    }
+
+    /// The producer that owns the queue.
+    pub(crate) fn lane(&self) -> u64 {
+        self.lock().lane
+    }
+
+    /// Media time of the newest frame that ever came in, popped or not.
+    pub fn last_pts_ms(&self) -> Option<u64> {
+        self.lock().last_pts_ms
     }
 
     /// Says that no frame follows: the consumer plays out what is there and then sees
@@ -103,7 +147,8 @@ impl FrameQueue {
             };
         };
         drop(state);
-        self.room.notify_one();
+        // All: a producer that was replaced may be waiting beside its successor.
+        self.room.notify_all();
         Pop::Frame(frame)
     }
 
@@ -172,6 +217,25 @@ mod tests {
         assert_eq!(queue.pop(), Pop::Frame(frame(0)));
         assert_eq!(pushed.recv_timeout(Duration::from_secs(5)).unwrap(), Ok(()));
         assert_eq!(queue.buffered(), Duration::from_millis(40));
+    }
+
+    #[test]
+    fn a_successor_joins_where_the_last_run_ended() {
+        let queue = FrameQueue::new(Duration::from_millis(40));
+        queue.push_from(1, frame(0)).unwrap();
+        queue.push_from(1, frame(20)).unwrap();
+        let old = Arc::clone(&queue);
+        let blocked = thread::spawn(move || old.push_from(1, frame(40)));
+        // The successor's frames that are known already neither block nor count.
+        queue.push_from(2, frame(1)).unwrap();
+        queue.push_from(2, frame(21)).unwrap();
+        assert_eq!(blocked.join().unwrap(), Err(Closed));
+        assert_eq!(queue.push_from(1, frame(60)), Err(Closed));
+        assert_eq!(queue.pop(), Pop::Frame(frame(0)));
+        queue.push_from(2, frame(41)).unwrap();
+        assert_eq!(queue.pop(), Pop::Frame(frame(20)));
+        assert_eq!(queue.pop(), Pop::Frame(frame(41)));
+        assert_eq!(queue.last_pts_ms(), Some(41));
     }
 
     #[test]

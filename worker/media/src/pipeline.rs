@@ -36,7 +36,7 @@ pub struct OpenSpec {
     pub sources: Sources,
     /// Media time to start at, in ms.
     pub start_ms: u64,
-    /// The length of the film if the caller knows it; the probe's own is used otherwise.
+    /// The length of the film if the caller knows it; what the file says goes before it.
     pub duration_ms: Option<u64>,
     /// Also write HLS.
     pub watch: Option<WatchSpool>,
@@ -60,7 +60,7 @@ pub enum PipelineEvent {
     Planned {
         /// What will be done.
         plan: Plan,
-        /// The length of the film, if the caller or the file says it.
+        /// The length of the film, if the file or the caller says it.
         duration_ms: Option<u64>,
         /// What it costs, in thousandths of a core.
         cost_millicores: u32,

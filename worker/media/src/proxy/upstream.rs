@@ -1,0 +1,429 @@
+//! Requests to the source: one try, the judgement of its answer, and the tries after it.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use http::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_RANGE, LOCATION, RANGE,
+};
+use http::{HeaderValue, StatusCode};
+use orb_jellyfin::{SourcePolicy, authorize};
+use reqwest::Response;
+use secrecy::SecretString;
+use tokio::time::timeout;
+use url::Url;
+
+use super::range::{ByteRange, ContentRange};
+use super::route::{Identity, Route, Trouble};
+use crate::{Error, Failure, timing};
+
+/// A reverse proxy's redirect and a canonical one; more is a loop.
+const MAX_REDIRECTS: usize = 5;
+
+/// What may be opened, and with which key.
+#[derive(Clone, Default)]
+pub(crate) struct Access {
+    pub(crate) policy: SourcePolicy,
+    pub(crate) api_key: Option<SecretString>,
+}
+
+/// The client side of the proxy. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Upstream {
+    client: reqwest::Client,
+    access: Arc<Access>,
+}
+
+/// What ffmpeg is answered.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) content_type: Option<HeaderValue>,
+    pub(super) content_range: Option<HeaderValue>,
+    pub(super) length: Option<u64>,
+    /// The source can be read from any offset.
+    pub(super) ranges: bool,
+    pub(super) body: BoxStream<'static, io::Result<Bytes>>,
+}
+
+/// A response whose first byte is wanted, after `skip` bytes of it.
+struct Opened {
+    response: Response,
+    /// Offset in the file of the body's first byte.
+    offset: u64,
+    /// Offset after the body's last byte, if known.
+    end: Option<u64>,
+}
+
+/// What a try led to.
+enum Refusal {
+    /// Trying again cannot help.
+    Final(Failure),
+    /// It may.
+    Retry(Failure),
+}
+
+impl Upstream {
+    pub(crate) fn new(access: Access) -> Result<Self, Error> {
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(timing::CONNECT)
+            .no_proxy()
+            .user_agent(concat!("orb-stream/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(Error::HttpClient)?;
+        Ok(Self {
+            client,
+            access: Arc::new(access),
+        })
+    }
+
+    /// Opens the source at `asked` and gives a body that survives the source's trouble. Fails only
+    /// when the source is given up; the route then knows why.
+    pub(super) async fn open(
+        &self,
+        route: Arc<Route>,
+        asked: Option<ByteRange>,
+    ) -> Result<Answer, Failure> {
+        let wanted = asked.unwrap_or(ByteRange {
+            first: 0,
+            last: None,
+        });
+        let mut trouble = Trouble::none(Arc::clone(&route));
+        let opened = self.persist(&route, wanted, &mut trouble).await?;
+        let response = &opened.response;
+        let header = |name| response.headers().get(name).cloned();
+        let content_type = header(CONTENT_TYPE);
+        let mut content_range = header(CONTENT_RANGE);
+        let mut status = response.status();
+        let ranges = status == StatusCode::PARTIAL_CONTENT;
+        if asked.is_none() && ranges {
+            // We always ask with a range, to learn whether the source has them.
+            (status, content_range) = (StatusCode::OK, None);
+        }
+        let end = opened.end;
+        let length = end.map(|end| end.saturating_sub(opened.offset));
+        let position = opened.offset;
+        let reader = Reader {
+            upstream: self.clone(),
+            route,
+            trouble,
+            response: Some(opened.response),
+            skip: 0,
+            position,
+            end,
+        };
+        let body = futures::stream::try_unfold(reader, |mut reader| async move {
+            let chunk = reader.next().await.map_err(|f| io::Error::other(f.code))?;
+            Ok(chunk.map(|chunk| (chunk, reader)))
+        });
+        Ok(Answer {
+            status,
+            content_type,
+            content_range,
+            length,
+            ranges,
+            body: body.boxed(),
+        })
+    }
+
+    /// Tries until it works, the answer is final, or the route's patience is over.
+    async fn persist(
+        &self,
+        route: &Route,
+        wanted: ByteRange,
+        trouble: &mut Trouble,
+    ) -> Result<Opened, Failure> {
+        let (first, longest) = timing::RETRY_DELAYS;
+        let mut delays = ExponentialBuilder::default()
+            .with_min_delay(first)
+            .with_max_delay(longest)
+            .without_max_times()
+            .with_jitter()
+            .build();
+        loop {
+            let now = Instant::now();
+            let patience = trouble.begin(now).saturating_duration_since(now);
+            let attempt = timeout(
+                patience.min(timing::BYTE_STALL),
+                self.attempt(route, wanted),
+            );
+            let refusal = tokio::select! {
+                () = route.closed().cancelled() => return Err(closed()),
+                attempt = attempt => match attempt {
+                    Ok(Ok(opened)) => return Ok(opened),
+                    Ok(Err(refusal)) => refusal,
+                    Err(_) => Refusal::Retry(unreachable("did not answer in time")),
+                },
+            };
+            let failure = match refusal {
+                Refusal::Final(failure) => {
+                    route.fail(failure.clone());
+                    return Err(failure);
+                }
+                Refusal::Retry(failure) => failure,
+            };
+            let delay = delays.next().unwrap_or(longest);
+            let now = Instant::now();
+            if now + delay >= trouble.begin(now) {
+                route.fail(failure.clone());
+                return Err(failure);
+            }
+            tracing::debug!(code = failure.code, ?delay, "source is tried again");
+            tokio::select! {
+                () = route.closed().cancelled() => return Err(closed()),
+                () = tokio::time::sleep(delay) => {}
+            }
+        }
+    }
+
+    /// One request, redirects included.
+    async fn attempt(&self, route: &Route, wanted: ByteRange) -> Result<Opened, Refusal> {
+        let policy = &self.access.policy;
+        let mut url = route.source.expose().clone();
+        for hop in 0..=MAX_REDIRECTS {
+            if !policy.allows(&url) {
+                return Err(Refusal::Final(not_allowed(hop)));
+            }
+            let response = self.request(&url, route, wanted).await?;
+            if !response.status().is_redirection() {
+                return judge(route, wanted, response);
+            }
+            let location = response.headers().get(LOCATION);
+            url = location
+                .and_then(|value| value.to_str().ok())
+                .and_then(|text| url.join(text).ok())
+                .ok_or_else(|| Refusal::Final(redirect_refused("redirects to nowhere")))?;
+        }
+        Err(Refusal::Final(redirect_refused("redirects in a circle")))
+    }
+
+    async fn request(
+        &self,
+        url: &Url,
+        route: &Route,
+        wanted: ByteRange,
+    ) -> Result<Response, Refusal> {
+        let access = &self.access;
+        // Called for every hop: the key is for Jellyfin's own origin and for no other.
+        let (url, authorization) = authorize(
+            url,
+            access.api_key.as_ref(),
+            access.policy.jellyfin_origin(),
+        );
+        let mut request = self
+            .client
+            .get(url)
+            .header(RANGE, wanted.header())
+            .header(ACCEPT_ENCODING, "identity");
+        if let Some(etag) = route.identity().and_then(|identity| identity.etag) {
+            request = request.header(IF_RANGE, etag);
+        }
+        if let Some(authorization) = authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        // The error's own text has the URL in it.
+        request.send().await.map_err(|error| {
+            Refusal::Retry(unreachable(if error.is_timeout() {
+                "did not answer in time"
+            } else if error.is_connect() {
+                "cannot be reached"
+            } else {
+                "broke the connection off"
+            }))
+        })
+    }
+}
+
+/// Turns an answer into a body at the wanted offset, or into a reason.
+fn judge(route: &Route, wanted: ByteRange, response: Response) -> Result<Opened, Refusal> {
+    let status = response.status();
+    if status == StatusCode::RANGE_NOT_SATISFIABLE {
+        // ffmpeg may look behind the end; an empty body at that place is the answer it can use.
+        return Ok(Opened {
+            response,
+            offset: wanted.first,
+            end: Some(wanted.first),
+        });
+    }
+    if !status.is_success() {
+        return Err(refused(status));
+    }
+    let header = |name| response.headers().get(name);
+    let strong_etag = header(ETAG)
+        .and_then(|value| value.to_str().ok())
+        .filter(|etag| !etag.starts_with("W/"))
+        .map(str::to_owned);
+    let opened = if status == StatusCode::PARTIAL_CONTENT {
+        let range = header(CONTENT_RANGE)
+            .and_then(|value| ContentRange::parse(value.as_bytes()))
+            .filter(|range| range.first == wanted.first)
+            .ok_or_else(|| Refusal::Retry(server_error("sent another part than asked for")))?;
+        let same = route.identify(Identity {
+            total: range.total,
+            etag: strong_etag,
+        });
+        if !same {
+            return Err(Refusal::Final(changed()));
+        }
+        Opened {
+            response,
+            offset: range.first,
+            end: Some(range.last + 1),
+        }
+    } else {
+        let total = response.content_length();
+        let same = route.identify(Identity {
+            total,
+            etag: strong_etag,
+        });
+        if !same {
+            return Err(Refusal::Final(changed()));
+        }
+        Opened {
+            response,
+            offset: 0,
+            end: total,
+        }
+    };
+    Ok(opened)
+}
+
+/// A body on its way, and what is needed to resume it.
+struct Reader {
+    upstream: Upstream,
+    route: Arc<Route>,
+    trouble: Trouble,
+    response: Option<Response>,
+    /// Bytes to drop: a source without ranges was asked again and began at zero.
+    skip: u64,
+    /// Offset in the file of the next byte for ffmpeg.
+    position: u64,
+    end: Option<u64>,
+}
+
+impl Reader {
+    /// The next bytes, or none at the end.
+    async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        loop {
+            if self.end.is_some_and(|end| self.position >= end) {
+                return Ok(None);
+            }
+            let Some(response) = &mut self.response else {
+                self.resume().await?;
+                continue;
+            };
+            // Only while ffmpeg wants bytes does this run, so a paused film is no stall.
+            let chunk = tokio::select! {
+                () = self.route.closed().cancelled() => return Err(closed()),
+                chunk = timeout(timing::BYTE_STALL, response.chunk()) => chunk,
+            };
+            match chunk {
+                Ok(Ok(Some(bytes))) => {
+                    self.trouble.end();
+                    if let Some(bytes) = self.take(bytes) {
+                        return Ok(Some(bytes));
+                    }
+                }
+                // Without a stated length this is the end.
+                Ok(Ok(None)) if self.end.is_none() => return Ok(None),
+                // Cut short, broken or stalled.
+                Ok(Ok(None) | Err(_)) | Err(_) => {
+                    self.trouble.begin(Instant::now());
+                    self.response = None;
+                }
+            }
+        }
+    }
+
+    /// Cuts off what ffmpeg has already and what it did not ask for.
+    fn take(&mut self, mut bytes: Bytes) -> Option<Bytes> {
+        let dropped = self.skip.min(bytes.len() as u64);
+        self.skip -= dropped;
+        let mut bytes = bytes.split_off(dropped as usize);
+        if let Some(end) = self.end {
+            bytes.truncate(usize::try_from(end - self.position).unwrap_or(usize::MAX));
+        }
+        self.position += bytes.len() as u64;
+        (!bytes.is_empty()).then_some(bytes)
+    }
+
+    async fn resume(&mut self) -> Result<(), Failure> {
+        let wanted = ByteRange {
+            first: self.position,
+            last: self.end.map(|end| end - 1),
+        };
+        let opened = self
+            .upstream
+            .persist(&self.route, wanted, &mut self.trouble)
+            .await?;
+        self.skip = self.position - opened.offset;
+        self.response = Some(opened.response);
+        Ok(())
+    }
+}
+
+fn refused(status: StatusCode) -> Refusal {
+    let failure = |code, message: &str| Refusal::Final(Failure::new(code, message));
+    match status.as_u16() {
+        401 => failure(
+            "source_unauthorized",
+            "the media server did not accept the key (401)",
+        ),
+        403 => failure(
+            "source_forbidden",
+            "the media server forbids this item (403)",
+        ),
+        404 => failure(
+            "source_not_found",
+            "the media server does not have this item (404)",
+        ),
+        410 => failure(
+            "source_gone",
+            "the media server no longer has this item (410)",
+        ),
+        408 | 429 | 500..=599 => {
+            Refusal::Retry(server_error(&format!("answers {}", status.as_u16())))
+        }
+        other => failure(
+            "source_refused",
+            &format!("the media server answers {other}"),
+        ),
+    }
+}
+
+fn server_error(what: &str) -> Failure {
+    Failure::new("source_server_error", format!("the media server {what}"))
+}
+
+fn unreachable(what: &str) -> Failure {
+    Failure::new("source_unreachable", format!("the media server {what}"))
+}
+
+fn redirect_refused(what: &str) -> Failure {
+    Failure::new(
+        "source_redirect_refused",
+        format!("the media server {what}"),
+    )
+}
+
+fn not_allowed(hop: usize) -> Failure {
+    if hop == 0 {
+        Failure::new("source_refused", "the source is not on an allowed origin")
+    } else {
+        redirect_refused("redirects to an origin that is not allowed")
+    }
+}
+
+fn changed() -> Failure {
+    Failure::new("source_changed", "the file was replaced while it played")
+}
+
+/// Nobody sees it: the pipeline is gone.
+fn closed() -> Failure {
+    Failure::new("closed", "the pipeline was closed")
+}

@@ -1,0 +1,168 @@
+//! The folders that watch runs write into.
+//!
+//! `<root>/<worker process>/` belongs to one process and is locked while it lives; what a killed
+//! process left is removed by the next one. A pipeline's runs are `<dir>/<prefix>-<run>/`.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, flock};
+use uuid::Uuid;
+
+use crate::pipeline::WatchSpool;
+
+const PREFIX: &str = "orb-worker-";
+const LOCK: &str = "lock";
+
+/// This process's part of the spool. Dropping it removes the folder.
+#[derive(Debug)]
+pub(crate) struct SpoolRoot {
+    dir: PathBuf,
+    /// The kernel drops the lock with the process, however that ends.
+    _lock: File,
+}
+
+impl SpoolRoot {
+    pub(crate) fn create(parent: &Path) -> io::Result<Self> {
+        fs::create_dir_all(parent)?;
+        sweep(parent)?;
+        let dir = parent.join(format!("{PREFIX}{}", Uuid::new_v4().simple()));
+        // Made under a name that no sweep looks at, so that it is locked before it can be seen.
+        let hidden = dir.with_extension("new");
+        fs::create_dir(&hidden)?;
+        let lock = File::create(hidden.join(LOCK))?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+        fs::rename(&hidden, &dir)?;
+        Ok(Self { dir, _lock: lock })
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+}
+
+impl Drop for SpoolRoot {
+    fn drop(&mut self) {
+        remove(&self.dir);
+    }
+}
+
+/// Removes the folders of processes that are gone.
+fn sweep(parent: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(parent)? {
+        let path = entry?.path();
+        let ours = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .is_some_and(|name| name.starts_with(PREFIX) && !name.ends_with(".new"));
+        let Ok(lock) = File::open(path.join(LOCK)) else {
+            continue;
+        };
+        if ours && flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            remove(&path);
+        }
+    }
+    Ok(())
+}
+
+/// The runs of one pipeline.
+#[derive(Debug)]
+pub(crate) struct Runs {
+    spool: WatchSpool,
+    next: u32,
+    /// With the time it was replaced at.
+    dirs: Vec<(PathBuf, Option<Instant>)>,
+}
+
+impl Runs {
+    pub(crate) fn new(spool: WatchSpool) -> Self {
+        Self {
+            spool,
+            next: 0,
+            dirs: Vec::new(),
+        }
+    }
+
+    /// A new folder for the next run, and its name. Runs that were replaced `kept` ago or longer
+    /// are removed: nobody is that far behind.
+    pub(crate) fn begin(&mut self, now: Instant, kept: Duration) -> io::Result<(PathBuf, String)> {
+        self.dirs.retain(|(dir, replaced)| {
+            let old = replaced.is_some_and(|at| now.duration_since(at) >= kept);
+            if old {
+                remove(dir);
+            }
+            !old
+        });
+        if let Some((_, replaced)) = self.dirs.last_mut() {
+            replaced.get_or_insert(now);
+        }
+        let name = format!("{}-{}", self.spool.prefix, self.next);
+        self.next += 1;
+        let dir = self.spool.dir.join(&name);
+        fs::create_dir_all(&dir)?;
+        self.dirs.push((dir.clone(), None));
+        Ok((dir, name))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.dirs.is_empty()
+    }
+
+    pub(crate) fn remove_all(&self) {
+        for (dir, _) in &self.dirs {
+            remove(dir);
+        }
+    }
+}
+
+/// Best effort: the next process sweeps again.
+fn remove(dir: &Path) {
+    match fs::remove_dir_all(dir) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => tracing::warn!(%error, dir = %dir.display(), "spool folder was not removed"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_dead_process_is_swept_and_a_living_one_is_not() {
+        let parent = tempfile::tempdir().unwrap();
+        let dead = parent.path().join(format!("{PREFIX}dead"));
+        fs::create_dir(&dead).unwrap();
+        File::create(dead.join(LOCK)).unwrap();
+        let foreign = parent.path().join("films");
+        fs::create_dir(&foreign).unwrap();
+        let living = SpoolRoot::create(parent.path()).unwrap();
+        let second = SpoolRoot::create(parent.path()).unwrap();
+        assert!(!dead.exists() && foreign.exists());
+        assert!(living.dir().exists());
+        let gone = second.dir().to_owned();
+        drop(second);
+        assert!(!gone.exists());
+    }
+
+    #[test]
+    fn replaced_runs_go_after_a_while() {
+        let parent = tempfile::tempdir().unwrap();
+        let mut runs = Runs::new(WatchSpool {
+            dir: parent.path().to_owned(),
+            prefix: "film".into(),
+        });
+        let (now, kept) = (Instant::now(), Duration::from_secs(90));
+        let (first, name) = runs.begin(now, kept).unwrap();
+        assert_eq!(name, "film-0");
+        let (second, _) = runs.begin(now + Duration::from_secs(1), kept).unwrap();
+        assert!(first.exists());
+        runs.begin(now + Duration::from_secs(91), kept).unwrap();
+        assert!(!first.exists() && second.exists());
+        runs.remove_all();
+        assert!(!second.exists());
+    }
+}
