@@ -1,1 +1,227 @@
-//! Placeholder.
+//! The Discord bot accounts that the scheduler's leader holds.
+//!
+//! ```text
+//!            join, leave, refresh                    op 4
+//! scheduler ─────────────────────▶ one task an ───────────────▶ Discord's
+//!           ◀───────────────────── account     ◀─────────────── main gateway
+//!            AccountEvent            │            voice state and server updates
+//!                                    └ voice_states: pure, decides everything
+//! ```
+//!
+//! An account is a bot token and its main gateway connection. It puts the bot into voice channels
+//! and turns Discord's answers into [`VoiceCredentials`], which the scheduler hands to a worker: the
+//! token itself never leaves here. [`Accounts`] is the handle; what happens comes as
+//! [`AccountEvent`]s over one bounded queue, in order.
+//!
+//! **Hand-over.** Discord keeps a gateway session, and the voice states that hang on it, for a
+//! while after its connection broke. [`AccountEvent::Progress`] says from where another process
+//! can RESUME it; it comes after every event that it covers, so whoever stores events and progress
+//! in this order never stores a sequence ahead of its effects. What was held is given back by
+//! [`AccountConfig::held`], for RESUME repeats no credentials. When Discord refuses the RESUME, a
+//! new session begins and every held channel is joined again.
+//!
+//! **Endings.** Dropping the last handle, or [`Shutdown::Abandon`], drops the connections without a
+//! close frame: the sessions stay alive for a successor. [`Shutdown::HandOver`] does it tidily,
+//! [`Shutdown::Leave`] is for good.
+//!
+//! Not here yet: slash commands, several shards an account, a leadership check before each
+//! reconnect, and the audience of guilds that were taken over by RESUME.
+
+mod account;
+mod audience;
+mod dial;
+mod error;
+mod event;
+mod rest;
+mod send_limit;
+mod shard;
+mod voice_states;
+mod wire;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use futures::future::try_join_all;
+use secrecy::SecretString;
+use tokio::sync::mpsc;
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
+
+use account::{Account, Command};
+pub use error::Error;
+pub use event::{AccountEvent, AccountId, GatewaySession, JoinFailure, VoiceCredentials};
+
+/// Calls that may wait for one account; each is taken in within microseconds.
+const COMMANDS: usize = 256;
+
+/// A bot account to connect.
+#[derive(Clone, Debug)]
+pub struct AccountConfig {
+    /// The bot token, with or without its `Bot ` prefix.
+    pub token: SecretString,
+    /// Another Discord, such as `http://127.0.0.1:4000`: then nothing goes to the real one.
+    pub api_url: Option<String>,
+    /// The session that a predecessor stored, to go on with by RESUME.
+    pub resume: Option<GatewaySession>,
+    /// Where the account was and is meant to stay, as stored with that session.
+    pub held: Vec<VoiceCredentials>,
+}
+
+/// The bounded waits.
+#[derive(Clone, Copy, Debug)]
+pub struct AccountTiming {
+    /// How long Discord's answer to an op 4 is waited for.
+    pub voice_event_wait: Duration,
+    /// How long a [`Shutdown`] may take before the connection is dropped as it is.
+    pub shutdown_wait: Duration,
+}
+
+impl Default for AccountTiming {
+    fn default() -> Self {
+        Self {
+            // Discord answers within a fraction of a second, or not at all.
+            voice_event_wait: Duration::from_secs(5),
+            // Two leaves that are not answered, within the grace of a draining process.
+            shutdown_wait: Duration::from_secs(12),
+        }
+    }
+}
+
+/// How the accounts end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Shutdown {
+    /// A successor goes on: the last [`AccountEvent::Progress`] is told, then the connection is
+    /// closed with 4000, which keeps session and voice states.
+    HandOver,
+    /// For good: leaves all channels and closes with 1000, which ends the session.
+    Leave,
+    /// Leadership is lost: drops the connection without a word, and tells nothing more.
+    Abandon,
+}
+
+/// The connected accounts: a cheap handle. When the last one is dropped, the accounts are abandoned
+/// (see [`Shutdown::Abandon`]).
+#[derive(Clone)]
+pub struct Accounts {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    accounts: BTreeMap<AccountId, mpsc::Sender<Command>>,
+    tasks: TaskTracker,
+    cancel: CancellationToken,
+    _cancel_on_drop: DropGuard,
+}
+
+impl Accounts {
+    /// Asks REST who the tokens are, then connects all accounts side by side; whether the gateway
+    /// takes them comes as events. A token that REST refuses is an error here.
+    ///
+    /// `events` should be read all the time: an account whose event finds no room waits for it and
+    /// reads nothing from Discord meanwhile.
+    pub async fn connect(
+        configs: Vec<AccountConfig>,
+        timing: AccountTiming,
+        events: mpsc::Sender<AccountEvent>,
+    ) -> Result<Self, Error> {
+        // twilight panics without a process-wide TLS provider. An error says that there is one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+
+        let introduced = configs.into_iter().enumerate().map(|(index, config)| {
+            let events = events.clone();
+            async move { Account::introduce(index + 1, config, timing, events).await }
+        });
+        let introduced = try_join_all(introduced).await?;
+        for (later, account) in introduced.iter().enumerate() {
+            if let Some(first) = introduced[..later].iter().find(|a| a.id() == account.id()) {
+                return Err(Error::SameAccount {
+                    first: first.number(),
+                    second: account.number(),
+                });
+            }
+        }
+
+        let tasks = TaskTracker::new();
+        let cancel = CancellationToken::new();
+        let mut accounts = BTreeMap::new();
+        for account in introduced {
+            let (commands, received) = mpsc::channel(COMMANDS);
+            accounts.insert(account.id(), commands);
+            tasks.spawn(account.run(received, cancel.clone()));
+        }
+        tasks.close();
+        Ok(Self {
+            inner: Arc::new(Inner {
+                accounts,
+                tasks,
+                _cancel_on_drop: cancel.clone().drop_guard(),
+                cancel,
+            }),
+        })
+    }
+
+    /// The accounts, in the order of their ids.
+    pub fn ids(&self) -> Vec<AccountId> {
+        self.inner.accounts.keys().copied().collect()
+    }
+
+    /// The account shall be in this channel. Comes back when the account has been told; the result is
+    /// [`AccountEvent::Credentials`] or [`AccountEvent::JoinFailed`]. Where it is there already,
+    /// the credentials in force are told again.
+    pub async fn join(&self, account: AccountId, guild: u64, channel: u64) -> Result<(), Error> {
+        if guild == 0 || channel == 0 {
+            return Err(Error::InvalidId);
+        }
+        self.command(account, Command::Join { guild, channel })
+            .await
+    }
+
+    /// The account shall be in no channel of this guild. [`AccountEvent::Left`] follows in every
+    /// case, at the latest after twice the bounded wait; only then `(account, guild)` is free.
+    pub async fn leave(&self, account: AccountId, guild: u64) -> Result<(), Error> {
+        if guild == 0 {
+            return Err(Error::InvalidId);
+        }
+        self.command(account, Command::Leave { guild }).await
+    }
+
+    /// Fetches fresh credentials for the channel that the account is in, for the old ones were
+    /// refused: op 4 again, and when no server is named within the bounded wait, out and in again.
+    /// [`AccountEvent::Credentials`] or [`AccountEvent::JoinFailed`] follows; nothing when the
+    /// account is in no channel of the guild.
+    pub async fn refresh(&self, account: AccountId, guild: u64) -> Result<(), Error> {
+        if guild == 0 {
+            return Err(Error::InvalidId);
+        }
+        self.command(account, Command::Refresh { guild }).await
+    }
+
+    /// Ends all accounts and waits until they have ended, at most [`AccountTiming::shutdown_wait`].
+    pub async fn shutdown(&self, how: Shutdown) {
+        if how == Shutdown::Abandon {
+            self.inner.cancel.cancel();
+        } else {
+            for commands in self.inner.accounts.values() {
+                // An account that has ended already needs no telling.
+                let _ = commands.send(Command::Shutdown(how)).await;
+            }
+        }
+        self.inner.tasks.wait().await;
+    }
+
+    async fn command(&self, id: AccountId, command: Command) -> Result<(), Error> {
+        let commands = self
+            .inner
+            .accounts
+            .get(&id)
+            .ok_or(Error::UnknownAccount(id))?;
+        commands.send(command).await.map_err(|_| Error::Closed(id))
+    }
+}
+
+impl std::fmt::Debug for Accounts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Accounts").field(&self.ids()).finish()
+    }
+}

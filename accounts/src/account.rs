@@ -1,0 +1,371 @@
+//! One account's task: the connection on one side, the scheduler on the other, the pure core between.
+
+use std::{
+    collections::BTreeMap,
+    future,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+use twilight_gateway::CloseFrame;
+
+use crate::{
+    AccountConfig, AccountEvent, AccountId, AccountTiming, Error, Shutdown,
+    audience::Audience,
+    dial::DialRule,
+    rest,
+    send_limit::SendLimit,
+    shard::{Connection, Signal},
+    voice_states::{Output, VoiceStates},
+    wire::Dispatch,
+};
+
+/// Events that tell nothing advance the stored sequence at most this often: they only shorten what
+/// a successor is replayed.
+const QUIET_PROGRESS: Duration = Duration::from_secs(1);
+
+/// What the handle asks.
+pub(crate) enum Command {
+    Join { guild: u64, channel: u64 },
+    Leave { guild: u64 },
+    Refresh { guild: u64 },
+    Shutdown(Shutdown),
+}
+
+/// What a task wakes up for.
+enum Wake {
+    Signal(Signal),
+    Time,
+}
+
+/// The task is over: a fatal close was told, or nobody reads the events any more.
+struct Ended;
+
+pub(crate) struct Account {
+    id: AccountId,
+    number: usize,
+    connection: Connection,
+    /// Whether the last that was told of the connection is that it is usable.
+    told_ready: bool,
+    voice: VoiceStates,
+    audience: Audience,
+    /// Listeners that were told, by guild.
+    told_listeners: BTreeMap<u64, usize>,
+    limit: SendLimit,
+    last_progress: Instant,
+    shutdown_wait: Duration,
+    events: mpsc::Sender<AccountEvent>,
+}
+
+impl Account {
+    /// Asks REST who the token is. `number`: its place in the configuration.
+    pub(crate) async fn introduce(
+        number: usize,
+        config: AccountConfig,
+        timing: AccountTiming,
+        events: mpsc::Sender<AccountEvent>,
+    ) -> Result<Self, Error> {
+        let api_url = config.api_url.as_deref();
+        let dial = DialRule::new(api_url);
+        let introduction = rest::introduce(number, &config.token, api_url, &dial).await?;
+        let user_id = introduction.user_id;
+        Ok(Self {
+            id: AccountId(user_id),
+            number,
+            connection: Connection::new(number, &config.token, introduction, dial, config.resume),
+            told_ready: false,
+            voice: VoiceStates::new(user_id, timing.voice_event_wait, config.held),
+            audience: Audience::default(),
+            told_listeners: BTreeMap::new(),
+            limit: SendLimit::default(),
+            last_progress: Instant::now(),
+            shutdown_wait: timing.shutdown_wait,
+            events,
+        })
+    }
+
+    pub(crate) fn id(&self) -> AccountId {
+        self.id
+    }
+
+    pub(crate) fn number(&self) -> usize {
+        self.number
+    }
+
+    /// Runs until shutdown, a fatal close, or `cancel`, which drops the connection where it stands.
+    pub(crate) async fn run(self, commands: mpsc::Receiver<Command>, cancel: CancellationToken) {
+        let span = tracing::info_span!("account", id = %self.id);
+        // Boxed for its size: it holds the connection.
+        let served = Box::pin(self.serve(commands).instrument(span));
+        let _ = cancel.run_until_cancelled(served).await;
+    }
+
+    async fn serve(mut self, mut commands: mpsc::Receiver<Command>) {
+        let how = loop {
+            if self.flush().await.is_err() {
+                return;
+            }
+            let wake = tokio::select! {
+                command = commands.recv() => match command {
+                    Some(Command::Shutdown(how)) => break how,
+                    Some(command) => {
+                        self.take_in(&command);
+                        continue;
+                    }
+                    None => return,
+                },
+                wake = self.wake() => wake,
+            };
+            if self.handle(wake).await.is_err() {
+                return;
+            }
+        };
+        // Further calls are refused from here on.
+        drop(commands);
+        self.end(how).await;
+    }
+
+    fn take_in(&mut self, command: &Command) {
+        match *command {
+            Command::Join { guild, channel } => self.voice.join(guild, channel),
+            Command::Leave { guild } => self.voice.leave(guild),
+            Command::Refresh { guild } => self.voice.refresh(guild),
+            Command::Shutdown(_) => {}
+        }
+    }
+
+    async fn end(mut self, how: Shutdown) {
+        let wait = self.shutdown_wait;
+        match how {
+            Shutdown::HandOver => {
+                let told = tokio::time::timeout(wait, self.tell_progress());
+                if matches!(told.await, Ok(Ok(()))) {
+                    self.connection.close(CloseFrame::RESUME).await;
+                }
+            }
+            Shutdown::Leave => {
+                self.voice.leave_all();
+                let left = tokio::time::timeout(wait, self.until_left()).await;
+                if left.is_err() {
+                    tracing::warn!("not all channels were left in time");
+                }
+                self.connection.close(CloseFrame::NORMAL).await;
+            }
+            Shutdown::Abandon => {}
+        }
+    }
+
+    async fn until_left(&mut self) -> Result<(), Ended> {
+        self.flush().await?;
+        while !self.voice.is_empty() {
+            let wake = self.wake().await;
+            self.handle(wake).await?;
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Cancel-safe.
+    async fn wake(&mut self) -> Wake {
+        let now = Instant::now();
+        // Without a connection nothing is sent, and what Discord does not answer is no surprise.
+        let at = self.connection.is_live().then(|| {
+            let sending = self.voice.has_command().then(|| self.limit.wait_until(now));
+            let answering = self.voice.next_deadline();
+            sending.flatten().into_iter().chain(answering).min()
+        });
+        let timer = async {
+            match at.flatten() {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => future::pending().await,
+            }
+        };
+        tokio::select! {
+            signal = self.connection.next() => Wake::Signal(signal),
+            () = timer => Wake::Time,
+        }
+    }
+
+    async fn handle(&mut self, wake: Wake) -> Result<(), Ended> {
+        match wake {
+            Wake::Time => {
+                if self.connection.is_live() {
+                    self.voice.on_time(Instant::now());
+                }
+                Ok(())
+            }
+            Wake::Signal(Signal::Dispatch(dispatch)) => self.on_dispatch(dispatch).await,
+            Wake::Signal(Signal::Other) => self.tell_loss().await,
+            Wake::Signal(Signal::Fatal(error)) => {
+                tracing::error!(%error, "account is closed for good");
+                let (account, fatal) = (self.id, Some(error));
+                self.tell(AccountEvent::Disconnected { account, fatal })
+                    .await?;
+                Err(Ended)
+            }
+        }
+    }
+
+    async fn on_dispatch(&mut self, dispatch: Dispatch) -> Result<(), Ended> {
+        let now = Instant::now();
+        let mut changed_guild = None;
+        let mut tells = false;
+        match dispatch {
+            Dispatch::Ready => {
+                self.audience.forget();
+                self.told_listeners.clear();
+                self.voice.on_new_session();
+                self.tell_ready(false).await?;
+                tells = true;
+            }
+            Dispatch::Resumed => {
+                self.voice.on_resumed(now);
+                self.tell_ready(true).await?;
+                tells = true;
+            }
+            Dispatch::VoiceState {
+                guild,
+                user,
+                channel,
+                session,
+                bot,
+            } => {
+                if user == self.id.0 {
+                    self.voice.on_state(guild, channel, &session, now);
+                } else {
+                    self.audience.change(guild, user, channel, bot);
+                }
+                changed_guild = Some(guild);
+            }
+            Dispatch::VoiceServer { guild, server } => self.voice.on_server(guild, server, now),
+            Dispatch::Guild { guild, states } => {
+                // Our own state in it may be of an earlier session: the answer to our op 4 counts.
+                let others = states.into_iter().filter(|(user, ..)| *user != self.id.0);
+                self.audience.list(guild, others);
+                changed_guild = Some(guild);
+            }
+            Dispatch::GuildGone { guild } => {
+                self.audience.forget_guild(guild);
+                self.voice.on_removed_from_guild(guild);
+                changed_guild = Some(guild);
+            }
+        }
+        tells |= self.tell_outputs().await?;
+        if let Some(guild) = changed_guild {
+            tells |= self.tell_audience(guild).await?;
+        }
+        if tells || self.last_progress.elapsed() >= QUIET_PROGRESS {
+            self.tell_progress().await?;
+        }
+        Ok(())
+    }
+
+    /// Sends what may be sent, and tells what came of commands and of time.
+    async fn flush(&mut self) -> Result<(), Ended> {
+        self.tell_loss().await?;
+        while self.connection.is_live() && self.voice.has_command() {
+            let now = Instant::now();
+            if self.limit.wait_until(now).is_some() {
+                break;
+            }
+            let Some(command) = self.voice.take_command(now) else {
+                break;
+            };
+            self.limit.sent(now);
+            self.connection.send(command);
+        }
+        self.tell_outputs().await?;
+        Ok(())
+    }
+
+    async fn tell_loss(&mut self) -> Result<(), Ended> {
+        if !self.told_ready || self.connection.is_live() {
+            return Ok(());
+        }
+        self.told_ready = false;
+        let (account, fatal) = (self.id, None);
+        self.tell(AccountEvent::Disconnected { account, fatal })
+            .await
+    }
+
+    async fn tell_ready(&mut self, resumed: bool) -> Result<(), Ended> {
+        self.told_ready = true;
+        let ready = AccountEvent::Ready {
+            account: self.id,
+            user_id: self.id.0,
+            resumed,
+        };
+        self.tell(ready).await
+    }
+
+    /// Whether there was anything to tell.
+    async fn tell_outputs(&mut self) -> Result<bool, Ended> {
+        let account = self.id;
+        let mut told = false;
+        while let Some(output) = self.voice.take_output() {
+            let event = match output {
+                Output::Credentials(credentials) => AccountEvent::Credentials {
+                    account,
+                    credentials,
+                },
+                Output::Left { guild, asked } => AccountEvent::Left {
+                    account,
+                    guild_id: guild,
+                    asked,
+                },
+                Output::Moved { guild, channel } => AccountEvent::Moved {
+                    account,
+                    guild_id: guild,
+                    channel_id: channel,
+                },
+                Output::JoinFailed { guild, reason } => AccountEvent::JoinFailed {
+                    account,
+                    guild_id: guild,
+                    reason,
+                },
+            };
+            self.tell(event).await?;
+            told = true;
+        }
+        Ok(told)
+    }
+
+    /// Whether there was anything to tell.
+    async fn tell_audience(&mut self, guild: u64) -> Result<bool, Ended> {
+        let channel = self.voice.channel(guild);
+        let listeners = channel.and_then(|channel| self.audience.listeners(guild, channel));
+        let Some(listeners) = listeners else {
+            self.told_listeners.remove(&guild);
+            return Ok(false);
+        };
+        if self.told_listeners.insert(guild, listeners) == Some(listeners) {
+            return Ok(false);
+        }
+        let audience = AccountEvent::Audience {
+            account: self.id,
+            guild_id: guild,
+            listeners,
+        };
+        self.tell(audience).await?;
+        Ok(true)
+    }
+
+    /// Nothing while an event is only half told: see [`VoiceStates::holds_untold`].
+    async fn tell_progress(&mut self) -> Result<(), Ended> {
+        if self.voice.holds_untold() {
+            return Ok(());
+        }
+        let Some(session) = self.connection.session() else {
+            return Ok(());
+        };
+        self.last_progress = Instant::now();
+        let account = self.id;
+        self.tell(AccountEvent::Progress { account, session }).await
+    }
+
+    async fn tell(&mut self, event: AccountEvent) -> Result<(), Ended> {
+        self.events.send(event).await.map_err(|_| Ended)
+    }
+}

@@ -1,0 +1,268 @@
+//! Where one account is meant to be, where Discord says it is, and what makes the two agree.
+//!
+//! Pure: commands and events in with the time, op 4s and outputs out. No I/O and no clock.
+//!
+//! Discord answers an op 4 ("Update Voice State") with a `VOICE_STATE_UPDATE` (channel and voice
+//! session id) and a `VOICE_SERVER_UPDATE` (token and endpoint), in either order, and neither says
+//! which op 4 it answers. So there is at most *one* op 4 outstanding a guild; the goal may change
+//! meanwhile, and what follows from it is sent when the outstanding one was answered or given up.
+//! That is what keeps a late "left" of one party from ending the next.
+//!
+//! | step | waits for | then | when it does not come |
+//! | --- | --- | --- | --- |
+//! | idle | – | any change of ours is somebody else's: kick, move, new server | – |
+//! | joining | our state in the channel *and* a server | credentials | leave and join once more, then failed |
+//! | leaving | our state without a channel | left, or the join that was to follow | once more, then taken as left |
+//! | awaiting a server | a server | credentials | moved: the old server's; lost: leave and join |
+//!
+//! Deadlines count from the sending, which a limiter may delay, and stand still while the
+//! connection is down: after a RESUME what was not answered is sent again, for the answers that
+//! Discord did give are replayed before it.
+
+mod guild;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use secrecy::SecretString;
+
+use crate::{JoinFailure, VoiceCredentials};
+use guild::GuildVoice;
+
+/// An op 4 to be sent. `channel` none: leave.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct VoiceCommand {
+    pub(crate) guild: u64,
+    pub(crate) channel: Option<u64>,
+}
+
+/// What the scheduler is to hear.
+#[derive(Clone, Debug)]
+pub(crate) enum Output {
+    Credentials(VoiceCredentials),
+    Left { guild: u64, asked: bool },
+    Moved { guild: u64, channel: u64 },
+    JoinFailed { guild: u64, reason: JoinFailure },
+}
+
+/// Of a `VOICE_SERVER_UPDATE`.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    pub(crate) endpoint: String,
+    pub(crate) token: SecretString,
+}
+
+/// All guilds of one account.
+pub(crate) struct VoiceStates {
+    user: u64,
+    wait: Duration,
+    guilds: BTreeMap<u64, GuildVoice>,
+    /// Guilds with an op 4 to be sent, oldest first; some may have changed their mind since.
+    queue: VecDeque<u64>,
+    outputs: VecDeque<Output>,
+    /// Whether Discord has said (READY) or replayed (RESUMED) where the account is.
+    informed: bool,
+}
+
+impl VoiceStates {
+    /// `wait`: how long an answer of Discord is waited for. `held`: where the account was when the
+    /// session was stored.
+    pub(crate) fn new(user: u64, wait: Duration, held: Vec<VoiceCredentials>) -> Self {
+        let guilds = held
+            .into_iter()
+            .map(|credentials| (credentials.guild_id, GuildVoice::held(credentials)))
+            .collect();
+        Self {
+            user,
+            wait,
+            guilds,
+            queue: VecDeque::new(),
+            outputs: VecDeque::new(),
+            informed: false,
+        }
+    }
+
+    /// The account shall be in `channel`. When it is already, its credentials are told again.
+    pub(crate) fn join(&mut self, guild: u64, channel: u64) {
+        self.with(guild, |voice, outputs| voice.join(channel, outputs));
+    }
+
+    /// The account shall be in no channel of the guild.
+    pub(crate) fn leave(&mut self, guild: u64) {
+        let informed = self.informed;
+        self.with(guild, |voice, outputs| voice.leave(informed, outputs));
+    }
+
+    /// New credentials for the channel that the account is in; nothing where it is in none.
+    pub(crate) fn refresh(&mut self, guild: u64) {
+        self.with(guild, |voice, _| voice.refresh());
+    }
+
+    /// Leaves every guild.
+    pub(crate) fn leave_all(&mut self) {
+        let guilds: Vec<_> = self.guilds.keys().copied().collect();
+        for guild in guilds {
+            self.leave(guild);
+        }
+    }
+
+    /// Whether the account is in no channel and nothing is on its way.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.guilds.is_empty()
+    }
+
+    /// READY: a new session, in which the account is nowhere.
+    pub(crate) fn on_new_session(&mut self) {
+        self.informed = true;
+        self.queue.clear();
+        self.with_all(|voice, _| voice.on_new_session());
+    }
+
+    /// RESUMED: everything that happened meanwhile was replayed.
+    pub(crate) fn on_resumed(&mut self, now: Instant) {
+        self.informed = true;
+        let deadline = now + self.wait;
+        self.with_all(|voice, _| voice.on_resumed(deadline));
+    }
+
+    /// A `VOICE_STATE_UPDATE` of the account itself.
+    pub(crate) fn on_state(
+        &mut self,
+        guild: u64,
+        channel: Option<u64>,
+        session: &str,
+        now: Instant,
+    ) {
+        let deadline = now + self.wait;
+        self.with(guild, |voice, outputs| match channel {
+            Some(channel) => voice.on_seated(channel, session, deadline, outputs),
+            None => voice.on_unseated(outputs),
+        });
+    }
+
+    /// A `VOICE_SERVER_UPDATE`; without a server, Discord is looking for a new one.
+    pub(crate) fn on_server(&mut self, guild: u64, server: Option<Server>, now: Instant) {
+        let deadline = now + self.wait;
+        self.with(guild, |voice, outputs| {
+            voice.on_server(server, deadline, outputs);
+        });
+    }
+
+    /// The bot was removed from the guild.
+    pub(crate) fn on_removed_from_guild(&mut self, guild: u64) {
+        self.with(guild, GuildVoice::on_removed);
+    }
+
+    /// Gives up the waits that are over. Not to be called while the connection is down.
+    pub(crate) fn on_time(&mut self, now: Instant) {
+        let due: Vec<_> = self
+            .guilds
+            .iter()
+            .filter(|(_, voice)| voice.deadline().is_some_and(|at| at <= now))
+            .map(|(guild, _)| *guild)
+            .collect();
+        for guild in due {
+            self.with(guild, GuildVoice::on_deadline);
+        }
+    }
+
+    /// When [`Self::on_time`] is due.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.guilds.values().filter_map(GuildVoice::deadline).min()
+    }
+
+    pub(crate) fn has_command(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// The next op 4, which the caller sends now: its wait begins.
+    pub(crate) fn take_command(&mut self, now: Instant) -> Option<VoiceCommand> {
+        while let Some(guild) = self.queue.pop_front() {
+            let Some(voice) = self.guilds.get_mut(&guild) else {
+                continue;
+            };
+            let command = voice.take_command(guild, now + self.wait);
+            if command.is_some() {
+                return command;
+            }
+        }
+        None
+    }
+
+    pub(crate) fn take_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Where Discord says the account is.
+    pub(crate) fn channel(&self, guild: u64) -> Option<u64> {
+        self.guilds.get(&guild)?.channel()
+    }
+
+    /// Whether an event was taken in of which nothing was told yet. The sequence must not be
+    /// stored then: a successor that RESUMEs from it would never hear of that event.
+    pub(crate) fn holds_untold(&self) -> bool {
+        self.guilds.values().any(GuildVoice::holds_untold)
+    }
+
+    fn with(&mut self, guild: u64, change: impl FnOnce(&mut GuildVoice, &mut Outputs<'_>)) {
+        let voice = self.guilds.entry(guild).or_default();
+        let mut outputs = Outputs {
+            guild,
+            user: self.user,
+            queue: &mut self.outputs,
+        };
+        change(voice, &mut outputs);
+        voice.settle();
+        if voice.is_over() {
+            self.guilds.remove(&guild);
+        } else if voice.wants_to_send() && !self.queue.contains(&guild) {
+            self.queue.push_back(guild);
+        }
+    }
+
+    fn with_all(&mut self, change: impl Fn(&mut GuildVoice, &mut Outputs<'_>)) {
+        let guilds: Vec<_> = self.guilds.keys().copied().collect();
+        for guild in guilds {
+            self.with(guild, &change);
+        }
+    }
+}
+
+/// Where one guild's outputs go.
+struct Outputs<'a> {
+    guild: u64,
+    user: u64,
+    queue: &'a mut VecDeque<Output>,
+}
+
+impl Outputs<'_> {
+    fn credentials(&mut self, channel: u64, voice_session: &str, server: &Server) {
+        self.queue.push_back(Output::Credentials(VoiceCredentials {
+            guild_id: self.guild,
+            channel_id: channel,
+            user_id: self.user,
+            voice_session_id: voice_session.to_owned(),
+            endpoint: server.endpoint.clone(),
+            token: server.token.clone(),
+        }));
+    }
+
+    fn left(&mut self, asked: bool) {
+        let guild = self.guild;
+        self.queue.push_back(Output::Left { guild, asked });
+    }
+
+    fn moved(&mut self, channel: u64) {
+        let guild = self.guild;
+        self.queue.push_back(Output::Moved { guild, channel });
+    }
+
+    fn failed(&mut self, reason: JoinFailure) {
+        let guild = self.guild;
+        self.queue.push_back(Output::JoinFailed { guild, reason });
+    }
+}
