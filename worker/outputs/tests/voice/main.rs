@@ -5,10 +5,10 @@ mod stage;
 
 use std::time::{Duration, Instant};
 
-use discord_sim::{DiscordSimConfig, Fault, GuildId, RecordEvent};
+use discord_sim::{DiscordSimConfig, Fault, FirstCommit, GuildId, RecordEvent};
 use orb_worker_media::FrameQueue;
 use orb_worker_outputs::voice::{Snapshot, Voice, VoiceCredentials, VoiceEvent};
-use stage::{GUILD, PATIENCE, append, film, on_stage, pts_of};
+use stage::{GUILD, PATIENCE, Stage, append, film, on_stage, pts_of};
 
 /// On a machine that also compiles; the product's own goals are measured by the benches.
 const PROMPT: Duration = Duration::from_millis(150);
@@ -222,27 +222,86 @@ fn a_server_that_does_not_answer_is_lost_in_bounded_time() {
 }
 
 #[test]
-fn with_dave_every_frame_is_encrypted_and_the_member_can_read_it() {
-    let dave = DiscordSimConfig { dave: true, ..DiscordSimConfig::default() };
-    on_stage("with_dave_every_frame_is_encrypted_and_the_member_can_read_it", dave, async |mut stage| {
-        let frames = film(0, 60_000);
-        stage.voice.play(frames, false);
+fn nothing_is_in_the_clear_when_the_bot_commits_first() {
+    on_stage(
+        "nothing_is_in_the_clear_when_the_bot_commits_first",
+        dave(FirstCommit::Bot),
+        nothing_is_in_the_clear,
+    );
+}
+
+#[test]
+fn nothing_is_in_the_clear_when_the_member_commits_first() {
+    on_stage(
+        "nothing_is_in_the_clear_when_the_member_commits_first",
+        dave(FirstCommit::Member),
+        nothing_is_in_the_clear,
+    );
+}
+
+fn dave(first_commit: FirstCommit) -> DiscordSimConfig {
+    DiscordSimConfig { dave: true, first_commit, ..DiscordSimConfig::default() }
+}
+
+/// The film is there before the connection, so that the first frame goes out as early as it can.
+async fn nothing_is_in_the_clear(mut stage: Stage) {
+    stage.voice.play(film(0, 60_000), false);
+    stage.join().await;
+    let connected = Instant::now();
+    let heard = stage.hear(100).await;
+    assert!(heard.iter().map(pts_of).zip((0..).step_by(20)).all(|(heard, sent)| heard == sent));
+    let last_step = stage.sim.record().into_iter().rev().find_map(|entry| match entry.event {
+        RecordEvent::Dave { step, .. } => Some((step, entry.at)),
+        _ => None,
+    });
+    let (step, at) = last_step.expect("the group did something");
+    println!(
+        "after the transport was up: DAVE's last step ({step}) {:?}, first frame {:?}",
+        at.saturating_duration_since(connected),
+        heard[0].at - connected
+    );
+    let totals = stage.sim.heard(GUILD).totals();
+    assert_eq!((totals.in_the_clear, totals.undecryptable), (0, 0), "{totals:?}");
+}
+
+#[test]
+fn when_songbird_joins_anew_by_itself_nothing_is_in_the_clear_either() {
+    let test = "when_songbird_joins_anew_by_itself_nothing_is_in_the_clear_either";
+    let config =
+        DiscordSimConfig { voice_resume_window: Duration::ZERO, ..dave(FirstCommit::Bot) };
+    on_stage(test, config, async |mut stage| {
         stage.join().await;
-        let connected = Instant::now();
-        let heard = stage.hear(100).await;
-        assert!(heard.iter().map(pts_of).eq((0..2_000).step_by(20).take(heard.len())) || heard.len() > 100);
-        let ready = stage.sim.record().into_iter().rev().find_map(|entry| match entry.event {
-            RecordEvent::Dave { step, .. } => Some((step, entry.at)),
-            _ => None,
-        });
-        let (step, at) = ready.expect("the group did something");
-        println!(
-            "last step of DAVE ({step}) {:?} after, first frame {:?} after the transport was up",
-            at.saturating_duration_since(connected),
-            heard[0].at - connected
-        );
+        stage.voice.play(film(0, 600_000), false);
+        stage.expect(&VoiceEvent::FirstFrame { pts_ms: 0 }).await;
+        for round in 1..=3 {
+            let heard = stage.frames().len();
+            stage.hear(heard + 10).await;
+            assert_eq!(fault(&stage, &Fault::ResetVoice { guild: GuildId(GUILD), user: None }), 1);
+            stage.until("joined anew", || identifies(&stage) > round).await;
+            while stage.event().await != (VoiceEvent::Connected { revision: 1 }) {}
+            let heard = stage.frames().len();
+            stage.hear(heard + 10).await;
+        }
         let totals = stage.sim.heard(GUILD).totals();
         assert_eq!((totals.in_the_clear, totals.undecryptable), (0, 0), "{totals:?}");
+        let pts = stage.heard_pts();
+        let skipped = pts.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
+        println!("at most {skipped} ms of the film skipped");
+        assert!(pts.is_sorted() && skipped < 500, "{skipped} ms skipped");
+    });
+}
+
+#[test]
+fn what_songbird_tries_after_4009_ends_in_lost() {
+    on_stage("what_songbird_tries_after_4009_ends_in_lost", plain(), async |mut stage| {
+        stage.join().await;
+        close(&stage, 4009);
+        match stage.event().await {
+            // Not 4009: songbird takes it for a cut that can be resumed, and is told otherwise.
+            VoiceEvent::Lost { revision: 1, close_code: Some(4006), reason } => println!("{reason}"),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(identifies(&stage), 3, "two of them by songbird alone");
     });
 }
 
@@ -264,16 +323,16 @@ fn credentials_that_cannot_be_right_are_lost_not_a_panic() {
     });
 }
 
-fn close(stage: &stage::Stage, code: u16) {
+fn close(stage: &Stage, code: u16) {
     assert_eq!(fault(stage, &Fault::CloseVoice { guild: GuildId(GUILD), user: None, code }), 1);
 }
 
-fn fault(stage: &stage::Stage, fault: &Fault) -> usize {
+fn fault(stage: &Stage, fault: &Fault) -> usize {
     stage.sim.fault(fault).unwrap()
 }
 
 /// How often a voice IDENTIFY was tried.
-fn identifies(stage: &stage::Stage) -> usize {
+fn identifies(stage: &Stage) -> usize {
     let is_identify = |event: &RecordEvent| matches!(event, RecordEvent::VoiceIdentify { .. });
     stage.sim.record().iter().filter(|entry| is_identify(&entry.event)).count()
 }
