@@ -1,0 +1,147 @@
+// Keeps a viewer in step with the channel. Pure: states and times come in, corrections go out.
+//
+// Segments reach the browser before the channel reaches them, so a viewer can be exactly where the channel is:
+//
+//     desired = positionMs + (age of positionMs) - latencyMs
+//
+// A large difference is closed by a seek, a small one by playing a little faster or slower.
+
+/** What a viewer is told of a party (`/watch/{session}/{sig}/state`). */
+export interface PartyState {
+  title: string | null;
+  playbackState: "idle" | "loading" | "playing" | "paused" | "ended" | "stopped";
+  positionMs: number;
+  durationMs: number | null;
+  /** How old `positionMs` was when it was sent. */
+  ageMs: number;
+  latencyMs: number;
+  generation: number;
+  watchable: boolean;
+}
+
+/** A state, and when it arrived by this browser's own clock (`performance.now()`). */
+export interface Received {
+  state: PartyState;
+  atMs: number;
+}
+
+/** A segment of the playlist: where it is in the player, and its media time. Both in the player's order. */
+export interface Segment {
+  /** Seconds. */
+  start: number;
+  duration: number;
+  /** Milliseconds of media time (EXT-X-PROGRAM-DATE-TIME since 1970); null when only an earlier segment says. */
+  mediaMs: number | null;
+}
+
+export type Correction =
+  | { kind: "hold" }
+  | { kind: "rate"; rate: number }
+  | { kind: "seek"; mediaMs: number };
+
+/** From here on a seek is less disturbing than the wait for a changed rate. */
+export const SEEK_BEYOND_MS = 1000;
+/** Drift that starts a change of rate, and drift that ends it: apart, so that the rate does not flap. */
+export const CORRECT_BEYOND_MS = 60;
+export const CORRECTED_WITHIN_MS = 20;
+/** Largest change of rate; 5 % is not heard when the pitch is kept. */
+export const MAX_RATE_CHANGE = 0.05;
+/** Drift that is worth the largest change of rate. */
+const FULL_RATE_MS = 400;
+/** A seek has to load and decode before its effect shows. */
+export const SEEK_PAUSE_MS = 1500;
+/** A still picture is put this exactly to its place. */
+const STILL_WITHIN_MS = 80;
+/** A state older than this is no ground to run on: the feed is broken, and the channel may have stopped. */
+const STALE_MS = 30_000;
+
+/** Where the channel is now. */
+export function channelMs(received: Received, nowMs: number): number {
+  const { state, atMs } = received;
+  if (state.playbackState !== "playing") return state.positionMs;
+  const sinceMs = Math.min(Math.max(nowMs - atMs, 0), STALE_MS);
+  const ahead = state.positionMs + state.ageMs + sinceMs;
+  return state.durationMs === null ? ahead : Math.min(ahead, state.durationMs);
+}
+
+/** Where this viewer should be now. */
+export function desiredMs(received: Received, nowMs: number): number {
+  const lag = received.state.playbackState === "playing" ? received.state.latencyMs : 0;
+  return Math.max(channelMs(received, nowMs) - lag, 0);
+}
+
+/** Decides corrections; remembers only what the last one was. */
+export class SyncController {
+  #lastSeekMs = -Infinity;
+  #correcting = false;
+
+  /**
+   * @param mediaMs what the player shows now; null while it shows nothing that has a media time
+   * @param nowMs the browser's clock
+   */
+  correct(received: Received, mediaMs: number | null, nowMs: number): Correction {
+    const desired = desiredMs(received, nowMs);
+    const playing = received.state.playbackState === "playing";
+    const drift = mediaMs === null ? Infinity : desired - mediaMs;
+    const tolerance = playing ? SEEK_BEYOND_MS : STILL_WITHIN_MS;
+
+    if (Math.abs(drift) > tolerance) {
+      this.#correcting = false;
+      if (nowMs - this.#lastSeekMs < SEEK_PAUSE_MS) return { kind: "hold" };
+      this.#lastSeekMs = nowMs;
+      return { kind: "seek", mediaMs: desired };
+    }
+    if (!playing) return { kind: "hold" };
+
+    const enough = this.#correcting ? CORRECTED_WITHIN_MS : CORRECT_BEYOND_MS;
+    this.#correcting = Math.abs(drift) > enough;
+    return { kind: "rate", rate: this.#correcting ? rateFor(drift) : 1 };
+  }
+
+  /** The party changed on purpose (seek, pause, next item): the next correction need not wait. */
+  changed(): void {
+    this.#lastSeekMs = -Infinity;
+  }
+}
+
+function rateFor(driftMs: number): number {
+  const share = Math.min(Math.max(driftMs / FULL_RATE_MS, -1), 1);
+  return 1 + share * MAX_RATE_CHANGE;
+}
+
+/** The media time at a place in the player; null where no segment is. */
+export function mediaTimeAt(segments: readonly Segment[], seconds: number): number | null {
+  for (const segment of timed(segments).reverse()) {
+    const offset = seconds - segment.start;
+    if (offset >= 0 && offset < segment.duration) return segment.mediaMs + offset * 1000;
+  }
+  return null;
+}
+
+/**
+ * The place in the player of a media time; null where no segment has it. Searched from the end: after a seek
+ * back the playlist has a media time twice, and the later one is what the channel plays.
+ */
+export function placeOf(segments: readonly Segment[], mediaMs: number): number | null {
+  for (const segment of timed(segments).reverse()) {
+    const offset = (mediaMs - segment.mediaMs) / 1000;
+    if (offset >= 0 && offset < segment.duration) return segment.start + offset;
+  }
+  return null;
+}
+
+interface TimedSegment extends Segment {
+  mediaMs: number;
+}
+
+/** Gives a segment without a time of its own the end of the one before. */
+function timed(segments: readonly Segment[]): TimedSegment[] {
+  const result: TimedSegment[] = [];
+  let next: number | null = null;
+  for (const segment of segments) {
+    const mediaMs: number | null = segment.mediaMs ?? next;
+    if (mediaMs !== null) result.push({ ...segment, mediaMs });
+    next = mediaMs === null ? null : mediaMs + segment.duration * 1000;
+  }
+  return result;
+}
