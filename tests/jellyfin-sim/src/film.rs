@@ -98,14 +98,24 @@ impl Audio {
         }
     }
 
-    /// Samples that the encoder puts before the first one and the container has no field for. A file
-    /// whose first packet is negative by that much would be shifted as a whole (21 ms for AAC in
-    /// Matroska), so the film leaves them out of the sound instead.
-    pub(crate) fn unmarked_priming(self, container: Container) -> usize {
+    /// Samples that the encoder puts before the first one. In Matroska their packet would have a negative
+    /// time stamp, for which ffmpeg shifts the whole film (by 21 ms for AAC); so there the sound begins
+    /// that much later. MP4 has edit lists for it.
+    pub(crate) fn priming(self, container: Container) -> usize {
         match (self, container) {
+            (_, Container::Mp4) | (Self::FlacStereo, _) => 0,
             (Self::AacStereo | Self::AacSurround, Container::Mkv) => 1024,
             (Self::Ac3Surround, Container::Mkv) => 256,
-            _ => 0,
+            (Self::OpusStereo, Container::Mkv) => 312,
+        }
+    }
+
+    /// Samples of the sound to leave out, so that the rest is in its place again. A reader knows Opus's
+    /// priming (`CodecDelay`) and takes it off by itself.
+    fn skip(self, container: Container) -> usize {
+        match self {
+            Self::OpusStereo => 0,
+            _ => self.priming(container),
         }
     }
 }
@@ -211,7 +221,7 @@ async fn feed_sound(stdin: Option<ChildStdin>, spec: &FilmSpec) -> io::Result<()
     let (Some(mut stdin), Some(audio)) = (stdin, spec.audio) else {
         return Ok(());
     };
-    let mut skip = audio.unmarked_priming(spec.container);
+    let mut skip = audio.skip(spec.container);
     for second in 0..u64::from(spec.seconds) {
         let bytes: Vec<u8> = second_samples(second)
             .into_iter()

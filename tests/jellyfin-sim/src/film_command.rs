@@ -30,11 +30,10 @@ pub(crate) fn film_command(spec: &FilmSpec, font: &str, codes: &Path, output: &P
         "-c:v libx264 -preset ultrafast -crf 23 -pix_fmt yuv420p",
     ));
     let (gop, bframes) = (spec.gop_seconds * spec.fps, spec.bframes);
-    let frames = spec.seconds * spec.fps;
     ffmpeg.args(words(&format!(
         "-g {gop} -keyint_min {gop} -sc_threshold 0"
     )));
-    ffmpeg.args(words(&format!("-bf {bframes} -frames:v {frames}")));
+    ffmpeg.args(words(&format!("-bf {bframes}")));
     ffmpeg.args(words(
         "-color_range tv -colorspace bt709 -color_primaries bt709 -color_trc bt709",
     ));
@@ -82,6 +81,7 @@ fn picture_graph(spec: &FilmSpec, font: &str) -> String {
     let FilmSpec { width, height, .. } = *spec;
     let row = even(width / 32);
     let (big, small, border) = (height / 6, height / 24, (height / 180).max(1));
+    // The squares are the one picture that ends; with `-frames:v` ffmpeg would cut the sound short.
     // `hms` writes a blank for the sign first: half of its width is taken off to centre the digits.
     format!(
         "[0:v]scale={width}:{height}:flags=bilinear,format=yuv420p[background];\
@@ -92,13 +92,13 @@ fn picture_graph(spec: &FilmSpec, font: &str) -> String {
          drawtext=fontfile={font}:text='Orb Stream test film':fontsize={small}\
          :fontcolor=white@0.85:x=(w-tw)/2:y=h*0.45[picture];\
          [2:v]scale={width}:{row}:flags=neighbor,format=yuv420p[code];\
-         [picture][code]overlay=0:0[v]"
+         [picture][code]overlay=0:0:shortest=1[v]"
     )
 }
 
 fn sound_graph(audio: Audio, container: Container) -> String {
     let channels = audio.channels();
-    let priming = audio.unmarked_priming(container);
+    let priming = audio.priming(container);
     format!("[3:a]{channels},asetpts=PTS+{priming}[a]")
 }
 
