@@ -1,1 +1,79 @@
-fn main() {}
+//! `orb`: watch parties in Discord voice channels.
+//!
+//! One binary, several roles. `main` reads the configuration, settles which certificates are trusted
+//! (before there is any thread), starts the runtime and hands over to [`roles`]. Exit codes: 0 after a
+//! signal, 1 when a role failed, 64 when the configuration or the command line is wrong.
+
+mod cli;
+#[cfg(feature = "demo")]
+mod demo;
+mod in_process;
+mod roles;
+mod stack;
+mod telemetry;
+mod trust;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use orb_config::{Config, Loaded};
+
+use crate::cli::{Cli, Role};
+
+/// As in BSD's `sysexits.h`: the command was used wrongly.
+const EXIT_USAGE: u8 = 64;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let loaded = match Config::load(cli.config.as_deref(), orb_config::process_environment()) {
+        Ok(loaded) => loaded,
+        Err(error) => return usage(&error),
+    };
+    if let Err(error) = check(&loaded.config, &cli.role) {
+        return usage(&error);
+    }
+    let trust = match trust::settle(&loaded.config, &cli.role) {
+        Ok(trust) => trust,
+        Err(error) => return usage(&error),
+    };
+    telemetry::init(&loaded.config.log);
+    // The one TLS provider of the process; everything else would bring its own, or panic without.
+    let installed = rustls::crypto::ring::default_provider().install_default();
+    debug_assert!(installed.is_ok(), "nothing before main installs a provider");
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&anyhow::Error::from(error)),
+    };
+    let Loaded { config, warnings } = loaded;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    match runtime.block_on(roles::run(cli.role, config, trust)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+fn check(config: &Config, role: &Role) -> Result<(), orb_config::Error> {
+    match role {
+        Role::Up => config.for_up(),
+        #[cfg(feature = "demo")]
+        Role::Demo(_) => config.for_demo(),
+        Role::Gateway => config.for_gateway(),
+        Role::Scheduler => config.for_scheduler(),
+        Role::Worker => config.for_worker(),
+    }
+}
+
+fn usage(error: &impl std::fmt::Display) -> ExitCode {
+    eprintln!("orb: {error}");
+    ExitCode::from(EXIT_USAGE)
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("orb: {error:#}");
+    ExitCode::FAILURE
+}

@@ -134,8 +134,6 @@ pub enum Effect {
         account: AccountId,
         /// Where.
         guild_id: u64,
-        /// Where.
-        channel_id: u64,
     },
     /// Leave the guild's voice channel.
     LeaveVoice {

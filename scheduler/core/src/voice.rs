@@ -217,7 +217,6 @@ impl Scheduler {
         step.effects.push(Effect::RefreshVoice {
             account,
             guild_id: session.guild(),
-            channel_id: session.channel(),
         });
     }
 

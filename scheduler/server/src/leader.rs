@@ -306,17 +306,9 @@ impl<S: Store> Leader<S> {
                 })
                 .await;
             }
-            Effect::RefreshVoice {
-                account,
-                guild_id,
-                channel_id,
-            } => {
-                self.tell_accounts(AccountCommand::Refresh {
-                    account,
-                    guild_id,
-                    channel_id,
-                })
-                .await;
+            Effect::RefreshVoice { account, guild_id } => {
+                self.tell_accounts(AccountCommand::Refresh { account, guild_id })
+                    .await;
             }
             Effect::LeaveVoice { account, guild_id } => {
                 self.tell_accounts(AccountCommand::Leave { account, guild_id })

@@ -30,7 +30,7 @@ mod session_service;
 mod source_check;
 mod views;
 
-pub use account_bridge::AccountCommand;
+pub use account_bridge::{AccountCommand, bridge_accounts};
 pub use clock::Clock;
 pub use error::Error;
 pub use leader::{Leader, LeaderHandle, Readiness};

@@ -1,1 +1,31 @@
-//! Placeholder.
+//! The worker as a process: it attaches to the scheduler, and runs one actor a session.
+//!
+//! # Mental model
+//!
+//! ```text
+//!  scheduler ◀── Register, Heartbeat ──┐
+//!            ── Lease, Revoke ──▶ Attachment ──▶ newest word ──▶ SessionActor ─▶ pipeline (ffmpeg)
+//!                                      ▲                             │    └────▶ voice output
+//!                                      └────── "I changed" ──────────┘          watch runs ─▶ gateways
+//! ```
+//!
+//! A worker is stateless: all that it needs comes with a lease. When the stream to the scheduler is cut,
+//! sessions play on; the worker attaches again and says what it holds. Only after `self_stop_after`
+//! without any scheduler does it stop by itself.
+//!
+//! The decisions of a session are made by the state machine in `orb-worker-core`; [`actor`] carries its
+//! actions out. Gateways fetch the watch output from [`Worker::media_url`], with a token made here.
+
+mod actor;
+mod attachment;
+mod backoff;
+mod changed;
+mod convert;
+mod error;
+mod report;
+mod sessions;
+mod worker;
+
+pub use backoff::Reconnect;
+pub use error::Error;
+pub use worker::{Worker, WorkerConfig};

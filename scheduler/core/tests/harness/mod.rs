@@ -1,5 +1,11 @@
 //! A scheduler with one account and one worker, driven event by event.
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::default_trait_access
+)]
 
 use orb_scheduler_core::{
     AccountId, Action, Answer, Call, CallId, CommandId, Desired, Effect, EndReason, Epoch, Event,

@@ -1,0 +1,352 @@
+//! The roles: which parts a process has, and how they are wired.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use orb_accounts::{AccountConfig, AccountTiming, Accounts, Shutdown};
+use orb_config::Config;
+use orb_gateway::GatewayConfig;
+use orb_jellyfin::SourcePolicy;
+use orb_scheduler::{Leader, LeaderHandle, SchedulerServer, ServerConfig, bridge_accounts};
+use orb_scheduler_core::SchedulerTiming;
+use orb_scheduler_store::{Seal, SqliteStore};
+use orb_worker::{Reconnect, Worker, WorkerConfig};
+use orb_worker_media::{Media, MediaConfig};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::cli::Role;
+use crate::in_process;
+use crate::stack::Stack;
+use crate::trust::Trust;
+
+/// Words to and from the accounts that may wait.
+const ACCOUNT_QUEUE: usize = 1_024;
+
+/// Both ends of a gRPC connection ask whether the other is there.
+const KEEPALIVE: Duration = Duration::from_secs(5);
+
+pub(crate) async fn run(role: Role, config: Config, trust: Trust) -> Result<()> {
+    // Kept until the end: it owns the bundle that voice connections read.
+    let _trust = &trust;
+    tracing::debug!(?config, "configuration");
+    match role {
+        Role::Up => {
+            let mut stack = Stack::default();
+            let grace = config.timing.drain_grace;
+            up(
+                &mut stack,
+                &config,
+                GatewayConfig::new(config.http.tokens.clone()),
+            )
+            .await?;
+            stack.run(grace).await
+        }
+        #[cfg(feature = "demo")]
+        Role::Demo(options) => crate::demo::run(options, config, &trust).await,
+        Role::Gateway => {
+            let mut stack = Stack::default();
+            let channel = remote_channel(&config)?;
+            let mut gateway_config = GatewayConfig::new(config.http.tokens.clone());
+            gateway_config.scheduler_token = config.http.tokens.first().cloned();
+            let (_ready, readiness) = watch::channel(orb_gateway::Readiness::Ready);
+            gateway(&mut stack, &config, gateway_config, channel, readiness).await?;
+            stack.run(config.timing.drain_grace).await
+        }
+        Role::Scheduler => {
+            let mut stack = Stack::default();
+            let timing = scheduler_timing(&config);
+            let (leader, server) = scheduler(&mut stack, &config, timing, &[]).await?;
+            drop(leader);
+            listen_grpc(&mut stack, &config, server).await?;
+            stack.run(config.timing.drain_grace).await
+        }
+        Role::Worker => {
+            let mut stack = Stack::default();
+            let channel = remote_channel(&config)?;
+            let token = config.http.tokens.first().cloned().unwrap_or_default();
+            worker(&mut stack, &config, channel, token).await?;
+            stack.run(config.timing.drain_grace).await
+        }
+    }
+}
+
+/// All roles in this process. Comes back when everything listens, with a channel to the scheduler and
+/// the address of the HTTP side.
+pub(crate) async fn up(
+    stack: &mut Stack,
+    config: &Config,
+    mut gateway_config: GatewayConfig,
+) -> Result<Upped> {
+    // The embedded worker died with the last process: nobody has to be waited for.
+    let timing = SchedulerTiming {
+        reattach_grace_ms: 0,
+        ..scheduler_timing(config)
+    };
+    let internal = SecretString::from(uuid::Uuid::new_v4().to_string());
+    let (leader, server) =
+        scheduler(stack, config, timing, std::slice::from_ref(&internal)).await?;
+    let (channel, incoming) = in_process::channel();
+    let cancel = stack.cancel.clone();
+    let embedded = server.clone();
+    stack.spawn("scheduler", async move {
+        Ok(embedded.serve(incoming, cancel).await?)
+    });
+    listen_grpc(stack, config, server).await?;
+    worker(stack, config, channel.clone(), internal.clone()).await?;
+    gateway_config.scheduler_token = Some(internal.clone());
+    let readiness = gateway_readiness(stack, &leader);
+    let http = gateway(stack, config, gateway_config, channel.clone(), readiness).await?;
+    Ok(Upped {
+        channel,
+        token: internal,
+        http,
+    })
+}
+
+/// What [`up`] started.
+pub(crate) struct Upped {
+    /// To the scheduler.
+    #[cfg_attr(not(feature = "demo"), allow(dead_code))]
+    pub(crate) channel: Channel,
+    /// For calls over it.
+    #[cfg_attr(not(feature = "demo"), allow(dead_code))]
+    pub(crate) token: SecretString,
+    /// Where the HTTP side listens.
+    #[cfg_attr(not(feature = "demo"), allow(dead_code))]
+    pub(crate) http: std::net::SocketAddr,
+}
+
+async fn scheduler(
+    stack: &mut Stack,
+    config: &Config,
+    timing: SchedulerTiming,
+    further_tokens: &[SecretString],
+) -> Result<(LeaderHandle, SchedulerServer)> {
+    let seal = Seal::new(&config.discord.tokens);
+    let store = SqliteStore::open(config.database.url.expose_secret(), seal)
+        .await
+        .context("ORB_DATABASE_URL")?;
+    let (commands, accounts_commands) = mpsc::channel(ACCOUNT_QUEUE);
+    let (leader, handle) = Leader::new(
+        Arc::new(store),
+        timing,
+        config.timing.command_retention,
+        commands,
+    );
+    let cancel = stack.cancel.clone();
+    stack.spawn("leader", async move { Ok(leader.run(cancel).await?) });
+
+    let (account_events, events) = mpsc::channel(ACCOUNT_QUEUE);
+    let account_configs = config
+        .discord
+        .tokens
+        .iter()
+        .map(|token| AccountConfig {
+            token: token.clone(),
+            api_url: config
+                .discord
+                .api_url
+                .as_ref()
+                .map(|url| url.base().to_owned()),
+            resume: None,
+            held: Vec::new(),
+        })
+        .collect();
+    let account_timing = AccountTiming {
+        voice_event_wait: config.timing.voice_event_wait,
+        ..AccountTiming::default()
+    };
+    let accounts = Accounts::connect(account_configs, account_timing, account_events).await?;
+    let (cancel, leader) = (stack.cancel.clone(), handle.clone());
+    stack.spawn("accounts", async move {
+        bridge_accounts(accounts.clone(), accounts_commands, events, leader, cancel).await;
+        // The voice states stay for whoever leads next; Discord ends them when nobody comes.
+        accounts.shutdown(Shutdown::HandOver).await;
+        Ok(())
+    });
+
+    let mut tokens = config.http.tokens.clone();
+    tokens.extend_from_slice(further_tokens);
+    let server = SchedulerServer::new(
+        handle.clone(),
+        ServerConfig {
+            tokens,
+            sources: source_policy(config)?,
+            heartbeat_playing: config.timing.heartbeat_playing,
+            heartbeat_idle: config.timing.heartbeat_idle,
+            self_stop_after: config.timing.self_stop_after,
+            watch_interval: config.timing.watch_interval,
+        },
+    );
+    Ok((handle, server))
+}
+
+async fn listen_grpc(stack: &mut Stack, config: &Config, server: SchedulerServer) -> Result<()> {
+    let addr = config.grpc.addr;
+    let listener = TcpListener::bind(addr)
+        .await
+        .with_context(|| format!("cannot listen on {addr}; set ORB_GRPC_ADDR"))?;
+    tracing::info!(addr = %listener.local_addr()?, "gRPC listens");
+    let cancel = stack.cancel.clone();
+    stack.spawn("gRPC server", async move {
+        Ok(server
+            .serve(TcpListenerStream::new(listener), cancel)
+            .await?)
+    });
+    Ok(())
+}
+
+async fn worker(
+    stack: &mut Stack,
+    config: &Config,
+    channel: Channel,
+    token: SecretString,
+) -> Result<()> {
+    let sources = source_policy(config)?;
+    let media = Media::start(MediaConfig {
+        policy: sources.clone(),
+        api_key: config.jellyfin.api_key.clone(),
+        ..MediaConfig::default()
+    })
+    .await?;
+    let timing = &config.timing;
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let media = Arc::new(media);
+    let worker = Worker::start(
+        WorkerConfig {
+            id: config.worker.id.clone(),
+            capacity_millicores: config
+                .worker
+                .capacity_millicores
+                .unwrap_or_else(|| u32::try_from(cores * 1000).unwrap_or(u32::MAX)),
+            media_addr: config.worker.media_addr,
+            media_url: config
+                .worker
+                .media_url
+                .as_ref()
+                .map(|url| url.base().to_owned()),
+            sources,
+            reconnect: Reconnect {
+                min: timing.reconnect_backoff_min,
+                max: timing.reconnect_backoff_max,
+                jitter: timing.reconnect_jitter_max,
+            },
+        },
+        Arc::clone(&media),
+    )
+    .await?;
+    let cancel = stack.cancel.clone();
+    stack.spawn("worker", async move {
+        worker.run(channel, &token, cancel).await;
+        media.shutdown().await;
+        Ok(())
+    });
+    Ok(())
+}
+
+async fn gateway(
+    stack: &mut Stack,
+    config: &Config,
+    mut gateway_config: GatewayConfig,
+    channel: Channel,
+    readiness: watch::Receiver<orb_gateway::Readiness>,
+) -> Result<std::net::SocketAddr> {
+    gateway_config.public_url = config
+        .http
+        .public_url
+        .as_ref()
+        .map(|url| url.as_url().clone());
+    let addr = config.http.addr;
+    let listener = TcpListener::bind(addr)
+        .await
+        .with_context(|| format!("cannot listen on {addr}; set ORB_HTTP_ADDR"))?;
+    let local = listener.local_addr()?;
+    let router = orb_gateway::router(gateway_config, channel, readiness);
+    tracing::info!(addr = %local, "HTTP listens");
+    let cancel = stack.cancel.clone();
+    stack.spawn("gateway", async move {
+        Ok(orb_gateway::serve(listener, router, cancel).await?)
+    });
+    Ok(local)
+}
+
+/// In one process `/readyz` speaks for all of it.
+fn gateway_readiness(
+    stack: &mut Stack,
+    leader: &LeaderHandle,
+) -> watch::Receiver<orb_gateway::Readiness> {
+    let mut known = leader.readiness();
+    let translate = |ready: orb_scheduler::Readiness| {
+        let missing = match ready {
+            orb_scheduler::Readiness { leading: false, .. } => "the state is being loaded",
+            orb_scheduler::Readiness { worker: false, .. } => "no worker is attached yet",
+            orb_scheduler::Readiness { account: false, .. } => {
+                "no Discord account is connected yet"
+            }
+            _ => return orb_gateway::Readiness::Ready,
+        };
+        orb_gateway::Readiness::NotReady(missing.to_owned())
+    };
+    let (sender, readiness) = watch::channel(translate(*known.borrow()));
+    let cancel = stack.cancel.clone();
+    stack.spawn("readiness", async move {
+        loop {
+            tokio::select! {
+                () = cancel.cancelled() => return Ok(()),
+                changed = known.changed() => if changed.is_err() { return Ok(()) },
+            }
+            sender.send_replace(translate(*known.borrow_and_update()));
+        }
+    });
+    readiness
+}
+
+fn remote_channel(config: &Config) -> Result<Channel> {
+    let url = config
+        .scheduler
+        .url
+        .as_ref()
+        .context("ORB_SCHEDULER_URL is not set")?;
+    let endpoint = Endpoint::from_shared(url.base().to_owned())
+        .context("ORB_SCHEDULER_URL")?
+        .connect_timeout(KEEPALIVE)
+        .http2_keep_alive_interval(KEEPALIVE)
+        .keep_alive_timeout(KEEPALIVE)
+        .keep_alive_while_idle(true)
+        .tcp_nodelay(true);
+    Ok(endpoint.connect_lazy())
+}
+
+fn source_policy(config: &Config) -> Result<SourcePolicy> {
+    let jellyfin = &config.jellyfin;
+    let allowed: Vec<&str> = jellyfin
+        .allowed_origins
+        .iter()
+        .map(orb_config::HttpUrl::as_str)
+        .collect();
+    let policy = SourcePolicy::from_config(
+        jellyfin.url.as_ref().map(orb_config::HttpUrl::as_str),
+        &allowed,
+        jellyfin.rewrite.as_ref().map(orb_config::Rewrite::as_str),
+    )?;
+    Ok(policy)
+}
+
+fn scheduler_timing(config: &Config) -> SchedulerTiming {
+    let timing = &config.timing;
+    let ms = |duration: Duration| duration.as_millis() as u64;
+    SchedulerTiming {
+        call_wait_ms: ms(timing.call_wait),
+        suspect_after_ms: ms(timing.suspect_after),
+        reset_grace_ms: ms(timing.reset_grace),
+        reattach_grace_ms: ms(timing.reattach_grace),
+        idle_leave_ms: ms(timing.idle_leave),
+        voice_event_wait_ms: ms(timing.voice_event_wait),
+        position_checkpoint_ms: ms(timing.position_checkpoint),
+    }
+}

@@ -1,0 +1,130 @@
+//! One stream to the scheduler, from Register to its end.
+
+use std::time::Duration;
+
+use orb_proto::v1;
+use orb_proto::v1::worker_service_client::WorkerServiceClient;
+use tokio::sync::mpsc;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::Channel;
+use tonic::{Request, Status, Streaming};
+
+use crate::actor::Shared;
+use crate::sessions::Sessions;
+
+/// Reports that may wait; a scheduler that does not read them is as good as gone.
+const REPORTS: usize = 16;
+
+/// A stream that does not come up within this time is tried anew.
+const OPEN_WITHIN: Duration = Duration::from_secs(5);
+
+/// What the scheduler said about the protocol's times.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    pub(crate) heartbeat_playing: Duration,
+    pub(crate) heartbeat_idle: Duration,
+    pub(crate) self_stop_after: Duration,
+}
+
+/// A stream that is open.
+pub(crate) struct Attachment {
+    reports: mpsc::Sender<v1::AttachRequest>,
+    words: Streaming<v1::AttachResponse>,
+    pub(crate) times: Times,
+}
+
+impl Attachment {
+    /// Registers with what this worker holds; comes back with the scheduler's first word.
+    pub(crate) async fn open(
+        channel: Channel,
+        bearer: MetadataValue<Ascii>,
+        register: v1::Register,
+    ) -> Result<Self, Status> {
+        let opening = async {
+            let (reports, stream) = mpsc::channel(REPORTS);
+            // Before the call: the scheduler answers no stream whose first message has not come.
+            let first = v1::attach_request::Message::Register(register);
+            let _ = reports.try_send(v1::AttachRequest {
+                message: Some(first),
+            });
+            let mut request = Request::new(ReceiverStream::new(stream));
+            request.metadata_mut().insert("authorization", bearer);
+            let mut words = WorkerServiceClient::new(channel)
+                .attach(request)
+                .await?
+                .into_inner();
+            let registered = match words
+                .next()
+                .await
+                .transpose()?
+                .and_then(|word| word.message)
+            {
+                Some(v1::attach_response::Message::Registered(registered)) => registered,
+                _ => return Err(Status::unavailable("the stream ended before it began")),
+            };
+            let times = Times {
+                heartbeat_playing: milliseconds(registered.heartbeat_playing_ms),
+                heartbeat_idle: milliseconds(registered.heartbeat_idle_ms),
+                self_stop_after: milliseconds(registered.self_stop_after_ms),
+            };
+            Ok(Self {
+                reports,
+                words,
+                times,
+            })
+        };
+        tokio::time::timeout(OPEN_WITHIN, opening)
+            .await
+            .unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer to the registration")))
+    }
+
+    /// Beats, reports changes at once, and takes words, until the stream ends.
+    pub(crate) async fn run(mut self, sessions: &Sessions, shared: &Shared) -> Status {
+        use v1::attach_response::Message;
+        let mut beat = tokio::time::Instant::now();
+        loop {
+            tokio::select! {
+                word = self.words.next() => match word {
+                    Some(Ok(word)) => match word.message {
+                        Some(Message::Lease(lease)) => sessions.lease(lease),
+                        Some(Message::Revoke(revoke)) => sessions.revoke(&revoke),
+                        Some(Message::Registered(_)) | None => {}
+                    },
+                    Some(Err(status)) => return status,
+                    None => return Status::unavailable("the scheduler ended the stream"),
+                },
+                changed = shared.changed.take() => {
+                    if !self.send(sessions, Some(&changed)) {
+                        return Status::unavailable("the scheduler does not read");
+                    }
+                }
+                () = tokio::time::sleep_until(beat) => {
+                    if !self.send(sessions, None) {
+                        return Status::unavailable("the scheduler does not read");
+                    }
+                    let interval = if sessions.any_playing() {
+                        self.times.heartbeat_playing
+                    } else {
+                        self.times.heartbeat_idle
+                    };
+                    beat = tokio::time::Instant::now() + interval;
+                }
+            }
+        }
+    }
+
+    fn send(&self, sessions: &Sessions, only: Option<&std::collections::BTreeSet<String>>) -> bool {
+        let beat = v1::Heartbeat {
+            capacity: Some(sessions.capacity()),
+            sessions: sessions.reports(only),
+        };
+        let message = Some(v1::attach_request::Message::Heartbeat(beat));
+        self.reports.try_send(v1::AttachRequest { message }).is_ok()
+    }
+}
+
+fn milliseconds(value: u32) -> Duration {
+    Duration::from_millis(u64::from(value))
+}

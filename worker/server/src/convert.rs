@@ -1,0 +1,54 @@
+//! From `orb.v1` messages to the state machine's types.
+
+use orb_proto::v1;
+use orb_worker_core::{Anchor, Desired, Fence, Item, VoiceCredentials};
+
+pub(crate) fn fence(fence: Option<v1::Fence>) -> Fence {
+    let fence = fence.unwrap_or_default();
+    Fence {
+        token: fence.token,
+        epoch: fence.epoch,
+        generation: fence.generation,
+    }
+}
+
+pub(crate) fn fence_message(fence: Fence) -> v1::Fence {
+    v1::Fence {
+        token: fence.token,
+        epoch: fence.epoch,
+        generation: fence.generation,
+    }
+}
+
+pub(crate) fn desired(desired: v1::DesiredState) -> Desired {
+    let anchor = desired.anchor.unwrap_or_default();
+    Desired {
+        voice: desired.voice.map(|voice| VoiceCredentials {
+            guild_id: voice.guild_id.parse().unwrap_or_default(),
+            channel_id: voice.channel_id.parse().unwrap_or_default(),
+            user_id: voice.user_id.parse().unwrap_or_default(),
+            voice_session_id: voice.voice_session_id,
+            endpoint: voice.endpoint,
+            token: voice.token,
+            revision: voice.revision,
+        }),
+        current: desired.current.map(item),
+        next: desired.next.map(item),
+        paused: desired.paused,
+        anchor: Anchor {
+            position_ms: u64::try_from(anchor.position_ms).unwrap_or_default(),
+            set_at: anchor.set_at_generation,
+        },
+    }
+}
+
+fn item(item: v1::Item) -> Item {
+    Item {
+        queue_entry_id: item.queue_entry_id,
+        item_id: item.item_id,
+        title: item.title,
+        stream_url: item.stream_url,
+        download_url: (!item.download_url.is_empty()).then_some(item.download_url),
+        duration_ms: u64::try_from(item.duration_ms).ok().filter(|ms| *ms > 0),
+    }
+}

@@ -1,0 +1,79 @@
+//! What a session looks like to the scheduler.
+
+use std::time::Instant;
+
+use orb_proto::v1;
+use orb_worker_core::{EndReason, Playback, Session, VoiceStatus};
+use orb_worker_outputs::voice::Snapshot;
+
+use crate::convert;
+
+/// How far behind the channel a viewer is who follows the page's sync: segments are published ahead of
+/// the channel, so the page can be in step with it.
+const WATCH_LATENCY_MS: i64 = 0;
+
+pub(crate) fn observed(
+    id: &str,
+    session: &Session,
+    voice: &Snapshot,
+    has_watch: bool,
+    now: Instant,
+) -> v1::ObservedState {
+    let playing = session.playback() == Playback::Playing && voice.playing;
+    let (media_ms, sent_at) = match (session.has_started(), voice.position_ms, voice.sent_at) {
+        (true, Some(position), Some(sent_at)) => (position, sent_at),
+        _ => (session.start_ms(), now),
+    };
+    let age = now.saturating_duration_since(sent_at);
+    let mut state = v1::ObservedState {
+        session_id: id.to_owned(),
+        fence: Some(convert::fence_message(session.reported())),
+        position: Some(v1::Position {
+            media_ms: media_ms as i64,
+            age_ms: if playing { age.as_millis() as i64 } else { 0 },
+            rate_permille: if playing { 1000 } else { 0 },
+        }),
+        duration_ms: session.duration_ms().unwrap_or_default() as i64,
+        failure: session.failure().map(|failure| v1::Failure {
+            code: failure.code.clone(),
+            message: failure.message.clone(),
+        }),
+        plan: session.plan().to_owned(),
+        health: Some(v1::StreamHealth {
+            frames_sent: voice.frames_sent,
+            frames_nulled: voice.frames_nulled,
+            frames_late: voice.frames_late,
+            restarts: session.restarts(),
+        }),
+        queue_entry_id: session.queue_entry_id().unwrap_or_default(),
+        voice_revision: session.voice_revision(),
+        voice_loss: match session.voice_status() {
+            VoiceStatus::Lost { close_code } => Some(v1::VoiceLoss {
+                revision: session.voice_revision(),
+                close_code: close_code.map_or(0, u32::from),
+            }),
+            _ => None,
+        },
+        watch_latency_ms: if has_watch { WATCH_LATENCY_MS } else { -1 },
+        ..v1::ObservedState::default()
+    };
+    state.set_worker_status(match session.voice_status() {
+        VoiceStatus::Disconnected => v1::WorkerStatus::Disconnected,
+        VoiceStatus::Connecting => v1::WorkerStatus::Connecting,
+        VoiceStatus::Connected => v1::WorkerStatus::Connected,
+        VoiceStatus::Reconnecting | VoiceStatus::Lost { .. } => v1::WorkerStatus::Reconnecting,
+    });
+    state.set_playback_state(match session.playback() {
+        Playback::Idle => v1::PlaybackState::Idle,
+        Playback::Loading => v1::PlaybackState::Loading,
+        Playback::Playing => v1::PlaybackState::Playing,
+        Playback::Paused => v1::PlaybackState::Paused,
+        Playback::Ended(_) => v1::PlaybackState::Ended,
+    });
+    state.set_end_reason(match session.playback() {
+        Playback::Ended(EndReason::Finished) => v1::EndReason::Finished,
+        Playback::Ended(EndReason::Failed) => v1::EndReason::Failed,
+        _ => v1::EndReason::Unspecified,
+    });
+    state
+}

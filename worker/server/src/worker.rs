@@ -1,0 +1,176 @@
+//! The worker: starts, attaches, comes back, stops.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use orb_jellyfin::SourcePolicy;
+use orb_proto::v1;
+use orb_worker_media::Media;
+use orb_worker_outputs::watch::{WatchRegistry, router};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::Channel;
+use uuid::Uuid;
+
+use crate::actor::Shared;
+use crate::attachment::Attachment;
+use crate::changed::Changed;
+use crate::sessions::Sessions;
+use crate::{Error, Reconnect};
+
+/// Until the scheduler has said its own value: the default of `Timing::self_stop_after`.
+const SELF_STOP_AFTER: Duration = Duration::from_secs(90);
+
+/// A stream this short counts as a failure to attach.
+const SHORT_LIVED: Duration = Duration::from_secs(1);
+
+/// What a worker needs to know.
+pub struct WorkerConfig {
+    /// Its name, kept over restarts.
+    pub id: String,
+    /// In thousandths of a core.
+    pub capacity_millicores: u32,
+    /// Where gateways fetch the watch output; port 0 takes a free one.
+    pub media_addr: SocketAddr,
+    /// How gateways reach it, where that is not `media_addr`.
+    pub media_url: Option<String>,
+    /// Which sources may be opened.
+    pub sources: SourcePolicy,
+    /// How it comes back after its stream was cut.
+    pub reconnect: Reconnect,
+}
+
+/// A worker process, ready to attach.
+pub struct Worker {
+    config: WorkerConfig,
+    incarnation: String,
+    media_url: String,
+    media_token: SecretString,
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    sessions: Sessions,
+}
+
+impl Worker {
+    /// Takes the port for the watch output.
+    pub async fn start(config: WorkerConfig, media: Arc<Media>) -> Result<Self, Error> {
+        let addr = config.media_addr;
+        let listen = |source| Error::Listen { addr, source };
+        let listener = TcpListener::bind(addr).await.map_err(listen)?;
+        let bound = listener.local_addr().map_err(listen)?;
+        let media_url = config
+            .media_url
+            .clone()
+            .unwrap_or_else(|| format!("http://{bound}"));
+        let shared = Arc::new(Shared {
+            media,
+            sources: config.sources.clone(),
+            registry: Arc::default(),
+            changed: Changed::default(),
+        });
+        let sessions = Sessions::new(Arc::clone(&shared), config.capacity_millicores);
+        Ok(Self {
+            config,
+            incarnation: Uuid::new_v4().to_string(),
+            media_url,
+            media_token: SecretString::from(Uuid::new_v4().simple().to_string()),
+            listener,
+            shared,
+            sessions,
+        })
+    }
+
+    /// Where gateways fetch the watch output.
+    pub fn media_url(&self) -> &str {
+        &self.media_url
+    }
+
+    /// Attached to the scheduler behind `channel` until cancelled; then all sessions end here.
+    pub async fn run(self, channel: Channel, token: &SecretString, cancel: CancellationToken) {
+        let registry: Arc<WatchRegistry> = Arc::clone(&self.shared.registry);
+        let serving = axum::serve(self.listener, router(registry, self.media_token.clone()))
+            .with_graceful_shutdown(cancel.clone().cancelled_owned())
+            .into_future();
+        let bearer = bearer(token);
+        let attaching = attach_again(
+            &self.config,
+            &self.incarnation,
+            (&self.media_url, &self.media_token),
+            &self.sessions,
+            &self.shared,
+            channel,
+            bearer,
+        );
+        tokio::select! {
+            () = cancel.cancelled() => {}
+            () = attaching => {}
+            served = serving => if let Err(error) = served {
+                tracing::error!(%error, "the watch output's server ended");
+            }
+        }
+        self.sessions.clear();
+    }
+}
+
+/// A token that is no header value cannot be a valid one: the scheduler refuses the empty one.
+fn bearer(token: &SecretString) -> MetadataValue<Ascii> {
+    let mut bearer: MetadataValue<Ascii> = format!("Bearer {}", token.expose_secret())
+        .parse()
+        .unwrap_or_else(|_| MetadataValue::from_static("Bearer"));
+    bearer.set_sensitive(true);
+    bearer
+}
+
+async fn attach_again(
+    config: &WorkerConfig,
+    incarnation: &str,
+    (media_url, media_token): (&str, &SecretString),
+    sessions: &Sessions,
+    shared: &Shared,
+    channel: Channel,
+    bearer: MetadataValue<Ascii>,
+) {
+    let mut failures = 0;
+    let mut last_attached = Instant::now();
+    let mut self_stop_after = SELF_STOP_AFTER;
+    loop {
+        let wait = config.reconnect.wait(failures, &mut rand::rng());
+        tokio::time::sleep(wait).await;
+        if last_attached.elapsed() > self_stop_after && !sessions.is_empty() {
+            tracing::error!("no scheduler for too long; stopping all sessions");
+            sessions.clear();
+        }
+        let register = v1::Register {
+            worker_id: config.id.clone(),
+            incarnation: incarnation.to_owned(),
+            capacity: Some(sessions.capacity()),
+            media_url: media_url.to_owned(),
+            media_token: media_token.expose_secret().to_owned(),
+            sessions: sessions.reports(None),
+        };
+        let status = match Attachment::open(channel.clone(), bearer.clone(), register).await {
+            Ok(attachment) => {
+                tracing::info!(worker = %config.id, "attached");
+                self_stop_after = attachment.times.self_stop_after;
+                let since = Instant::now();
+                let status = attachment.run(sessions, shared).await;
+                last_attached = Instant::now();
+                // A stream that ends as soon as it is open was turned away: no reason to hurry.
+                failures = u32::from(since.elapsed() < SHORT_LIVED);
+                status
+            }
+            Err(status) => {
+                failures += 1;
+                status
+            }
+        };
+        tracing::warn!(
+            worker = %config.id, code = ?status.code(), message = status.message(), failures,
+            "not attached; trying again"
+        );
+    }
+}
