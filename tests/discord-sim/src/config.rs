@@ -49,7 +49,7 @@ impl Default for DiscordSimConfig {
             tokens: Vec::new(),
             guilds: vec![GuildId(900_000_000_000_000_001)],
             ca_file: None,
-            dave: false,
+            dave: true,
             first_commit: FirstCommit::Bot,
             modes: vec![
                 TransportMode::Aes256GcmRtpSize,

@@ -34,7 +34,7 @@ pub enum Fault {
         /// The close code.
         code: u16,
     },
-    /// Resets the TCP connection of voice WebSockets; they can be resumed.
+    /// Resets the TCP connection of voice sockets; they can be resumed.
     ResetVoice {
         /// The guild whose connections are reset.
         guild: GuildId,
@@ -109,6 +109,11 @@ pub enum Fault {
         times: u32,
         /// The close code.
         code: u16,
+    },
+    /// The DAVE groups of a guild's calls are made anew (voice op 24 with epoch 1).
+    RecreateGroup {
+        /// The guild.
+        guild: GuildId,
     },
     /// From now on this share of RTP packets is lost before the members hear them.
     PacketLoss {
@@ -249,6 +254,7 @@ impl State {
                 self.faults.voice_identify = Some((*times, *code));
                 Ok(0)
             }
+            Fault::RecreateGroup { guild } => Ok(self.recreate_groups(*guild)),
             Fault::PacketLoss {
                 percent,
                 guild,

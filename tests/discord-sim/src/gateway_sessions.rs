@@ -18,8 +18,6 @@ const REPLAY_CAPACITY: usize = 1024;
 pub(crate) const INTENT_GUILDS: u64 = 1;
 /// Intent bit `GUILD_VOICE_STATES`.
 pub(crate) const INTENT_VOICE_STATES: u64 = 1 << 7;
-/// Events that come whatever the intents are.
-pub(crate) const INTENT_NONE: u64 = 0;
 
 /// What a socket's task is told to do.
 #[derive(Debug)]
@@ -351,7 +349,7 @@ mod tests {
         let (mut sessions, mut events) = begun();
         sessions.broadcast(GUILD, INTENT_GUILDS, "GUILD_CREATE", &json!({}));
         sessions.broadcast(GUILD, INTENT_VOICE_STATES, "VOICE_STATE_UPDATE", &json!({}));
-        sessions.broadcast(GuildId(2), INTENT_NONE, "OTHER", &json!({}));
+        sessions.broadcast(GuildId(2), 0, "OTHER", &json!({}));
         assert_eq!(sequences(&mut events), [(1, "VOICE_STATE_UPDATE".into())]);
     }
 }

@@ -101,6 +101,7 @@ pub struct Heard {
     /// Connections, oldest first.
     pub connections: Vec<HeardConnection>,
     clock: SimClock,
+    taken_at: Instant,
 }
 
 impl Heard {
@@ -142,9 +143,22 @@ impl Heard {
         self.clock
     }
 
+    /// When the snapshot was taken.
+    pub fn taken_at(&self) -> Instant {
+        self.taken_at
+    }
+
     #[cfg(test)]
-    pub(crate) fn of(clock: SimClock, connections: Vec<HeardConnection>) -> Self {
-        Self { connections, clock }
+    pub(crate) fn of(
+        clock: SimClock,
+        connections: Vec<HeardConnection>,
+        taken_at: Instant,
+    ) -> Self {
+        Self {
+            connections,
+            clock,
+            taken_at,
+        }
     }
 }
 
@@ -275,6 +289,7 @@ impl HeardStore {
         Heard {
             connections,
             clock: self.clock,
+            taken_at: Instant::now(),
         }
     }
 

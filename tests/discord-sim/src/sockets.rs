@@ -1,4 +1,4 @@
-//! What both gateways do with their WebSockets in the same way.
+//! What both gateways do with their sockets in the same way.
 
 use std::net::SocketAddr;
 use std::time::Duration;

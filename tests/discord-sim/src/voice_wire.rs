@@ -26,6 +26,7 @@ pub(crate) mod op {
     pub(crate) const CLIENT_DISCONNECT: u8 = 13;
     pub(crate) const DAVE_EXECUTE_TRANSITION: u8 = 22;
     pub(crate) const DAVE_TRANSITION_READY: u8 = 23;
+    pub(crate) const DAVE_PREPARE_EPOCH: u8 = 24;
     pub(crate) const DAVE_EXTERNAL_SENDER: u8 = 25;
     pub(crate) const DAVE_KEY_PACKAGE: u8 = 26;
     pub(crate) const DAVE_PROPOSALS: u8 = 27;

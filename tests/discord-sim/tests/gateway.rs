@@ -66,7 +66,7 @@ async fn voice_channel(shard: &mut Shard, sim: &DiscordSim) -> Option<u64> {
     let bot = sim.bot_user().0;
     wait_for(shard, |event| match event {
         Event::VoiceStateUpdate(update) if update.user_id.get() == bot => {
-            Some(update.channel_id.map(|channel| channel.get()))
+            Some(update.channel_id.map(twilight_model::id::Id::get))
         }
         _ => None,
     })
