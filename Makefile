@@ -1,0 +1,70 @@
+# What a newcomer needs: `make run` (the demo) and `make test`. Both install what is missing first.
+
+# Debian packages: ffmpeg and libopus for the worker, protobuf for etcd's client of a later version,
+# the font for the demo film's time code. For tests: a browser and Python's venv.
+RUN_PACKAGES  := ffmpeg libopus-dev pkg-config gcc protobuf-compiler libprotobuf-dev fonts-dejavu-core
+TEST_PACKAGES := chromium python3-venv curl
+
+CARGO ?= cargo
+VENV  := .venv
+# nextest where it is installed, else cargo's own runner: the tests do not mind.
+TEST_RUNNER := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo "nextest run" || echo "test")
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench sim chaos deps test-deps web fmt
+
+help: ## This text
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: deps web ## The demo: all roles and both simulators; FILM=path plays that file
+	$(CARGO) run --bin orb -- demo
+
+test: deps test-deps web ## All tests
+	$(CARGO) build --workspace --all-targets
+	cd gateway/web && npm test --silent
+	$(CARGO) $(TEST_RUNNER) --workspace --exclude orb-e2e
+	$(CARGO) $(TEST_RUNNER) -p orb-e2e
+	tests/python/run $(VENV)/bin/python
+	node tests/node/page.mjs
+
+lint: deps web node_tools ## Formatting, clippy, licences, protos, types of the page
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
+	$(CARGO) deny --all-features check bans licenses sources
+	tests/node/node_modules/.bin/buf lint
+	cd gateway/web && npm run --silent lint
+
+bench: deps web ## All benches, or BENCH=name; each writes target/bench/<name>.json
+	$(CARGO) build --release --bin orb
+	$(CARGO) run --release -p orb-bench -- $(or $(BENCH),all)
+
+sim: deps ## Both simulators, each with its address, until Ctrl-C
+	$(CARGO) build -p discord-sim -p jellyfin-sim
+	trap 'kill 0' INT TERM; target/debug/discord-sim & target/debug/jellyfin-sim & wait
+
+chaos: ## Random faults against a cluster
+	@echo "make chaos comes with the worker pool; there is one worker today, and 'make test' has its faults"; exit 1
+
+web: gateway/web/dist/index.html ## The page
+
+gateway/web/dist/index.html: gateway/web/package-lock.json $(shell find gateway/web -path '*/node_modules' -prune -o -path '*/dist' -prune -o -type f -print)
+	cd gateway/web && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
+	@touch $@
+
+deps: ## What building and running needs (apt)
+	@deploy/install-packages $(RUN_PACKAGES)
+
+test-deps: node_tools ## What the tests need besides (apt, npm, PyPI)
+	@deploy/install-packages $(TEST_PACKAGES)
+	@test -x $(VENV)/bin/python || python3 -m venv $(VENV)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r tests/python/requirements.txt
+
+.PHONY: node_tools
+node_tools: tests/node/node_modules/.package-lock.json
+
+tests/node/node_modules/.package-lock.json: tests/node/package-lock.json
+	cd tests/node && npm ci --no-audit --no-fund --loglevel=error
+
+fmt: ## Formats all Rust code
+	$(CARGO) fmt --all
