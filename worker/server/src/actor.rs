@@ -68,7 +68,10 @@ impl SessionHandle {
         });
         let registered = shared.registry.register(id, Arc::clone(&runs));
         let cancel = CancellationToken::new();
-        let spool = shared.media.spool_dir().join(Uuid::new_v4().simple().to_string());
+        let spool = shared
+            .media
+            .spool_dir()
+            .join(Uuid::new_v4().simple().to_string());
         let actor = Actor {
             id: id.to_owned(),
             spool,

@@ -1,6 +1,6 @@
 //! What a session looks like to the scheduler.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use orb_proto::v1;
 use orb_worker_core::{EndReason, Playback, Session, VoiceStatus};
@@ -11,6 +11,9 @@ use crate::convert;
 /// How far behind the channel a viewer is who follows the page's sync: segments are published ahead of
 /// the channel, so the page can be in step with it.
 const WATCH_LATENCY_MS: i64 = 0;
+
+/// The last frame sent is older: the media clock stands.
+const CLOCK_STOOD: Duration = Duration::from_millis(100);
 
 pub(crate) fn observed(
     id: &str,
@@ -24,7 +27,11 @@ pub(crate) fn observed(
         (true, Some(position), Some(sent_at)) => (position, sent_at),
         _ => (session.start_ms(), now),
     };
-    let age = now.saturating_duration_since(sent_at);
+    // A frame goes out each 20 ms. A last one that is older than a few of them was sent before a pause or
+    // a cut: the media clock stood since, so the position is as good as new.
+    let age = Some(now.saturating_duration_since(sent_at))
+        .filter(|age| *age < CLOCK_STOOD)
+        .unwrap_or_default();
     let mut state = v1::ObservedState {
         session_id: id.to_owned(),
         fence: Some(convert::fence_message(session.reported())),
