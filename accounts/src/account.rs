@@ -26,6 +26,9 @@ use crate::{
 /// a successor is replayed.
 const QUIET_PROGRESS: Duration = Duration::from_secs(1);
 
+/// Beyond so many events without room to tell them, commands have to wait.
+const UNTOLD: usize = 1_024;
+
 /// What the handle asks.
 pub(crate) enum Command {
     Join { guild: u64, channel: u64 },
@@ -55,7 +58,11 @@ pub(crate) struct Account {
     told_listeners: BTreeMap<u64, usize>,
     limit: SendLimit,
     last_progress: Instant,
-    shutdown_wait: Duration,
+    /// How long a leave for good may take: two commands that Discord does not answer.
+    leave_wait: Duration,
+    /// How it was told to end.
+    shutdown: Option<Shutdown>,
+    commands: mpsc::Receiver<Command>,
     events: mpsc::Sender<AccountEvent>,
 }
 
@@ -65,6 +72,7 @@ impl Account {
         number: usize,
         config: AccountConfig,
         timing: AccountTiming,
+        commands: mpsc::Receiver<Command>,
         events: mpsc::Sender<AccountEvent>,
     ) -> Result<Self, Error> {
         let api_url = config.api_url.as_deref();
@@ -81,7 +89,9 @@ impl Account {
             told_listeners: BTreeMap::new(),
             limit: SendLimit::default(),
             last_progress: Instant::now(),
-            shutdown_wait: timing.shutdown_wait,
+            leave_wait: 2 * timing.voice_event_wait,
+            shutdown: None,
+            commands,
             events,
         })
     }
@@ -95,35 +105,37 @@ impl Account {
     }
 
     /// Runs until shutdown, a fatal close, or `cancel`, which drops the connection where it stands.
-    pub(crate) async fn run(self, commands: mpsc::Receiver<Command>, cancel: CancellationToken) {
+    pub(crate) async fn run(self, cancel: CancellationToken) {
         let span = tracing::info_span!("account", id = %self.id);
         // Boxed for its size: it holds the connection.
-        let served = Box::pin(self.serve(commands).instrument(span));
+        let served = Box::pin(self.serve().instrument(span));
         let _ = cancel.run_until_cancelled(served).await;
     }
 
-    async fn serve(mut self, mut commands: mpsc::Receiver<Command>) {
+    async fn serve(mut self) {
         let how = loop {
             if self.flush().await.is_err() {
                 return;
             }
+            if let Some(how) = self.shutdown {
+                break how;
+            }
             let wake = tokio::select! {
-                command = commands.recv() => match command {
-                    Some(Command::Shutdown(how)) => break how,
+                command = self.commands.recv() => match command {
                     Some(command) => {
                         self.take_in(&command);
                         continue;
                     }
                     None => return,
                 },
-                wake = self.wake() => wake,
+                wake = wake(&mut self.connection, &self.voice, &mut self.limit) => wake,
             };
             if self.handle(wake).await.is_err() {
                 return;
             }
         };
         // Further calls are refused from here on.
-        drop(commands);
+        self.commands.close();
         self.end(how).await;
     }
 
@@ -132,23 +144,24 @@ impl Account {
             Command::Join { guild, channel } => self.voice.join(guild, channel),
             Command::Leave { guild } => self.voice.leave(guild),
             Command::Refresh { guild } => self.voice.refresh(guild),
-            Command::Shutdown(_) => {}
+            Command::Shutdown(how) => self.shutdown = Some(how),
         }
     }
 
+    /// Bounded by [`Accounts::shutdown`](crate::Accounts::shutdown), which drops it when time is up.
     async fn end(mut self, how: Shutdown) {
-        let wait = self.shutdown_wait;
         match how {
             Shutdown::HandOver => {
-                let told = tokio::time::timeout(wait, self.tell_progress());
-                if matches!(told.await, Ok(Ok(()))) {
+                if self.tell_progress().await.is_ok() {
                     self.connection.close(CloseFrame::RESUME).await;
                 }
             }
             Shutdown::Leave => {
                 self.voice.leave_all();
-                let left = tokio::time::timeout(wait, self.until_left()).await;
-                if left.is_err() {
+                if tokio::time::timeout(self.leave_wait, self.until_left())
+                    .await
+                    .is_err()
+                {
                     tracing::warn!("not all channels were left in time");
                 }
                 self.connection.close(CloseFrame::NORMAL).await;
@@ -160,32 +173,11 @@ impl Account {
     async fn until_left(&mut self) -> Result<(), Ended> {
         self.flush().await?;
         while !self.voice.is_empty() {
-            let wake = self.wake().await;
+            let wake = wake(&mut self.connection, &self.voice, &mut self.limit).await;
             self.handle(wake).await?;
             self.flush().await?;
         }
         Ok(())
-    }
-
-    /// Cancel-safe.
-    async fn wake(&mut self) -> Wake {
-        let now = Instant::now();
-        // Without a connection nothing is sent, and what Discord does not answer is no surprise.
-        let at = self.connection.is_live().then(|| {
-            let sending = self.voice.has_command().then(|| self.limit.wait_until(now));
-            let answering = self.voice.next_deadline();
-            sending.flatten().into_iter().chain(answering).min()
-        });
-        let timer = async {
-            match at.flatten() {
-                Some(at) => tokio::time::sleep_until(at.into()).await,
-                None => future::pending().await,
-            }
-        };
-        tokio::select! {
-            signal = self.connection.next() => Wake::Signal(signal),
-            () = timer => Wake::Time,
-        }
     }
 
     async fn handle(&mut self, wake: Wake) -> Result<(), Ended> {
@@ -365,7 +357,40 @@ impl Account {
         self.tell(AccountEvent::Progress { account, session }).await
     }
 
+    /// Waits for room, and takes commands in meanwhile: a scheduler that waits for its command to be
+    /// taken before it reads the next event must not wait for ever.
     async fn tell(&mut self, event: AccountEvent) -> Result<(), Ended> {
-        self.events.send(event).await.map_err(|_| Ended)
+        loop {
+            let command = tokio::select! {
+                biased;
+                room = self.events.reserve() => {
+                    room.map_err(|_| Ended)?.send(event);
+                    return Ok(());
+                }
+                Some(command) = self.commands.recv(), if self.voice.outputs() < UNTOLD => command,
+            };
+            self.take_in(&command);
+        }
+    }
+}
+
+/// Waits for Discord or for a deadline. Cancel-safe.
+async fn wake(connection: &mut Connection, voice: &VoiceStates, limit: &mut SendLimit) -> Wake {
+    let now = Instant::now();
+    // Without a connection nothing is sent, and what Discord does not answer is no surprise.
+    let at = connection.is_live().then(|| {
+        let sending = voice.has_command().then(|| limit.wait_until(now));
+        let answering = voice.next_deadline();
+        sending.flatten().into_iter().chain(answering).min()
+    });
+    let timer = async {
+        match at.flatten() {
+            Some(at) => tokio::time::sleep_until(at.into()).await,
+            None => future::pending().await,
+        }
+    };
+    tokio::select! {
+        signal = connection.next() => Wake::Signal(signal),
+        () = timer => Wake::Time,
     }
 }

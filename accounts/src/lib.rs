@@ -73,7 +73,7 @@ pub struct AccountConfig {
 pub struct AccountTiming {
     /// How long Discord's answer to an op 4 is waited for.
     pub voice_event_wait: Duration,
-    /// How long a [`Shutdown`] may take before the connection is dropped as it is.
+    /// How long a [`Shutdown`] may take before the connections are dropped as they are.
     pub shutdown_wait: Duration,
 }
 
@@ -110,6 +110,7 @@ pub struct Accounts {
 struct Inner {
     accounts: BTreeMap<AccountId, mpsc::Sender<Command>>,
     tasks: TaskTracker,
+    shutdown_wait: Duration,
     cancel: CancellationToken,
     _cancel_on_drop: DropGuard,
 }
@@ -128,11 +129,16 @@ impl Accounts {
         // twilight panics without a process-wide TLS provider. An error says that there is one.
         let _ = rustls::crypto::ring::default_provider().install_default();
 
-        let introduced = configs.into_iter().enumerate().map(|(index, config)| {
-            let events = events.clone();
-            async move { Account::introduce(index + 1, config, timing, events).await }
-        });
-        let introduced = try_join_all(introduced).await?;
+        let mut senders = Vec::new();
+        let mut introductions = Vec::new();
+        for (index, config) in configs.into_iter().enumerate() {
+            let (sender, commands) = mpsc::channel(COMMANDS);
+            senders.push(sender);
+            let introduced =
+                Account::introduce(index + 1, config, timing, commands, events.clone());
+            introductions.push(introduced);
+        }
+        let introduced = try_join_all(introductions).await?;
         for (later, account) in introduced.iter().enumerate() {
             if let Some(first) = introduced[..later].iter().find(|a| a.id() == account.id()) {
                 return Err(Error::SameAccount {
@@ -145,16 +151,16 @@ impl Accounts {
         let tasks = TaskTracker::new();
         let cancel = CancellationToken::new();
         let mut accounts = BTreeMap::new();
-        for account in introduced {
-            let (commands, received) = mpsc::channel(COMMANDS);
-            accounts.insert(account.id(), commands);
-            tasks.spawn(account.run(received, cancel.clone()));
+        for (account, sender) in introduced.into_iter().zip(senders) {
+            accounts.insert(account.id(), sender);
+            tasks.spawn(account.run(cancel.clone()));
         }
         tasks.close();
         Ok(Self {
             inner: Arc::new(Inner {
                 accounts,
                 tasks,
+                shutdown_wait: timing.shutdown_wait,
                 _cancel_on_drop: cancel.clone().drop_guard(),
                 cancel,
             }),
@@ -197,16 +203,22 @@ impl Accounts {
         self.command(account, Command::Refresh { guild }).await
     }
 
-    /// Ends all accounts and waits until they have ended, at most [`AccountTiming::shutdown_wait`].
+    /// Ends all accounts and waits until they have ended, at most [`AccountTiming::shutdown_wait`];
+    /// those that have not are abandoned then. Go on reading the events meanwhile.
     pub async fn shutdown(&self, how: Shutdown) {
-        if how == Shutdown::Abandon {
-            self.inner.cancel.cancel();
-        } else {
-            for commands in self.inner.accounts.values() {
-                // An account that has ended already needs no telling.
-                let _ = commands.send(Command::Shutdown(how)).await;
+        if how != Shutdown::Abandon {
+            let ended = tokio::time::timeout(self.inner.shutdown_wait, async {
+                for commands in self.inner.accounts.values() {
+                    // An account that has ended already needs no telling.
+                    let _ = commands.send(Command::Shutdown(how)).await;
+                }
+                self.inner.tasks.wait().await;
+            });
+            if ended.await.is_err() {
+                tracing::warn!(?how, "accounts did not end in time and are abandoned");
             }
         }
+        self.inner.cancel.cancel();
         self.inner.tasks.wait().await;
     }
 

@@ -208,3 +208,47 @@ impl Connection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::time::Instant;
+
+    use twilight_gateway::queue::InMemoryQueue;
+
+    use super::*;
+
+    #[tokio::test]
+    #[ignore = "waits out 18 s of real back-off"]
+    async fn waits_between_dials_stay_short_and_the_session_is_kept() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        // Bound and dropped: nothing listens on this port.
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("ws://{}", closed.local_addr().unwrap());
+        drop(closed);
+        let introduction = Introduction {
+            user_id: 1,
+            gateway_url: url.clone(),
+            queue: InMemoryQueue::new(1, 1, Duration::ZERO, 1),
+        };
+        let resume = GatewaySession {
+            id: "session".to_owned(),
+            sequence: 5,
+            resume_url: url,
+        };
+        let dial = DialRule::default();
+        let mut connection = Connection::new(1, &"token".into(), introduction, dial, Some(resume));
+        for dialled in 0..8 {
+            let before = Instant::now();
+            assert!(matches!(connection.next().await, Signal::Other));
+            let waited = before.elapsed();
+            assert!(
+                waited < Duration::from_secs(10),
+                "dial {dialled}: {waited:?}"
+            );
+            let session = connection.session().unwrap();
+            assert_eq!((session.id.as_str(), session.sequence), ("session", 5));
+        }
+    }
+}

@@ -197,6 +197,11 @@ impl VoiceStates {
         self.outputs.pop_front()
     }
 
+    /// How many outputs wait to be taken.
+    pub(crate) fn outputs(&self) -> usize {
+        self.outputs.len()
+    }
+
     /// Where Discord says the account is.
     pub(crate) fn channel(&self, guild: u64) -> Option<u64> {
         self.guilds.get(&guild)?.channel()

@@ -543,3 +543,38 @@ async fn a_shutdown_for_good_leaves_the_channels() {
     let refused = bot.accounts.leave(bot.id, GUILD).await;
     assert_eq!(refused, Err(Error::Closed(bot.id)));
 }
+
+#[tokio::test]
+async fn commands_are_taken_in_while_nobody_reads_the_events() {
+    let sim = sim(DiscordSimConfig::default()).await;
+    let (sender, mut events) = mpsc::channel(1);
+    let configs = vec![config(&sim)];
+    let accounts = Accounts::connect(configs, AccountTiming::default(), sender)
+        .await
+        .unwrap();
+    let id = accounts.ids()[0];
+    // More than the account's queue holds, while it waits for room for its second event.
+    let joins = timeout(PATIENCE, async {
+        for guild in 1..=600 {
+            accounts.join(id, guild, CHANNEL).await.unwrap();
+        }
+    });
+    assert!(
+        joins.await.is_ok(),
+        "the account stopped taking commands in"
+    );
+
+    let mut joined = 0;
+    let read = timeout(PATIENCE, async {
+        while joined < 90 {
+            let event = events.recv().await.unwrap();
+            joined += usize::from(matches!(event, AccountEvent::Credentials { .. }));
+        }
+    });
+    assert!(read.await.is_ok(), "only {joined} were joined");
+    let requests = |event: &RecordEvent| matches!(event, RecordEvent::VoiceStateRequest { .. });
+    assert!(
+        count(&sim, requests) <= 100,
+        "Discord allows 120 commands a minute, heartbeats included"
+    );
+}
