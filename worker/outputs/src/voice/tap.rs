@@ -34,9 +34,9 @@ pub(super) const DAVE_SETTLE: Duration = Duration::from_millis(300);
 /// A mixer that has not asked for a frame this long while it should has no connection.
 const STALL: Duration = Duration::from_millis(250);
 
-/// A mixer that asks again after a gap like this may have a new transport of which the event is still under way: it
-/// gets silence for as long again, so that no frame goes out before [`DAVE_SETTLE`] begins.
-const GAP: Duration = Duration::from_millis(100);
+/// After a stall there may be a new transport, of which the event is still under way: for as long only silence goes out,
+/// so that no frame is before [`DAVE_SETTLE`] begins.
+const EVENT_UNDER_WAY: Duration = Duration::from_millis(40);
 
 /// What goes into a tick.
 #[derive(Debug, PartialEq, Eq)]
@@ -88,8 +88,8 @@ struct Link {
 impl Link {
     fn pulled(&mut self, now: Instant) {
         let before = self.last_pull.replace(now);
-        if before.is_some_and(|before| now.saturating_duration_since(before) > GAP) {
-            self.silent_until = self.silent_until.max(Some(now + GAP));
+        if before.is_some_and(|before| now.saturating_duration_since(before) > STALL) {
+            self.silent_until = self.silent_until.max(Some(now + EVENT_UNDER_WAY));
         }
     }
 
