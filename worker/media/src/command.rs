@@ -104,7 +104,8 @@ impl Args {
         let mut silence = "anullsrc=r=48000:cl=stereo".to_owned();
         match run.duration_ms {
             Some(d) if d > run.start_ms => {
-                silence += &format!(":d={}", seconds(d - run.start_ms));
+                silence += ":d=";
+                silence += &seconds(d - run.start_ms);
             }
             _ => self.add("-shortest"),
         }
@@ -203,16 +204,19 @@ fn audio_filter(start_ms: u64, surround: bool) -> String {
 }
 
 fn video_filter(width: u32, height: u32, deinterlace: bool, colours: Colours) -> String {
-    let mut filter = String::new();
+    let scale = format!("scale={width}:{height},setsar=1");
+    let tone_map = "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,\
+                    tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv";
+    let mut chain = Vec::new();
     if deinterlace {
-        filter += "yadif,";
+        chain.push("yadif");
     }
-    filter += &format!("scale={width}:{height},setsar=1,");
+    chain.push(&scale);
     if colours == Colours::ToneMapped {
-        filter += "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,\
-                   tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv,";
+        chain.push(tone_map);
     }
-    filter + "format=yuv420p"
+    chain.push("format=yuv420p");
+    chain.join(",")
 }
 
 /// 2.5 Mbit/s for 720p, in proportion below, and not less than 600 kbit/s.

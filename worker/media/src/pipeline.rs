@@ -23,7 +23,8 @@ pub struct Sources {
 pub struct WatchSpool {
     /// The folder under which each run of ffmpeg gets one of its own.
     pub dir: PathBuf,
-    /// Their names are `<prefix>-<run>`, runs counted from 0. Plain file name characters.
+    /// Their names are `<prefix>-<run>`, runs counted from 0; names in use are skipped. Plain file
+    /// name characters.
     pub prefix: String,
 }
 

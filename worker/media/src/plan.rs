@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::Failure;
 use crate::probe::{AudioStream, Probe, VideoStream};
 
 /// Above this many lines a copy would ask too much of viewers' lines and decoders.
@@ -126,11 +127,22 @@ impl Plan {
         }
     }
 
-    /// The same source with the picture transcoded, for when a copy turns out not to be possible.
-    pub(crate) fn without_copy(probe: &Probe, abilities: Abilities) -> Option<Self> {
+    /// The same source with the picture transcoded, for when a copy turns out not to be possible
+    /// by `cause`. None if the plan is no copy.
+    pub(crate) fn without_copy(
+        &self,
+        probe: &Probe,
+        abilities: Abilities,
+        cause: &Failure,
+    ) -> Option<Self> {
+        let reason = match (&self.video, cause.code) {
+            (VideoPlan::Copy { .. }, SPARSE_KEY_FRAMES) => Reason::SparseKeyFrames,
+            (VideoPlan::Copy { .. }, "ffmpeg_output_failed") => Reason::CopyFailed,
+            _ => return None,
+        };
         let v = probe.video.as_ref()?;
         let sound = explain_audio(probe.audio.as_ref());
-        let (video, cost_millicores, picture) = transcode(v, abilities, &[Reason::CopyFailed]);
+        let (video, cost_millicores, picture) = transcode(v, abilities, &[reason]);
         Some(Self {
             video,
             cost_millicores,
@@ -154,6 +166,9 @@ impl Plan {
     }
 }
 
+/// The code of a copy that gives viewers nothing for too long: the header does not tell.
+pub(crate) const SPARSE_KEY_FRAMES: &str = "key_frames_sparse";
+
 // Measured: see the table of CPU costs in `docs/`.
 const COST_COPY: u32 = 20;
 const COST_AUDIO: u32 = 16;
@@ -169,6 +184,7 @@ enum Reason {
     Reshaped,
     Container(String),
     CopyFailed,
+    SparseKeyFrames,
 }
 
 impl fmt::Display for Reason {
@@ -183,6 +199,7 @@ impl fmt::Display for Reason {
             Self::Reshaped => f.write_str("its pixels are not square or it is turned"),
             Self::Container(name) => write!(f, "{name} has no usable time stamps"),
             Self::CopyFailed => f.write_str("copying it failed"),
+            Self::SparseKeyFrames => f.write_str("its key frames are too far apart"),
         }
     }
 }

@@ -4,7 +4,7 @@ use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use tokio::process::Command;
 
 /// Makes the kernel kill the child when the *thread* that spawned it ends, which is how no ffmpeg
-/// survives a worker that is SIGKILLed. So spawn from a thread that lives as long as the children
+/// survives a worker that is killed with SIGKILL. So spawn from a thread that lives as long as the children
 /// should: see [`Spawner`](crate::child::Spawner).
 pub(crate) fn die_with_parent(command: &mut Command) {
     let parent = rustix::process::getpid();

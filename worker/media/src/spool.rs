@@ -30,7 +30,7 @@ impl SpoolRoot {
         sweep(parent)?;
         let dir = parent.join(format!("{PREFIX}{}", Uuid::new_v4().simple()));
         // Made under a name that no sweep looks at, so that it is locked before it can be seen.
-        let hidden = dir.with_extension("new");
+        let hidden = dir.with_file_name(format!("new-{PREFIX}{}", Uuid::new_v4().simple()));
         fs::create_dir(&hidden)?;
         let lock = File::create(hidden.join(LOCK))?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
@@ -56,7 +56,7 @@ fn sweep(parent: &Path) -> io::Result<()> {
         let ours = path
             .file_name()
             .and_then(|name| name.to_str())
-            .is_some_and(|name| name.starts_with(PREFIX) && !name.ends_with(".new"));
+            .is_some_and(|name| name.starts_with(PREFIX));
         let Ok(lock) = File::open(path.join(LOCK)) else {
             continue;
         };
@@ -98,12 +98,26 @@ impl Runs {
         if let Some((_, replaced)) = self.dirs.last_mut() {
             replaced.get_or_insert(now);
         }
-        let name = format!("{}-{}", self.spool.prefix, self.next);
-        self.next += 1;
-        let dir = self.spool.dir.join(&name);
-        fs::create_dir_all(&dir)?;
-        self.dirs.push((dir.clone(), None));
-        Ok((dir, name))
+        fs::create_dir_all(&self.spool.dir)?;
+        loop {
+            let name = format!("{}-{}", self.spool.prefix, self.next);
+            self.next += 1;
+            let dir = self.spool.dir.join(&name);
+            match fs::create_dir(&dir) {
+                Ok(()) => {
+                    self.dirs.push((dir.clone(), None));
+                    return Ok((dir, name));
+                }
+                // An earlier pipeline of the same name, in its grace: its files are still read.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The folder of the run that was begun last.
+    pub(crate) fn newest(&self) -> Option<&Path> {
+        self.dirs.last().map(|(dir, _)| dir.as_path())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -162,7 +176,15 @@ mod tests {
         assert!(first.exists());
         runs.begin(now + Duration::from_secs(91), kept).unwrap();
         assert!(!first.exists() && second.exists());
+        let mut seek = Runs::new(runs.spool.clone());
+        let (next, name) = seek.begin(now, kept).unwrap();
+        assert_eq!(name, "film-0", "removed, so free");
+        assert_eq!(
+            seek.begin(now, kept).unwrap().1,
+            "film-3",
+            "1 and 2 are in use"
+        );
         runs.remove_all();
-        assert!(!second.exists());
+        assert!(!second.exists() && next.exists());
     }
 }

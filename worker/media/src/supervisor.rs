@@ -23,7 +23,7 @@ use crate::command;
 use crate::frames::FRAME_MS;
 use crate::media::Shared;
 use crate::pipeline::PipelineEvent as Event;
-use crate::plan::{Abilities, VideoPlan};
+use crate::plan::{Abilities, SPARSE_KEY_FRAMES, VideoPlan};
 use crate::probe::Probe;
 use crate::proxy::{Route, RouteGuard};
 use crate::restarts::Restarts;
@@ -88,7 +88,8 @@ impl Supervisor {
         frames.close();
         if let Some(runs) = runs.filter(|runs| !runs.is_empty()) {
             let _ = timeout(timing::SPOOL_GRACE, shutdown.cancelled()).await;
-            runs.remove_all();
+            // Hundreds of megabytes may go, which is not a matter of microseconds.
+            let _ = tokio::task::spawn_blocking(move || runs.remove_all()).await;
         }
     }
 
@@ -127,7 +128,6 @@ impl Supervisor {
     async fn play_source(&mut self, source: &SourceUrl, budget: Duration) -> Result<(), Failure> {
         let mut restarts = Restarts::default();
         let mut opened = self.open(source, budget).await?;
-        let mut copy_failed = false;
         loop {
             let before = self.frames.last_pts_ms();
             let outcome = self.play_once(&opened).await;
@@ -147,12 +147,10 @@ impl Supervisor {
             if cause.is_final_for_source() {
                 return Err(cause);
             }
-            if cause.code == "ffmpeg_output_failed" && !progressed && !copy_failed {
-                copy_failed = true;
-                if let Some(plan) = Plan::without_copy(&opened.probe, self.abilities()) {
-                    opened.plan = plan;
-                    self.planned(&opened).await;
-                }
+            let abilities = self.abilities();
+            if let Some(plan) = opened.plan.without_copy(&opened.probe, abilities, &cause) {
+                opened.plan = plan;
+                self.planned(&opened).await;
             }
             let Some(delay) = restarts.next(Instant::now()) else {
                 return Err(cause);
@@ -172,13 +170,12 @@ impl Supervisor {
         let cached = self.shared.cached_probe(source);
         let route = Route::new(source.clone(), budget, cached.is_some());
         let route = self.shared.proxy.add(route);
-        let probe = match cached {
-            Some(probe) => probe,
-            None => {
-                let probe = self.probe(&route).await?;
-                self.shared.keep_probe(source, probe.clone());
-                probe
-            }
+        let probe = if let Some(probe) = cached {
+            probe
+        } else {
+            let probe = self.probe(&route).await?;
+            self.shared.keep_probe(source, probe.clone());
+            probe
         };
         let opened = Opened {
             route,
@@ -237,6 +234,7 @@ impl Supervisor {
     /// need not be the end of the film.
     async fn play_once(&mut self, opened: &Opened) -> Result<(), Failure> {
         let before = self.frames.last_pts_ms();
+        let start_ms = self.position_ms();
         let route = opened.route.route();
         let mut head = self.head_start(opened).await;
         let mut run = self.start(opened, &opened.plan, true).await?;
@@ -248,14 +246,10 @@ impl Supervisor {
             tokio::select! {
                 biased;
                 failure = route.failed() => return Err(failure),
-                _ = first.wait_for(Option::is_some), if !self.first_reported => {
+                pts_ms = first_pts(&mut first), if !self.first_reported => {
                     self.first_reported = true;
                     route.establish();
-                    if let Some(pts_ms) = *self.first.borrow() {
-                        // Cannot be held over the await below.
-                        let event = Event::FirstFrame { pts_ms };
-                        drop(self.events.try_send(event));
-                    }
+                    self.tell(Event::FirstFrame { pts_ms }).await;
                 }
                 end = run.ended() => break end,
                 _ = watchdog.tick() => {
@@ -264,6 +258,10 @@ impl Supervisor {
                     }
                     if self.frames.lane() >= main_lane {
                         head = None;
+                    }
+                    if self.shows_nothing(opened, start_ms) {
+                        let message = "the picture's key frames are too far apart to copy it";
+                        return Err(Failure::new(SPARSE_KEY_FRAMES, message));
                     }
                     if self.frames.is_full() || route.in_trouble() {
                         run.excuse();
@@ -322,6 +320,16 @@ impl Supervisor {
         Run::start(&self.shared.spawner, spec, frames, self.first.clone()).await
     }
 
+    /// Whether a copy that began at `start_ms` should have given viewers a segment, and has not.
+    fn shows_nothing(&self, opened: &Opened, start_ms: u64) -> bool {
+        let copies = matches!(opened.plan.video, VideoPlan::Copy { .. });
+        let played = Duration::from_millis(self.position_ms().saturating_sub(start_ms));
+        let run = self.runs.as_ref().and_then(Runs::newest);
+        copies
+            && played > timing::FIRST_SEGMENT
+            && run.is_some_and(|dir| !dir.join(command::PLAYLIST).exists())
+    }
+
     /// Media time of the next frame that is needed.
     fn position_ms(&self) -> u64 {
         self.frames
@@ -365,6 +373,16 @@ impl Supervisor {
     async fn tell(&mut self, event: Event) {
         // A receiver that is gone is a pipeline that is being dropped.
         let _ = self.events.send(event).await;
+    }
+}
+
+/// Waits for the pipeline's first frame.
+async fn first_pts(first: &mut watch::Receiver<Option<u64>>) -> u64 {
+    let seen = first.wait_for(Option::is_some).await.map(|pts| *pts);
+    match seen {
+        Ok(Some(pts_ms)) => pts_ms,
+        // The supervisor has a sender itself.
+        _ => std::future::pending().await,
     }
 }
 

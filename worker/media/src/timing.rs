@@ -18,7 +18,7 @@ pub(crate) const OPEN_BUDGET: Duration = Duration::from_secs(4);
 
 /// What an outage may cost in the middle of a film before the source is given up: a restart of
 /// Jellyfin or of a router.
-pub(crate) const OUTAGE_BUDGET: Duration = Duration::from_secs(60);
+pub(crate) const OUTAGE_BUDGET: Duration = Duration::from_mins(1);
 
 /// First and longest wait between two attempts at the source.
 pub(crate) const RETRY_DELAYS: (Duration, Duration) =
@@ -28,7 +28,7 @@ pub(crate) const RETRY_DELAYS: (Duration, Duration) =
 pub(crate) const PROBE: Duration = Duration::from_secs(10);
 
 /// How long a probe is kept: seeks and restarts of an evening, and not a file that was replaced.
-pub(crate) const PROBE_KEPT: Duration = Duration::from_secs(600);
+pub(crate) const PROBE_KEPT: Duration = Duration::from_mins(10);
 
 /// `ffmpeg -filters` when the worker starts.
 pub(crate) const TOOL_CHECK: Duration = Duration::from_secs(20);
@@ -53,7 +53,7 @@ pub(crate) const RESTART_DELAYS: (Duration, Duration) =
 pub(crate) const RESTARTS: usize = 5;
 
 /// See [`RESTARTS`]: a film that is damaged every few minutes still plays to its end.
-pub(crate) const RESTART_WINDOW: Duration = Duration::from_secs(60);
+pub(crate) const RESTART_WINDOW: Duration = Duration::from_mins(1);
 
 /// A film that ends this much before its stated duration has ended: containers round, and sound
 /// is often a little shorter than the picture.
@@ -65,6 +65,10 @@ pub(crate) const SHORT_SOUND: Duration = Duration::from_secs(30);
 
 /// Below this much sound in the queue, a transcode gets a head start by an audio-only ffmpeg.
 pub(crate) const HEAD_START_BELOW: Duration = Duration::from_secs(3);
+
+/// Media time within which a copied picture must have given its first segment; its key frames are
+/// too far apart otherwise. Encoders put at most 10 s between them unless told to.
+pub(crate) const FIRST_SEGMENT: Duration = Duration::from_secs(15);
 
 /// Watch segments behind the newest one that stay on disk, in playlist entries of about 2 s: the
 /// run-ahead and 90 s behind it.
@@ -91,6 +95,8 @@ const _: () = {
     assert!(FFMPEG_STALL.as_millis() < RUN_AHEAD.as_millis());
     // Restarts with their waits fit into their window, else they would never be counted together.
     assert!(RESTART_DELAYS.1.as_millis() * (RESTARTS as u128) < RESTART_WINDOW.as_millis());
+    // Sparse key frames are noticed before the listener gets to where the picture is missing.
+    assert!(FIRST_SEGMENT.as_millis() < RUN_AHEAD.as_millis());
     // The restart window's runs are on disk as long as something of them is ahead of the listener.
     assert!(OLD_RUN_KEPT.as_millis() > RUN_AHEAD.as_millis());
 };

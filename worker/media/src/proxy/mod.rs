@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE};
+use axum::http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, RANGE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -156,11 +156,9 @@ async fn serve(
     }
 }
 
+/// Without a Content-Type: ffmpeg believes it more than the bytes, and servers guess it from names.
 fn respond(answer: Answer) -> Response {
     let mut response = Response::builder().status(answer.status);
-    if let Some(kind) = answer.content_type {
-        response = response.header(CONTENT_TYPE, kind);
-    }
     if let Some(length) = answer.length {
         response = response.header(CONTENT_LENGTH, length);
     }

@@ -15,7 +15,7 @@ use crate::{Failure, timing};
 pub(crate) struct Identity {
     /// Length in bytes.
     pub(crate) total: Option<u64>,
-    /// A strong ETag.
+    /// A strong `ETag`.
     pub(crate) etag: Option<String>,
 }
 
@@ -106,17 +106,13 @@ impl Route {
     /// Compares with what was seen first; false if it is another file.
     pub(super) fn identify(&self, seen: Identity) -> bool {
         let mut identity = self.lock();
-        match identity.as_mut() {
-            Some(known) => {
-                let same = known.admits(&seen);
-                known.total = known.total.or(seen.total);
-                same
-            }
-            None => {
-                *identity = Some(seen);
-                true
-            }
-        }
+        let Some(known) = identity.as_mut() else {
+            *identity = Some(seen);
+            return true;
+        };
+        let same = known.admits(&seen);
+        known.total = known.total.or(seen.total);
+        same
     }
 
     pub(super) fn identity(&self) -> Option<Identity> {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use http::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_RANGE, LOCATION, RANGE,
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_RANGE, ETAG, IF_RANGE, LOCATION, RANGE,
 };
 use http::{HeaderValue, StatusCode};
 use orb_jellyfin::{SourcePolicy, authorize};
@@ -42,7 +42,6 @@ pub(crate) struct Upstream {
 /// What ffmpeg is answered.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
-    pub(super) content_type: Option<HeaderValue>,
     pub(super) content_range: Option<HeaderValue>,
     pub(super) length: Option<u64>,
     /// The source can be read from any offset.
@@ -97,7 +96,6 @@ impl Upstream {
         let opened = self.persist(&route, wanted, &mut trouble).await?;
         let response = &opened.response;
         let header = |name| response.headers().get(name).cloned();
-        let content_type = header(CONTENT_TYPE);
         let mut content_range = header(CONTENT_RANGE);
         let mut status = response.status();
         let ranges = status == StatusCode::PARTIAL_CONTENT;
@@ -123,7 +121,6 @@ impl Upstream {
         });
         Ok(Answer {
             status,
-            content_type,
             content_range,
             length,
             ranges,

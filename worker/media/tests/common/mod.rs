@@ -49,6 +49,12 @@ pub fn copy_film() -> PathBuf {
     film("copy.mkv", 60, video, "-c:a aac -ac 2 -b:a 128k")
 }
 
+/// Five minutes with a key frame each 2 s, which is copied.
+pub fn long_film() -> PathBuf {
+    let video = "-c:v libx264 -preset ultrafast -b:v 800k -bf 2 -g 48 -sc_threshold 0";
+    film("long-2s.mkv", 300, video, "-c:a aac -ac 2 -b:a 128k")
+}
+
 /// MPEG-4 part 2, which is transcoded.
 pub fn transcode_film() -> PathBuf {
     film(
@@ -143,6 +149,34 @@ pub async fn listen(pipeline: &Pipeline, count: usize) -> Vec<OpusFrame> {
         }
     }
     frames
+}
+
+/// Throws all frames away until the film ends.
+pub fn drain(pipeline: &Pipeline) -> tokio::task::JoinHandle<()> {
+    let frames = std::sync::Arc::clone(&pipeline.frames);
+    tokio::spawn(async move {
+        loop {
+            match frames.pop() {
+                Pop::Frame(_) => {}
+                Pop::Empty => tokio::time::sleep(Duration::from_millis(2)).await,
+                Pop::Drained => return,
+            }
+        }
+    })
+}
+
+/// Pops every 20 ms, as a mixer does. Gives the frames and how often there was none.
+pub async fn listen_in_real_time(pipeline: &Pipeline, time: Duration) -> (Vec<OpusFrame>, usize) {
+    let mut tick = tokio::time::interval(Duration::from_millis(20));
+    let (mut frames, mut missing) = (Vec::new(), 0);
+    for _ in 0..time.as_millis() / 20 {
+        tick.tick().await;
+        match pipeline.frames.pop() {
+            Pop::Frame(frame) => frames.push(frame),
+            Pop::Empty | Pop::Drained => missing += 1,
+        }
+    }
+    (frames, missing)
 }
 
 /// Each frame follows the one before it by exactly 20 ms.

@@ -23,7 +23,6 @@ pub const BEFORE_FAULT: usize = 400_000;
 /// - `/ok/{file}`, with ranges; `/plain/{file}` without
 /// - `/cut/{file}`: each body breaks off after [`BEFORE_FAULT`]
 /// - `/stall/{file}`: the first body goes silent after [`BEFORE_FAULT`]
-/// - `/swap/{file}`: the first body breaks off, after it the file is another one
 /// - `/status/{code}`, `/redirect?to=…`, `/hang`
 #[derive(Clone)]
 pub struct Server {
@@ -85,11 +84,11 @@ impl Server {
 }
 
 impl Shared {
-    fn note(&self, path: String, headers: &HeaderMap) -> usize {
+    fn note(&self, path: &str, headers: &HeaderMap) -> usize {
         let authorization = headers.get(header::AUTHORIZATION);
         let mut requests = self.requests.lock().unwrap();
         requests.push(Request {
-            path: path.clone(),
+            path: path.to_owned(),
             authorization: authorization.map(|v| v.to_str().unwrap().to_owned()),
         });
         requests.iter().filter(|r| r.path == path).count()
@@ -101,7 +100,7 @@ async fn redirect(
     Query(query): Query<HashMap<String, String>>,
     headers: HeaderMap,
 ) -> Response {
-    state.note("/redirect".into(), &headers);
+    state.note("/redirect", &headers);
     (StatusCode::FOUND, [(header::LOCATION, query["to"].clone())]).into_response()
 }
 
@@ -110,19 +109,15 @@ async fn file(
     Path((kind, name)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Response {
-    let nth = state.note(format!("/{kind}/{name}"), &headers);
+    let nth = state.note(&format!("/{kind}/{name}"), &headers);
     if kind == "status" {
         return StatusCode::from_u16(name.parse().unwrap())
             .unwrap()
             .into_response();
     }
-    let Some(mut data) = state.files.lock().unwrap().get(&name).cloned() else {
+    let Some(data) = state.files.lock().unwrap().get(&name).cloned() else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    if kind == "swap" && nth > 2 {
-        // ffprobe's request and ffmpeg's first have seen the old file.
-        data = data.slice(..data.len() - 1000);
-    }
     let total = data.len();
     let range = headers.get(header::RANGE).and_then(|value| {
         let (first, last) = value
@@ -150,21 +145,20 @@ async fn file(
     let fault = match kind.as_str() {
         "cut" => Some(false),
         "stall" if nth <= 2 => Some(true),
-        "swap" if nth <= 2 => Some(false),
         _ => None,
     };
     response
         .header(header::CONTENT_LENGTH, part.len())
-        .body(Body::from_stream(body(state, part, fault)))
+        .body(Body::from_stream(body(state, &part, fault)))
         .unwrap()
 }
 
 /// `fault`: none, break off, or go silent.
 fn body(
     state: Shared,
-    part: Bytes,
+    part: &Bytes,
     fault: Option<bool>,
-) -> impl futures::Stream<Item = io::Result<Bytes>> + Send + 'static {
+) -> impl futures::Stream<Item = io::Result<Bytes>> + Send + use<> {
     let mut sent = 0;
     let chunks: Vec<Bytes> = (0..part.len())
         .step_by(16_384)
