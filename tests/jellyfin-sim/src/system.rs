@@ -6,8 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::auth::{Caller, client_header, parameter};
 use crate::library::SERVER_ID;
@@ -68,19 +67,12 @@ pub(crate) async fn me(caller: Caller) -> Response {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Login {
-    username: String,
-    pw: String,
-}
-
 /// `POST /Users/AuthenticateByName`. The client has to say who it is in the `Authorization` header
 /// (no token yet), else Jellyfin refuses the request itself.
 pub(crate) async fn authenticate(
     State(state): State<Arc<SimState>>,
     headers: HeaderMap,
-    Json(login): Json<Login>,
+    Json(login): Json<Map<String, Value>>,
 ) -> Result<Json<Value>, StatusCode> {
     let client = client_header(state.auth, &headers).ok_or(StatusCode::BAD_REQUEST)?;
     let say = |name| parameter(client, name).filter(|v| !v.is_empty());
@@ -94,7 +86,17 @@ pub(crate) async fn authenticate(
         "ServerId": SERVER_ID,
         "IsActive": true,
     });
-    if !login.username.eq_ignore_ascii_case(USER_NAME) || login.pw != USER_NAME {
+    // ASP.NET reads the names of JSON without case, and clients rely on it.
+    let said = |wanted: &str| {
+        let field = login
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        field
+            .and_then(|(_, value)| value.as_str())
+            .ok_or(StatusCode::BAD_REQUEST)
+    };
+    let (name, password) = (said("Username")?, said("Pw")?);
+    if !name.eq_ignore_ascii_case(USER_NAME) || password != USER_NAME {
         return Err(StatusCode::UNAUTHORIZED);
     }
     Ok(Json(json!({

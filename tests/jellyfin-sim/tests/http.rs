@@ -333,7 +333,7 @@ async fn a_user_logs_in_and_reports() {
 
     let login = async |client: &str, password: &str| {
         let url = format!("{}/Users/AuthenticateByName", bench.sim.base_url());
-        let body = json!({ "Username": "orb", "Pw": password });
+        let body = json!({ "username": "orb", "Pw": password });
         let request = bench
             .client
             .post(url)
