@@ -27,7 +27,7 @@ if (process.argv.includes("--tests")) {
     // hls.js is Apache-2.0: its notice goes with it.
     legalComments: "eof",
   });
-  for (const page of ["index.html", "watch.html", "icon.svg"]) {
+  for (const page of ["index.html", "watch.html", "icon.svg", "icons.svg"]) {
     await cp(`src/${page}`, `dist/${page}`);
   }
 }

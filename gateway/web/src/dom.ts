@@ -1,10 +1,15 @@
-// Finding elements of the page, and times as people read them.
+// Finding elements of the page, their icons, and times as people read them.
 
 /** The element, which the page's own HTML is known to have. */
 export function need<T extends Element>(selector: string, type: new () => T): T {
   const element = document.querySelector(selector);
   if (!(element instanceof type)) throw new Error(`the page has no ${selector}`);
   return element;
+}
+
+/** Shows another of `icons.svg` in a button. */
+export function setIcon(button: HTMLButtonElement, name: string): void {
+  button.querySelector("use")?.setAttribute("href", `/assets/icons.svg#${name}`);
 }
 
 /** `1:23:45`, or `3:07`. */

@@ -1,13 +1,15 @@
 // One video, in step with one party.
 
-import Hls, { ErrorTypes, Events, type HlsConfig } from "hls.js";
+import Hls, { ErrorTypes, Events, type HlsConfig, type LevelDetails } from "hls.js";
 import { openFeed, type Feed } from "./feed";
-import { desiredMs, mediaTimeAt, placeOf, SyncController, type PartyState, type Received, type Segment } from "./sync";
+import { desiredMs, isJump, locate, placeOf, shownMs, SyncController, type PartyState, type Received, type Segment } from "./sync";
 
 /** How often the drift is looked at. */
 const TICK_MS = 250;
-/** How long the playlist may lack the party's place before it is loaded anew: it reloads about once a second. */
+/** How long there may be no picture, or no such place in the playlist, before the stream is opened anew. */
 const LOST_MS = 5000;
+/** How often the playlist is asked for while it lacks the party's place. */
+const RELOAD_MS = 700;
 /** Pause before a stream that failed is opened again. */
 const REOPEN_MS = 1500;
 
@@ -17,7 +19,9 @@ const HLS: Partial<HlsConfig> = {
   lowLatencyMode: false,
   backBufferLength: 20,
   maxBufferLength: 20,
-  // The playlist runs ahead of the channel: its edge is not where a viewer should be. Sync decides.
+  // The playlist runs ahead of the channel: its edge is not where a viewer should be. Sync decides, from the
+  // first segment on.
+  autoStartLoad: false,
   liveDurationInfinity: true,
   maxLiveSyncPlaybackRate: 1,
 };
@@ -35,6 +39,7 @@ export class Player {
   #timer: number;
   #foundAtMs = 0;
   #reopenAtMs = 0;
+  #reloadedAtMs = 0;
   #base = "";
 
   /** @param link path or address of the viewer's page; asked for again when the feed has to be reopened */
@@ -65,7 +70,7 @@ export class Player {
 
   /** Media time of the picture that is shown, in milliseconds; null while there is none. */
   mediaTimeMs(): number | null {
-    return this.video.readyState === 0 ? null : mediaTimeAt(this.#segments(), this.video.currentTime);
+    return this.video.readyState === 0 ? null : (locate(this.#segments(), this.video.currentTime)?.mediaMs ?? null);
   }
 
   /** Ends it; the video element can be given to another player. */
@@ -76,9 +81,11 @@ export class Player {
   }
 
   #take(state: PartyState): void {
-    const before = this.#received?.state;
-    this.#received = { state, atMs: performance.now() };
-    if (before?.generation !== state.generation || before.playbackState !== state.playbackState) this.#sync.changed();
+    const before = this.#received;
+    const now = performance.now();
+    this.#received = { state, atMs: now };
+    if (before?.state.generation !== state.generation) this.#sync.changed();
+    if (isJump(before, this.#received)) this.#reload(now);
     this.events.onState(state);
     this.#tick();
   }
@@ -101,20 +108,22 @@ export class Player {
   #follow(received: Received, now: number): void {
     const { video } = this;
     const playing = received.state.playbackState === "playing";
-    const correction = this.#sync.correct(received, this.mediaTimeMs(), now);
+    const segments = this.#segments();
+    const shown = video.readyState === 0 ? null : shownMs(segments, video.currentTime, desiredMs(received, now));
+    const correction = this.#sync.correct(received, shown, now);
     switch (correction.kind) {
       case "seek": {
-        const place = placeOf(this.#segments(), correction.mediaMs);
-        // Not in the playlist yet: the new place is still being made. The next look is as good as this one.
+        const place = placeOf(segments, correction.mediaMs);
         if (place === null) {
           this.#sync.changed();
+          this.#reload(now);
           break;
         }
-        this.#foundAtMs = now;
         // Before the first picture hls.js puts the player to where loading began: see `#open`.
         if (video.readyState > 0) {
+          this.#foundAtMs = now;
           video.playbackRate = 1;
-          video.currentTime = place;
+          video.currentTime = place.seconds;
         }
         break;
       }
@@ -123,13 +132,25 @@ export class Player {
         video.playbackRate = correction.rate;
         break;
       case "hold":
-        this.#foundAtMs = now;
+        if (video.readyState > 0) this.#foundAtMs = now;
         break;
     }
     if (playing === video.paused) {
       if (playing) void video.play().catch(() => this.#muteAndPlay());
       else video.pause();
     }
+  }
+
+  /**
+   * Asks for the playlist now: after a seek the new place is not in the old one, and its own reload is seconds
+   * away. hls.js has no call for that; starting to load anew reloads a playlist whose time has come.
+   */
+  #reload(now: number): void {
+    const details = this.#hls?.latestLevelDetails;
+    if (!details || now - this.#reloadedAtMs < RELOAD_MS || this.video.readyState === 0) return;
+    this.#reloadedAtMs = now;
+    details.requestScheduled = 0;
+    this.#hls?.startLoad(-1, true);
   }
 
   /** The browser did not let it play; without sound it does. */
@@ -140,8 +161,7 @@ export class Player {
   }
 
   #segments(): Segment[] {
-    const fragments = this.#hls?.latestLevelDetails?.fragments ?? [];
-    return fragments.map(({ start, duration, programDateTime }) => ({ start, duration, mediaMs: programDateTime }));
+    return segmentsOf(this.#hls?.latestLevelDetails);
   }
 
   #open(): void {
@@ -154,10 +174,10 @@ export class Player {
       if (error.type === ErrorTypes.MEDIA_ERROR) hls.recoverMediaError();
       else this.#fail();
     });
-    hls.once(Events.LEVEL_LOADED, () => {
-      // Loading would begin near the playlist's edge, which is ahead of the channel; begin at the right place.
-      const place = this.#received && placeOf(this.#segments(), desiredMs(this.#received, performance.now()));
-      if (place !== null) hls.startLoad(place);
+    hls.once(Events.MANIFEST_PARSED, (_, { levels }) => {
+      const segments = segmentsOf(levels[0]?.details);
+      const place = this.#received && placeOf(segments, desiredMs(this.#received, performance.now()));
+      hls.startLoad(place?.seconds ?? -1);
     });
     hls.loadSource(`${this.#base}/index.m3u8`);
     hls.attachMedia(this.video);
@@ -173,6 +193,11 @@ export class Player {
     this.#hls = null;
     this.#sync.changed();
   }
+}
+
+function segmentsOf(details: LevelDetails | null | undefined): Segment[] {
+  const fragments = details?.fragments ?? [];
+  return fragments.map(({ start, duration, programDateTime, cc }) => ({ start, duration, mediaMs: programDateTime, run: cc }));
 }
 
 /** The path of a link: the stream is fetched from where the page came from, whatever name the link was made with. */

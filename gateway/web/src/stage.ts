@@ -2,7 +2,7 @@
 
 import { Player } from "./player";
 import type { PartyState } from "./sync";
-import { need } from "./dom";
+import { need, setIcon } from "./dom";
 
 declare global {
   interface Window {
@@ -75,7 +75,8 @@ export class Stage {
 
   #showSound(): void {
     const { muted } = this.#video;
-    this.#sound.textContent = muted ? "🔇 Sound on" : "🔊 Sound off";
+    setIcon(this.#sound, muted ? "mute" : "sound");
+    need("#sound span", HTMLElement).textContent = muted ? "Sound on" : "Sound off";
     this.#sound.setAttribute("aria-pressed", String(!muted));
   }
 

@@ -1,7 +1,7 @@
 // A party's status in words, and which buttons make sense in it.
 
 import type { Status } from "./api";
-import { need } from "./dom";
+import { need, setIcon } from "./dom";
 
 const ENDED: Record<NonNullable<Status["endReason"]>, string> = {
   finished: "finished",
@@ -53,7 +53,7 @@ export class StatusView {
     const paused = state === "paused";
     const acting = paused || state === "playing" || state === "loading";
     this.#toggle.disabled = !acting;
-    this.#toggle.textContent = paused ? "▶" : "⏸";
+    setIcon(this.#toggle, paused ? "play" : "pause");
     this.#toggle.setAttribute("aria-label", paused ? "Resume" : "Pause");
     need("#progress", HTMLInputElement).disabled = !acting;
     need("#skip", HTMLButtonElement).disabled = !acting;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  channelMs, desiredMs, mediaTimeAt, placeOf, SyncController,
+  channelMs, desiredMs, isJump, locate, placeOf, shownMs, SyncController,
   type PartyState, type Received, type Segment,
 } from "./sync";
 
@@ -36,9 +36,19 @@ test("large drift is closed by a seek, and the next waits for it to work", () =>
   const sync = new SyncController();
   assert.deepEqual(sync.correct(received(), 50_000, 1000), { kind: "seek", mediaMs: 59_900 });
   assert.deepEqual(sync.correct(received(), 50_000, 1250), { kind: "hold" });
-  assert.deepEqual(sync.correct(received(), 50_000, 2500), { kind: "seek", mediaMs: 61_400 });
+  assert.equal(sync.correct(received(), 50_000, 2500).kind, "seek");
   sync.changed();
   assert.equal(sync.correct(received(), 50_000, 2510).kind, "seek");
+});
+
+test("a seek that fell short makes the next one aim ahead, within a bound", () => {
+  const sync = new SyncController();
+  assert.deepEqual(sync.correct(received(), 50_000, 1000), { kind: "seek", mediaMs: 59_900 });
+  // 1.5 s later the channel is at 61.4 s, and the seek has led to 60.6 s: 800 ms short.
+  assert.deepEqual(sync.correct(received(), 60_600, 2500), { kind: "seek", mediaMs: 61_800 });
+  for (let now = 4000; now < 20_000; now += 1500) sync.correct(received(), 0, now);
+  const correction = sync.correct(received(), 0, 20_500);
+  assert.ok(correction.kind === "seek" && correction.mediaMs <= desiredMs(received(), 20_500) + 1000);
 });
 
 test("a player that shows nothing is sent to its place", () => {
@@ -57,8 +67,8 @@ test("small drift changes the rate, within bounds and without flapping", () => {
   assert.ok(at(40) > 1, "goes on until the drift is nearly gone");
   assert.equal(at(10), 1);
   assert.equal(at(50), 1, "does not begin again for as little as it left");
-  assert.equal(at(900), 1.05);
-  assert.equal(at(-900), 0.95);
+  assert.equal(at(550), 1.05);
+  assert.equal(at(-550), 0.95);
 });
 
 test("a still picture is put to its place exactly, and never played at another rate", () => {
@@ -69,26 +79,46 @@ test("a still picture is put to its place exactly, and never played at another r
 });
 
 const RUNS: Segment[] = [
-  { start: 0, duration: 2, mediaMs: 0 },
+  { start: 0, duration: 2, mediaMs: 0, run: 1 },
   // No time of its own; the segment before begins at media time zero, which is a time like any other.
-  { start: 2, duration: 2, mediaMs: null },
-  { start: 4, duration: 2, mediaMs: 60_000 },
-  { start: 6, duration: 2, mediaMs: 2000 },
+  { start: 2, duration: 2, mediaMs: null, run: 1 },
+  { start: 4, duration: 2, mediaMs: 60_000, run: 2 },
+  { start: 6, duration: 2, mediaMs: 2000, run: 3 },
 ];
 
 test("media time comes from the segment that is shown", () => {
-  assert.equal(mediaTimeAt(RUNS, 1.5), 1500);
-  assert.equal(mediaTimeAt(RUNS, 3), 3000);
-  assert.equal(mediaTimeAt(RUNS, 4.25), 60_250);
-  assert.equal(mediaTimeAt(RUNS, 7), 3000);
-  assert.equal(mediaTimeAt(RUNS, 8), null);
-  assert.equal(mediaTimeAt([{ start: 0, duration: 2, mediaMs: null }], 1), null);
+  const at = (seconds: number) => locate(RUNS, seconds)?.mediaMs ?? null;
+  assert.equal(at(1.5), 1500);
+  assert.equal(at(3), 3000);
+  assert.equal(at(4.25), 60_250);
+  assert.equal(at(7), 3000);
+  assert.equal(at(8), null);
+  assert.equal(locate([{ start: 0, duration: 2, mediaMs: null, run: 1 }], 1), null);
 });
 
 test("of two places with one media time the later is meant", () => {
-  assert.equal(placeOf(RUNS, 3000), 7);
-  assert.equal(placeOf(RUNS, 500), 0.5);
-  assert.equal(placeOf(RUNS, 61_000), 5);
-  assert.equal(placeOf(RUNS, 30_000), null);
+  const of = (mediaMs: number) => placeOf(RUNS, mediaMs)?.seconds ?? null;
+  assert.equal(of(3000), 7);
+  assert.equal(of(500), 0.5);
+  assert.equal(of(61_000), 5);
+  assert.equal(of(30_000), null);
   assert.equal(placeOf([], 0), null);
+});
+
+test("the same minute of an earlier run counts for nothing", () => {
+  assert.equal(shownMs(RUNS, 3, 3000), null);
+  assert.equal(shownMs(RUNS, 7, 3000), 3000);
+  assert.equal(shownMs(RUNS, 3, 500), 3000);
+  assert.equal(shownMs(RUNS, 3, 30_000), 3000, "the place is not there yet: what is shown is the drift");
+  assert.equal(shownMs(RUNS, 9, 3000), null);
+});
+
+test("a jump is told from going on", () => {
+  const before = received();
+  const after = (change: Partial<PartyState>): Received => ({ ...received(change), atMs: 3000 });
+  assert.ok(!isJump(before, after({ positionMs: 62_000 })));
+  assert.ok(!isJump(before, after({ positionMs: 62_100, playbackState: "paused", generation: 2 })));
+  assert.ok(isJump(before, after({ positionMs: 90_000 })));
+  assert.ok(isJump(before, after({ positionMs: 62_000, title: "Another" })));
+  assert.ok(isJump(null, before));
 });
