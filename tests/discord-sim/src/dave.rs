@@ -437,3 +437,6 @@ impl DaveGroup {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -239,8 +240,10 @@ impl State {
                 let hits = self.tell_gateways(*user, || {
                     GatewayOut::Text(json!({"op": 9, "d": resumable}).to_string())
                 });
-                if !resumable {
-                    for session in self.gateway.of(*user) {
+                for session in self.gateway.of(*user) {
+                    if *resumable {
+                        self.gateway.release(&session, Instant::now());
+                    } else {
                         self.end_session(&session, "invalidated");
                     }
                 }

@@ -186,6 +186,10 @@ fn handle(text: &str, socket: &mut GatewaySocket, world: &World) -> Reply {
     let Ok(Incoming { op, d }) = serde_json::from_str(text) else {
         return Reply::Close(4002, "decode error");
     };
+    // After op 9 the session is gone from this socket, which may identify or resume anew.
+    socket
+        .session
+        .take_if(|session| !world.state().gateway.is_attached(session, socket.id));
     match (op, &socket.session) {
         (1, _) => Reply::Send(json!({"op": 11})),
         (2 | 6, Some(_)) => Reply::Close(4005, "already authenticated"),

@@ -149,6 +149,14 @@ impl GatewaySessions {
         }
     }
 
+    /// The socket stays open, but is the session's no longer (op 9).
+    pub(crate) fn release(&mut self, id: &str, now: Instant) {
+        if let Some(session) = self.by_id.get_mut(id) {
+            session.socket = None;
+            session.detached_at = Some(now);
+        }
+    }
+
     /// Whether `socket` is the one that the session is attached to.
     pub(crate) fn is_attached(&self, id: &str, socket: u64) -> bool {
         self.by_id

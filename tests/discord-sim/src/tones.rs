@@ -81,7 +81,7 @@ pub(crate) struct FoundClick {
 /// Finds the clicks in `sound`, which has `rate` samples a second.
 pub(crate) fn find_clicks(sound: &[f32], rate: usize) -> Vec<FoundClick> {
     let window = rate / 100; // 10 ms: whole cycles of both tones
-    let hop = (rate / 1000).max(1); // 1 ms
+    let hop = (rate / 500).max(1); // 2 ms
     let loudness: Vec<(f32, bool)> = (0..=sound.len().saturating_sub(window))
         .step_by(hop)
         .map(|from| loudness(&sound[from..(from + window).min(sound.len())], rate))
@@ -123,10 +123,14 @@ pub(crate) fn find_clicks(sound: &[f32], rate: usize) -> Vec<FoundClick> {
 /// How loud the louder of the two click tones is in `window`, and whether it is the tenth's; 0
 /// when the window is mostly something else.
 fn loudness(window: &[f32], rate: usize) -> (f32, bool) {
+    let power = window.iter().map(|sample| sample * sample).sum::<f32>() / window.len() as f32;
+    // Most of any sound is too quiet; the two filters are spared.
+    if power < CLICK_THRESHOLD * CLICK_THRESHOLD / 2.0 {
+        return (0.0, false);
+    }
     let click = amplitude(window, CLICK_HZ, rate);
     let tenth = amplitude(window, TENTH_CLICK_HZ, rate);
     let level = click.max(tenth);
-    let power = window.iter().map(|sample| sample * sample).sum::<f32>() / window.len() as f32;
     if level * level / 2.0 >= CLICK_PURITY * power {
         (level, tenth > click)
     } else {
