@@ -12,7 +12,7 @@ use tracing::Instrument;
 use twilight_gateway::CloseFrame;
 
 use crate::{
-    AccountConfig, AccountEvent, AccountId, AccountTiming, Error, Shutdown,
+    AccountConfig, AccountEvent, AccountId, AccountTiming, Error, RestoredAccount, Shutdown,
     audience::Audience,
     dial::DialRule,
     rest,
@@ -67,10 +67,12 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// Asks REST who the token is. `number`: its place in the configuration.
+    /// Asks REST who the token is, and takes from `restored` what was stored of that account.
+    /// `number`: the token's place in the configuration.
     pub(crate) async fn introduce(
         number: usize,
         config: AccountConfig,
+        restored: &[RestoredAccount],
         timing: AccountTiming,
         commands: mpsc::Receiver<Command>,
         events: mpsc::Sender<AccountEvent>,
@@ -79,12 +81,17 @@ impl Account {
         let dial = DialRule::new(api_url);
         let introduction = rest::introduce(number, &config.token, api_url, &dial).await?;
         let user_id = introduction.user_id;
+        let id = AccountId(user_id);
+        let (resume, held) = match restored.iter().find(|restored| restored.account == id) {
+            Some(restored) => (Some(restored.session.clone()), restored.held.clone()),
+            None => (None, Vec::new()),
+        };
         Ok(Self {
-            id: AccountId(user_id),
+            id,
             number,
-            connection: Connection::new(number, &config.token, introduction, dial, config.resume),
+            connection: Connection::new(number, &config.token, introduction, dial, resume),
             told_ready: false,
-            voice: VoiceStates::new(user_id, timing.voice_event_wait, config.held),
+            voice: VoiceStates::new(user_id, timing.voice_event_wait, held),
             audience: Audience::default(),
             told_listeners: BTreeMap::new(),
             limit: SendLimit::default(),

@@ -17,7 +17,7 @@
 //! while after its connection broke. [`AccountEvent::Progress`] says from where another process
 //! can RESUME it; it comes after every event that it covers, so whoever stores events and progress
 //! in this order never stores a sequence ahead of its effects. What was held is given back by
-//! [`AccountConfig::held`], for RESUME repeats no credentials. When Discord refuses the RESUME, a
+//! [`RestoredAccount::held`], for RESUME repeats no credentials. When Discord refuses the RESUME, a
 //! new session begins and every held channel is joined again.
 //!
 //! **Endings.** Dropping the last handle, or [`Shutdown::Abandon`], drops the connections without a
@@ -62,9 +62,16 @@ pub struct AccountConfig {
     pub token: SecretString,
     /// Another Discord, such as `http://127.0.0.1:4000`: then nothing goes to the real one.
     pub api_url: Option<String>,
-    /// The session that a predecessor stored, to go on with by RESUME.
-    pub resume: Option<GatewaySession>,
-    /// Where the account was and is meant to stay, as stored with that session.
+}
+
+/// What a predecessor stored of an account.
+#[derive(Clone, Debug)]
+pub struct RestoredAccount {
+    /// Which.
+    pub account: AccountId,
+    /// The session to go on with by RESUME.
+    pub session: GatewaySession,
+    /// Where the account was and is meant to stay.
     pub held: Vec<VoiceCredentials>,
 }
 
@@ -126,6 +133,17 @@ impl Accounts {
         timing: AccountTiming,
         events: mpsc::Sender<AccountEvent>,
     ) -> Result<Self, Error> {
+        Self::connect_restored(configs, Vec::new(), timing, events).await
+    }
+
+    /// The same, going on from what a predecessor stored by account: which token is which account is
+    /// known only when REST has been asked.
+    pub async fn connect_restored(
+        configs: Vec<AccountConfig>,
+        restored: Vec<RestoredAccount>,
+        timing: AccountTiming,
+        events: mpsc::Sender<AccountEvent>,
+    ) -> Result<Self, Error> {
         // twilight panics without a process-wide TLS provider. An error says that there is one.
         let _ = rustls::crypto::ring::default_provider().install_default();
 
@@ -134,11 +152,26 @@ impl Accounts {
         for (index, config) in configs.into_iter().enumerate() {
             let (sender, commands) = mpsc::channel(COMMANDS);
             senders.push(sender);
-            let introduced =
-                Account::introduce(index + 1, config, timing, commands, events.clone());
+            let introduced = Account::introduce(
+                index + 1,
+                config,
+                &restored,
+                timing,
+                commands,
+                events.clone(),
+            );
             introductions.push(introduced);
         }
         let introduced = try_join_all(introductions).await?;
+        for restored in &restored {
+            if introduced
+                .iter()
+                .all(|account| account.id() != restored.account)
+            {
+                // Its seats end with its session; the scheduler's parties there need another account.
+                tracing::warn!(account = %restored.account, "a stored account has no token any more");
+            }
+        }
         for (later, account) in introduced.iter().enumerate() {
             if let Some(first) = introduced[..later].iter().find(|a| a.id() == account.id()) {
                 return Err(Error::SameAccount {

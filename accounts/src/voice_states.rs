@@ -21,6 +21,8 @@
 
 mod guild;
 #[cfg(test)]
+mod script;
+#[cfg(test)]
 mod tests;
 
 use std::{
