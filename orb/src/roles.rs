@@ -8,7 +8,9 @@ use orb_accounts::{AccountConfig, AccountTiming, Accounts, Shutdown};
 use orb_config::Config;
 use orb_gateway::GatewayConfig;
 use orb_jellyfin::SourcePolicy;
-use orb_scheduler::{Leader, LeaderHandle, SchedulerServer, ServerConfig, bridge_accounts};
+use orb_scheduler::{
+    Leader, LeaderHandle, SchedulerServer, ServerConfig, bridge_accounts, restored,
+};
 use orb_scheduler_core::SchedulerTiming;
 use orb_scheduler_store::{Seal, SqliteStore};
 use orb_worker::{Reconnect, Worker, WorkerConfig};
@@ -132,12 +134,13 @@ async fn scheduler(
         .await
         .context("ORB_DATABASE_URL")?;
     let (commands, accounts_commands) = mpsc::channel(ACCOUNT_QUEUE);
-    let (leader, handle) = Leader::new(
+    let (leader, handle, held) = Leader::take(
         Arc::new(store),
         timing,
         config.timing.command_retention,
         commands,
-    );
+    )
+    .await?;
     let cancel = stack.cancel.clone();
     stack.spawn("leader", async move { Ok(leader.run(cancel).await?) });
 
@@ -153,15 +156,16 @@ async fn scheduler(
                 .api_url
                 .as_ref()
                 .map(|url| url.base().to_owned()),
-            resume: None,
-            held: Vec::new(),
         })
         .collect();
     let account_timing = AccountTiming {
         voice_event_wait: config.timing.voice_event_wait,
         ..AccountTiming::default()
     };
-    let accounts = Accounts::connect(account_configs, account_timing, account_events).await?;
+    let restored = held.into_iter().filter_map(restored).collect();
+    let accounts =
+        Accounts::connect_restored(account_configs, restored, account_timing, account_events)
+            .await?;
     let (cancel, leader) = (stack.cancel.clone(), handle.clone());
     stack.spawn("accounts", async move {
         bridge_accounts(accounts.clone(), accounts_commands, events, leader, cancel).await;

@@ -19,12 +19,14 @@ const MAX_REFRESHES: u32 = 5;
 impl Scheduler {
     pub(crate) fn account_ready(&mut self, account: AccountId, resumed: bool, step: &mut Step) {
         self.accounts.insert(account);
-        if resumed {
-            return;
-        }
-        // A new gateway session has no voice states: every party of the account joins again.
+        // A new gateway session has no voice states: every party of the account joins again. A resumed one
+        // has them, but for joins that were cut off before their credentials came.
         for session in self.sessions.values() {
-            if session.record.account == Some(account) && session.record.desired.in_channel {
+            let record = &session.record;
+            if record.account == Some(account)
+                && record.desired.in_channel
+                && (!resumed || record.voice.is_none())
+            {
                 step.effects.push(Effect::JoinVoice {
                     account,
                     guild_id: session.guild(),

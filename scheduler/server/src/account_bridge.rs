@@ -1,12 +1,14 @@
 //! Between the state machine and the Discord accounts.
 
-use orb_accounts::{AccountEvent, Accounts};
+use orb_accounts::{AccountEvent, Accounts, GatewaySession, RestoredAccount};
 use orb_scheduler_core::{AccountId, Event, Generation, VoiceCredentials};
+use orb_scheduler_store::AccountSession;
 use secrecy::ExposeSecret;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::LeaderHandle;
+use crate::{HeldAccount, LeaderHandle};
 
 /// What the state machine wants of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,16 +53,12 @@ pub async fn bridge_accounts(
                 Some(command) => carry_out(&accounts, command).await,
                 None => return,
             },
-            event = events.recv() => match event {
-                Some(event) => {
-                    if let Some(event) = translate(event)
-                        && !leader.event(event).await
-                    {
-                        return;
-                    }
+            event = events.recv() => {
+                let Some(event) = event else { return };
+                if !hand_in(&leader, event).await {
+                    return;
                 }
-                None => return,
-            },
+            }
         }
     }
 }
@@ -92,6 +90,52 @@ async fn carry_out(accounts: &Accounts, command: AccountCommand) {
         // the session's bounded waits see to the rest.
         tracing::error!(%error, code = error.code(), ?command, "the account did not take the command");
     }
+}
+
+/// False when the leader is gone.
+async fn hand_in(leader: &LeaderHandle, event: AccountEvent) -> bool {
+    if let AccountEvent::Progress { account, session } = event {
+        let session = AccountSession {
+            account_id: account.0,
+            session: stored(&session),
+        };
+        return leader.progress(session).await;
+    }
+    match translate(event) {
+        Some(event) => leader.event(event).await,
+        None => true,
+    }
+}
+
+/// A gateway session as the store keeps it (sealed).
+fn stored(session: &GatewaySession) -> String {
+    json!({ "id": session.id, "sequence": session.sequence, "resume_url": session.resume_url })
+        .to_string()
+}
+
+/// What an account needs to go on from where the last leader's was.
+pub fn restored(held: HeldAccount) -> Option<RestoredAccount> {
+    let stored: Value = serde_json::from_str(&held.session).ok()?;
+    Some(RestoredAccount {
+        account: orb_accounts::AccountId(held.account_id),
+        session: GatewaySession {
+            id: stored["id"].as_str()?.to_owned(),
+            sequence: stored["sequence"].as_u64()?,
+            resume_url: stored["resume_url"].as_str()?.to_owned(),
+        },
+        held: held
+            .voice
+            .into_iter()
+            .map(|voice| orb_accounts::VoiceCredentials {
+                guild_id: voice.guild_id,
+                channel_id: voice.channel_id,
+                user_id: voice.user_id,
+                voice_session_id: voice.voice_session_id,
+                endpoint: voice.endpoint,
+                token: voice.token.into(),
+            })
+            .collect(),
+    })
 }
 
 fn translate(event: AccountEvent) -> Option<Event> {
@@ -151,11 +195,10 @@ fn translate(event: AccountEvent) -> Option<Event> {
             None
         }
         AccountEvent::Disconnected { account, fatal } => {
-            match fatal {
-                Some(error) => {
-                    tracing::error!(%account, %error, code = error.code(), "account refused by Discord");
-                }
-                None => tracing::warn!(%account, "account disconnected; it comes back by itself"),
+            if let Some(error) = fatal {
+                tracing::error!(%account, %error, code = error.code(), "account refused by Discord");
+            } else {
+                tracing::warn!(%account, "account disconnected; it comes back by itself");
             }
             None
         }

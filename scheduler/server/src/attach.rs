@@ -61,7 +61,7 @@ impl WorkerService for Attach {
         let closed = self.cancel.child_token();
         let registered = v1::AttachResponse {
             message: Some(v1::attach_response::Message::Registered(v1::Registered {
-                epoch: self.leader.epoch().get(),
+                epoch: self.leader.epoch.get(),
                 heartbeat_playing_ms: self.timing.heartbeat_playing.as_millis() as u32,
                 heartbeat_idle_ms: self.timing.heartbeat_idle.as_millis() as u32,
                 self_stop_after_ms: self.timing.self_stop_after.as_millis() as u32,

@@ -1,23 +1,20 @@
 //! The leader loop: one task that owns the state machine; commit, then act.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use orb_proto::v1;
 use orb_scheduler_core::{
-    Answer, Call, CallId, Effect, Epoch, Event, Refusal, Scheduler, SchedulerTiming, Step,
+    CallId, Effect, Epoch, Event, Scheduler, SchedulerTiming, SessionRecord, Step,
 };
-use orb_scheduler_store::Store;
-use tokio::sync::{mpsc, oneshot, watch};
+use orb_scheduler_store::{AccountSession, Store};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::handle::{CallError, Input, QUEUE, Reply};
 use crate::links::Links;
 use crate::views::Views;
-use crate::{AccountCommand, Clock, Error, convert};
-
-/// Inputs that may wait; a caller waits for a place, so nothing is shed.
-const QUEUE: usize = 1_024;
+use crate::{AccountCommand, Clock, Error, HeldAccount, LeaderHandle, Readiness, convert};
 
 /// Inputs that share one commit. Enough that a burst costs few syncs, small enough that the first of
 /// them does not wait long for the last.
@@ -25,76 +22,6 @@ const BATCH: usize = 128;
 
 /// Old command ids are deleted so often; their retention is a day, so nobody waits for it.
 const FORGET_EVERY: std::time::Duration = std::time::Duration::from_mins(10);
-
-/// Why a call came to nothing.
-#[derive(Debug)]
-pub(crate) enum CallError {
-    /// The state machine refused.
-    Refused(Refusal),
-    /// The leader could not commit or is gone; nothing was changed.
-    Unavailable,
-}
-
-type Reply = oneshot::Sender<Result<Box<Answer>, CallError>>;
-
-pub(crate) enum Input {
-    Event(Event),
-    Call(Box<Call>, Reply),
-}
-
-/// What `/readyz` asks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Readiness {
-    /// The store is loaded and this process leads.
-    pub leading: bool,
-    /// Some worker is attached.
-    pub worker: bool,
-    /// Some account is connected.
-    pub account: bool,
-}
-
-/// How everybody else reaches the leader.
-#[derive(Debug, Clone)]
-pub struct LeaderHandle {
-    inputs: mpsc::Sender<Input>,
-    next_call: Arc<AtomicU64>,
-    pub(crate) views: Views,
-    pub(crate) links: Links,
-    pub(crate) clock: Clock,
-    readiness: watch::Receiver<Readiness>,
-    epoch: watch::Receiver<Epoch>,
-}
-
-impl LeaderHandle {
-    pub(crate) fn call_id(&self) -> CallId {
-        CallId(self.next_call.fetch_add(1, Ordering::Relaxed))
-    }
-
-    /// Waits for the answer: at most the state machine's bounded wait.
-    pub(crate) async fn call(&self, call: Call) -> Result<Box<Answer>, CallError> {
-        let (reply, answer) = oneshot::channel();
-        let input = Input::Call(Box::new(call), reply);
-        self.inputs
-            .send(input)
-            .await
-            .map_err(|_| CallError::Unavailable)?;
-        answer.await.unwrap_or(Err(CallError::Unavailable))
-    }
-
-    /// Hands in an event; false when the leader is gone.
-    pub(crate) async fn event(&self, event: Event) -> bool {
-        self.inputs.send(Input::Event(event)).await.is_ok()
-    }
-
-    /// Whether calls would be accepted.
-    pub fn readiness(&self) -> watch::Receiver<Readiness> {
-        self.readiness.clone()
-    }
-
-    pub(crate) fn epoch(&self) -> Epoch {
-        *self.epoch.borrow()
-    }
-}
 
 /// The loop, before it runs.
 pub struct Leader<S> {
@@ -104,7 +31,8 @@ pub struct Leader<S> {
     inputs: mpsc::Receiver<Input>,
     accounts: mpsc::Sender<AccountCommand>,
     readiness: watch::Sender<Readiness>,
-    epoch: watch::Sender<Epoch>,
+    epoch: Epoch,
+    scheduler: Scheduler,
     views: Views,
     links: Links,
     clock: Clock,
@@ -112,17 +40,23 @@ pub struct Leader<S> {
 }
 
 impl<S: Store> Leader<S> {
-    /// A leader and the handle to it. Words to accounts go through `accounts`.
-    pub fn new(
+    /// Takes the leadership, then loads: the leader, the handle to it, and what the accounts held.
+    /// Words to accounts go through `accounts`.
+    pub async fn take(
         store: Arc<S>,
         timing: SchedulerTiming,
         command_retention: std::time::Duration,
         accounts: mpsc::Sender<AccountCommand>,
-    ) -> (Self, LeaderHandle) {
+    ) -> Result<(Self, LeaderHandle, Vec<HeldAccount>), Error> {
+        let epoch = store.lead(Epoch::default()).await?;
+        let records = store.load().await?;
+        let held = held_accounts(&records, store.account_sessions().await?);
+        let clock = Clock::start();
+        tracing::info!(%epoch, sessions = records.len(), "leading");
+        let scheduler = Scheduler::load(epoch, timing, records, clock.now());
         let (sender, inputs) = mpsc::channel(QUEUE);
         let (readiness, readiness_seen) = watch::channel(Readiness::default());
-        let (epoch, epoch_seen) = watch::channel(Epoch::default());
-        let (views, links, clock) = (Views::default(), Links::default(), Clock::start());
+        let (views, links) = (Views::default(), Links::default());
         let handle = LeaderHandle {
             inputs: sender,
             next_call: Arc::default(),
@@ -130,7 +64,7 @@ impl<S: Store> Leader<S> {
             links: links.clone(),
             clock,
             readiness: readiness_seen,
-            epoch: epoch_seen,
+            epoch,
         };
         let leader = Self {
             store,
@@ -144,18 +78,20 @@ impl<S: Store> Leader<S> {
             links,
             clock,
             waiting: HashMap::new(),
+            scheduler,
         };
-        (leader, handle)
+        leader.publish();
+        Ok((leader, handle, held))
     }
 
     /// Leads until cancelled, or until the store says that another does.
     pub async fn run(mut self, cancel: CancellationToken) -> Result<(), Error> {
-        let epoch = self.store.lead(Epoch::default()).await?;
-        self.epoch.send_replace(epoch);
-        let mut scheduler = self.load(epoch).await?;
         let mut forget = tokio::time::interval(FORGET_EVERY);
         loop {
-            let tick = scheduler.next_deadline().map(|at| self.clock.instant(at));
+            let tick = self
+                .scheduler
+                .next_deadline()
+                .map(|at| self.clock.instant(at));
             let first = tokio::select! {
                 biased;
                 () = cancel.cancelled() => return Ok(()),
@@ -166,74 +102,77 @@ impl<S: Store> Leader<S> {
                 () = sleep_until(tick) => Input::Event(Event::Tick),
                 _ = forget.tick() => {
                     let before = self.clock.now().wall_ms - self.command_retention_ms;
-                    self.store.forget_commands(epoch, before).await?;
+                    self.store.forget_commands(self.epoch, before).await?;
                     continue;
                 }
             };
-            match self.turn(first, &mut scheduler, epoch).await {
+            match self.turn(first).await {
                 Ok(()) => {}
                 Err(error) if error.is_retryable() => {
                     tracing::error!(%error, code = error.code(), "commit failed; loading the state anew");
                     self.waiting.clear();
                     self.links.close_all();
-                    scheduler = self.load(epoch).await?;
+                    self.load_again().await?;
                 }
                 Err(error) => return Err(error.into()),
             }
         }
     }
 
-    async fn load(&self, epoch: Epoch) -> Result<Scheduler, Error> {
-        let now = self.clock.now();
+    async fn load_again(&mut self) -> Result<(), Error> {
         let records = self.store.load().await?;
-        tracing::info!(%epoch, sessions = records.len(), "leading");
-        let scheduler = Scheduler::load(epoch, self.timing, records, now);
-        for view in scheduler.views(now) {
+        self.scheduler = Scheduler::load(self.epoch, self.timing, records, self.clock.now());
+        self.publish();
+        Ok(())
+    }
+
+    fn publish(&self) {
+        for view in self.scheduler.views(self.clock.now()) {
             self.views.publish(view);
         }
-        self.publish_readiness(&scheduler);
-        Ok(scheduler)
+        self.publish_readiness();
     }
 
     /// One batch: everything that waits, one commit, then the effects in order.
-    async fn turn(
-        &mut self,
-        first: Input,
-        scheduler: &mut Scheduler,
-        epoch: Epoch,
-    ) -> Result<(), orb_scheduler_store::Error> {
+    async fn turn(&mut self, first: Input) -> Result<(), orb_scheduler_store::Error> {
         let mut all = Step::default();
+        let mut progress = BTreeMap::new();
+        // Whatever waits in the queue, a deadline that has passed comes first: load starves no timer.
+        if self
+            .scheduler
+            .next_deadline()
+            .is_some_and(|at| at <= self.clock.now().monotonic)
+        {
+            all = self.scheduler.handle(Event::Tick, self.clock.now());
+        }
         let mut input = Some(first);
         let mut taken = 0;
         while let Some(next) = input.take() {
-            let event = match next {
-                Input::Event(event) => event,
-                Input::Call(mut call, reply) => {
-                    if !scheduler.remembers(&call.command) {
-                        call.known = self.store.command(&call.command).await?;
-                    }
-                    self.waiting.insert(call.id, reply);
-                    Event::Call(call)
-                }
-            };
-            let step = scheduler.handle(event, self.clock.now());
-            all.writes.extend(step.writes);
-            all.effects.extend(step.effects);
+            if let Some(event) = self.event_of(next, &mut progress).await? {
+                let step = self.scheduler.handle(event, self.clock.now());
+                all.writes.extend(step.writes);
+                all.effects.extend(step.effects);
+            }
             taken += 1;
             if taken < BATCH {
                 input = self.inputs.try_recv().ok();
             }
         }
+        let wall_ms = self.clock.now().wall_ms;
         if !all.writes.is_empty() {
+            self.store.commit(self.epoch, all.writes, wall_ms).await?;
+        }
+        if !progress.is_empty() {
+            let sessions = progress.into_values().collect();
             self.store
-                .commit(epoch, all.writes, self.clock.now().wall_ms)
+                .save_account_sessions(self.epoch, sessions, wall_ms)
                 .await?;
         }
         // Views first: whoever is answered, or told anything, then reads what was committed.
         let now = self.clock.now();
         for effect in &all.effects {
             if let Effect::Changed(session) = effect
-                && let Some(view) = scheduler.view(session, now)
+                && let Some(view) = self.scheduler.view(session, now)
             {
                 self.views.publish(view);
             }
@@ -241,8 +180,30 @@ impl<S: Store> Leader<S> {
         for effect in all.effects {
             self.act(effect).await;
         }
-        self.publish_readiness(scheduler);
+        self.publish_readiness();
         Ok(())
+    }
+
+    /// What the state machine is to hear of an input.
+    async fn event_of(
+        &mut self,
+        input: Input,
+        progress: &mut BTreeMap<u64, AccountSession>,
+    ) -> Result<Option<Event>, orb_scheduler_store::Error> {
+        match input {
+            Input::Event(event) => Ok(Some(event)),
+            Input::Call(mut call, reply) => {
+                if !self.scheduler.remembers(&call.command) {
+                    call.known = self.store.command(&call.command).await?;
+                }
+                self.waiting.insert(call.id, reply);
+                Ok(Some(Event::Call(call)))
+            }
+            Input::Progress(session) => {
+                progress.insert(session.account_id, session);
+                Ok(None)
+            }
+        }
     }
 
     async fn act(&mut self, effect: Effect) {
@@ -323,12 +284,12 @@ impl<S: Store> Leader<S> {
         let _ = self.accounts.send(command).await;
     }
 
-    fn publish_readiness(&self, scheduler: &Scheduler) {
+    fn publish_readiness(&self) {
         let now = self.clock.now();
         let readiness = Readiness {
             leading: true,
-            worker: scheduler.has_worker(now),
-            account: scheduler.has_account(),
+            worker: self.scheduler.has_worker(now),
+            account: self.scheduler.has_account(),
         };
         self.readiness
             .send_if_modified(|known| std::mem::replace(known, readiness) != readiness);
@@ -340,4 +301,33 @@ async fn sleep_until(at: Option<tokio::time::Instant>) {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
     }
+}
+
+/// Sessions of accounts, with the credentials that go with them.
+fn held_accounts(records: &[SessionRecord], sessions: Vec<AccountSession>) -> Vec<HeldAccount> {
+    let voice_of = |account_id: u64| {
+        records
+            .iter()
+            .filter(|record| record.desired.in_channel)
+            .filter(|record| {
+                record
+                    .account
+                    .is_some_and(|account| account.get() == account_id)
+            })
+            .filter_map(|record| record.voice.clone())
+            .collect()
+    };
+    sessions
+        .into_iter()
+        .map(
+            |AccountSession {
+                 account_id,
+                 session,
+             }| HeldAccount {
+                account_id,
+                session,
+                voice: voice_of(account_id),
+            },
+        )
+        .collect()
 }

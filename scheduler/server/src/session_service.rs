@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use crate::leader::CallError;
+use crate::handle::CallError;
 use crate::{LeaderHandle, convert, refusals, source_check};
 
 /// A watcher that does not read sees fewer states, never more memory.

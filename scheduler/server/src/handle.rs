@@ -1,0 +1,99 @@
+//! How everybody else reaches the leader: a queue in front of it, and what it has committed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use orb_scheduler_core::{Answer, Call, CallId, Epoch, Event, Refusal, VoiceCredentials};
+use orb_scheduler_store::AccountSession;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::Clock;
+use crate::links::Links;
+use crate::views::Views;
+
+/// Inputs that may wait; a caller waits for a place, so nothing is shed.
+pub(crate) const QUEUE: usize = 1_024;
+
+/// Why a call came to nothing.
+#[derive(Debug)]
+pub(crate) enum CallError {
+    /// The state machine refused.
+    Refused(Refusal),
+    /// The leader could not commit or is gone; nothing was changed.
+    Unavailable,
+}
+
+pub(crate) type Reply = oneshot::Sender<Result<Box<Answer>, CallError>>;
+
+pub(crate) enum Input {
+    Event(Event),
+    Call(Box<Call>, Reply),
+    /// Where an account's gateway session is. It comes after all events that it covers, and is
+    /// stored after their effects.
+    Progress(AccountSession),
+}
+
+/// What an account held when the last leader wrote about it.
+#[derive(Debug)]
+pub struct HeldAccount {
+    /// Its user id.
+    pub account_id: u64,
+    /// As it was handed in with [`LeaderHandle::progress`].
+    pub session: String,
+    /// Of the channels that it is meant to be in.
+    pub voice: Vec<VoiceCredentials>,
+}
+
+/// What `/readyz` asks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Readiness {
+    /// The store is loaded and this process leads.
+    pub leading: bool,
+    /// Some worker is attached.
+    pub worker: bool,
+    /// Some account is connected.
+    pub account: bool,
+}
+
+/// How everybody else reaches the leader.
+#[derive(Debug, Clone)]
+pub struct LeaderHandle {
+    pub(crate) inputs: mpsc::Sender<Input>,
+    pub(crate) next_call: Arc<AtomicU64>,
+    pub(crate) views: Views,
+    pub(crate) links: Links,
+    pub(crate) clock: Clock,
+    pub(crate) readiness: watch::Receiver<Readiness>,
+    pub(crate) epoch: Epoch,
+}
+
+impl LeaderHandle {
+    pub(crate) fn call_id(&self) -> CallId {
+        CallId(self.next_call.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Waits for the answer: at most the state machine's bounded wait.
+    pub(crate) async fn call(&self, call: Call) -> Result<Box<Answer>, CallError> {
+        let (reply, answer) = oneshot::channel();
+        let input = Input::Call(Box::new(call), reply);
+        self.inputs
+            .send(input)
+            .await
+            .map_err(|_| CallError::Unavailable)?;
+        answer.await.unwrap_or(Err(CallError::Unavailable))
+    }
+
+    /// Hands in an event; false when the leader is gone.
+    pub(crate) async fn event(&self, event: Event) -> bool {
+        self.inputs.send(Input::Event(event)).await.is_ok()
+    }
+
+    pub(crate) async fn progress(&self, session: AccountSession) -> bool {
+        self.inputs.send(Input::Progress(session)).await.is_ok()
+    }
+
+    /// Whether calls would be accepted.
+    pub fn readiness(&self) -> watch::Receiver<Readiness> {
+        self.readiness.clone()
+    }
+}
