@@ -202,6 +202,27 @@ impl Harness {
             .unwrap()
     }
 
+    /// Whether the newest word about the session was a lease to w1.
+    pub fn is_leased(&self, session: &str) -> bool {
+        self.effects
+            .iter()
+            .rev()
+            .find_map(|effect| match effect {
+                Effect::SendLease {
+                    session: of,
+                    worker,
+                    ..
+                } if of.as_str() == session => Some(worker.as_str() == "w1"),
+                Effect::SendRevoke { session: of, .. } if of.as_str() == session => Some(false),
+                _ => None,
+            })
+            .unwrap_or(false)
+    }
+
+    pub fn has_credentials(&self, session: &str) -> bool {
+        self.is_leased(session) && self.lease(session).2.is_some()
+    }
+
     /// The worker reports that it has carried out its newest lease.
     pub fn report(&mut self, session: &str, playback: PlaybackState, media_ms: u64) -> Step {
         let observed = self.observed(session, playback, media_ms);
