@@ -220,7 +220,6 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    #[ignore = "waits out 18 s of real back-off"]
     async fn waits_between_dials_stay_short_and_the_session_is_kept() {
         let _ = rustls::crypto::ring::default_provider().install_default();
         // Bound and dropped: nothing listens on this port.

@@ -25,8 +25,8 @@ use crate::trust::Trust;
 /// the worker contract.
 const SESSION: &str = "demo";
 const GUILD: &str = "900000000000000001";
-const VOICE_CHANNEL: &str = "456";
-const TEXT_CHANNEL: &str = "789";
+const VOICE_CHANNEL: &str = "900000000000000002";
+const TEXT_CHANNEL: &str = "900000000000000003";
 const ITEM: &str = "demofilm";
 
 /// As many parties as may be in one guild at once.

@@ -25,7 +25,11 @@ const EXIT_USAGE: u8 = 64;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let loaded = match Config::load(cli.config.as_deref(), orb_config::process_environment()) {
+    // What this program sets for its own second start is no setting.
+    let environment = orb_config::process_environment()
+        .into_iter()
+        .filter(|(name, _)| name != trust::BUNDLE);
+    let loaded = match Config::load(cli.config.as_deref(), environment) {
         Ok(loaded) => loaded,
         Err(error) => return usage(&error),
     };

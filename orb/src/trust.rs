@@ -17,7 +17,7 @@ use orb_config::Config;
 use crate::cli::Role;
 
 /// Set for the second start: where the bundle is, and that it is ours to write.
-const BUNDLE: &str = "ORB_INTERNAL_TRUST_BUNDLE";
+pub(crate) const BUNDLE: &str = "ORB_INTERNAL_TRUST_BUNDLE";
 
 /// The bundle that this process trusts, where it was started with one of its own.
 #[derive(Debug, Default)]

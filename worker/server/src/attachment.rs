@@ -55,14 +55,13 @@ impl Attachment {
                 .attach(request)
                 .await?
                 .into_inner();
-            let registered = match words
+            let first = words
                 .next()
                 .await
                 .transpose()?
-                .and_then(|word| word.message)
-            {
-                Some(v1::attach_response::Message::Registered(registered)) => registered,
-                _ => return Err(Status::unavailable("the stream ended before it began")),
+                .and_then(|word| word.message);
+            let Some(v1::attach_response::Message::Registered(registered)) = first else {
+                return Err(Status::unavailable("the stream ended before it began"));
             };
             let times = Times {
                 heartbeat_playing: milliseconds(registered.heartbeat_playing_ms),
