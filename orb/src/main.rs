@@ -26,9 +26,7 @@ const EXIT_USAGE: u8 = 64;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     // What this program sets for its own second start is no setting.
-    let environment = orb_config::process_environment()
-        .into_iter()
-        .filter(|(name, _)| name != trust::BUNDLE);
+    let environment = orb_config::process_environment().filter(|(name, _)| name != trust::BUNDLE);
     let loaded = match Config::load(cli.config.as_deref(), environment) {
         Ok(loaded) => loaded,
         Err(error) => return usage(&error),
