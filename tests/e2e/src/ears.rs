@@ -1,0 +1,170 @@
+//! What the member of a voice channel heard.
+
+use std::time::{Duration, Instant};
+
+use discord_sim::{CodedSecond, DiscordSim, EarReport, Heard, Listening};
+
+use crate::waiting::until;
+
+/// A confirmed second tells the position of moments at most so far away.
+const REACH: Duration = Duration::from_millis(1500);
+
+/// Seconds so near to an asked one belong to its place.
+const NEAR: f64 = 4.0;
+
+/// Packets come so often.
+const PACKET: Duration = Duration::from_millis(20);
+
+/// Longer without a packet is a hole in the sound.
+const HOLE: Duration = Duration::from_millis(60);
+
+/// The listening member of one guild.
+#[derive(Clone, Copy)]
+pub struct Ears<'a> {
+    sim: &'a DiscordSim,
+    guild: u64,
+}
+
+impl<'a> Ears<'a> {
+    /// Of this guild.
+    pub fn of(sim: &'a DiscordSim, guild: u64) -> Self {
+        Self { sim, guild }
+    }
+
+    /// The packets from `since` on.
+    pub fn heard(&self, since: Instant) -> Heard {
+        self.sim.heard_since(self.guild, since)
+    }
+
+    /// The sound from `since` on. Needs a runtime with more than one thread: decoding blocks this one.
+    pub fn report(&self, since: Instant) -> EarReport {
+        let heard = self.heard(since);
+        let listening = Listening {
+            gap: HOLE,
+            ..Listening::default()
+        };
+        tokio::task::block_in_place(|| listening.report(&heard).expect("libopus works"))
+    }
+
+    /// Waits for `count` confirmed seconds that were heard after `since`, and gives the report that has them.
+    pub async fn seconds(&self, since: Instant, count: usize, within: Duration) -> EarReport {
+        let what = format!("{count} seconds of film at the member");
+        until(&what, within, async || {
+            let report = self.report(since);
+            (confirmed(&report).count() >= count).then_some(report)
+        })
+        .await
+    }
+
+    /// Waits for the first packet of sound after `since`, silence frames aside.
+    pub async fn sound(&self, since: Instant, within: Duration) -> Instant {
+        until("sound at the member", within, async || {
+            self.sound_packets(since).first().copied()
+        })
+        .await
+    }
+
+    /// The last packet of sound that came in from `since` on, silence frames aside.
+    pub fn last_sound(&self, since: Instant) -> Option<Instant> {
+        self.sound_packets(since).last().copied()
+    }
+
+    /// The media second that was heard at `at`: of the confirmed second before it, else of the one after it, if the
+    /// sound between was whole.
+    pub async fn position_at(&self, at: Instant) -> f64 {
+        // A second is sure when the one before it was heard too.
+        let from = at.checked_sub(2 * REACH).unwrap_or(at);
+        until("the position at the member", 3 * REACH, async || {
+            let report = self.report(from);
+            position_in(&report, at, Instant::now())
+        })
+        .await
+    }
+
+    /// Where and when the sound began that reached `near` (media seconds) after a call at `since`: the media second of
+    /// its first packet. Until the call is done, sound of another place may still come; between the two is a hole.
+    pub async fn start_of_sound(
+        &self,
+        since: Instant,
+        near: f64,
+        within: Duration,
+    ) -> (Instant, f64) {
+        let what = format!("two seconds of sound near {near:.3} s");
+        let second = until(&what, within, async || {
+            let report = self.report(since);
+            let mut fitting =
+                confirmed(&report).filter(|one| (f64::from(one.second) - near).abs() < NEAR);
+            let first = fitting.next().copied();
+            fitting.next().and(first)
+        })
+        .await;
+        let sound = self.sound_packets(since);
+        let begun = sound
+            .windows(2)
+            .take_while(|pair| pair[1] <= second.moment.at)
+            .map(|pair| (pair[1] - pair[0], pair[1]))
+            .filter(|(hole, _)| *hole > HOLE)
+            .max()
+            .map_or(sound[0], |(_, after)| after);
+        let until_click = second.moment.at - begun;
+        (begun, f64::from(second.second) - until_click.as_secs_f64())
+    }
+
+    /// The longest time without film sound between two packets of it, from `since` to now: `(last before, length)`.
+    pub fn longest_hole(&self, since: Instant) -> (Instant, Duration) {
+        self.sound_packets(since)
+            .windows(2)
+            .map(|pair| (pair[0], pair[1] - pair[0]))
+            .max_by_key(|(_, length)| *length)
+            .expect("two packets were heard")
+    }
+
+    /// When the packets of sound came in, silence frames aside.
+    fn sound_packets(&self, since: Instant) -> Vec<Instant> {
+        let heard = self.heard(since);
+        let packets = heard.packets().into_iter();
+        packets
+            .filter(|one| !one.silence)
+            .map(|one| one.at)
+            .collect()
+    }
+}
+
+/// Seconds whose number is sure.
+pub(crate) fn confirmed(report: &EarReport) -> impl Iterator<Item = &CodedSecond> {
+    report.seconds.iter().filter(|one| one.confirmed)
+}
+
+/// The media second at `at`: counted from the sure second before it, or back from the one after it. Time in which no
+/// packet came is no time of the film. `None`: cannot be said, or not yet.
+fn position_in(report: &EarReport, at: Instant, taken_at: Instant) -> Option<f64> {
+    let film_time = |from: Instant, to: Instant| {
+        let holes = report.gaps.iter().map(|gap| {
+            let (from, until) = (gap.from.at.max(from), gap.until.at.min(to));
+            until.saturating_duration_since(from).saturating_sub(PACKET)
+        });
+        (to - from).saturating_sub(holes.sum()).as_secs_f64()
+    };
+    let before = confirmed(report)
+        .take_while(|one| one.moment.at <= at)
+        .last()
+        .filter(|one| at - one.moment.at < REACH);
+    let after = confirmed(report)
+        .find(|one| one.moment.at > at)
+        .filter(|one| one.moment.at - at < REACH);
+    match (before, after) {
+        (Some(before), Some(after)) => {
+            let counted = f64::from(after.second) - f64::from(before.second);
+            let heard = film_time(before.moment.at, after.moment.at);
+            // Else there was a seek between them, and nobody can say on which side of `at`.
+            ((heard - counted).abs() < 0.1)
+                .then(|| f64::from(before.second) + film_time(before.moment.at, at))
+        }
+        (None, Some(after)) => Some(f64::from(after.second) - film_time(at, after.moment.at)),
+        // It was paused or ended after that.
+        (Some(before), None) if taken_at > at + REACH => {
+            Some(f64::from(before.second) + film_time(before.moment.at, at))
+        }
+        _ => None,
+    }
+}
