@@ -28,7 +28,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct JsonBody(pub(crate) Map<String, Value>);
 
-/// As [`JsonBody`], but no body at all is an empty object.
+/// As [`JsonBody`], but no body and `null` are an empty object.
 #[derive(Debug)]
 pub(crate) struct OptionalJsonBody(pub(crate) Map<String, Value>);
 
@@ -45,11 +45,10 @@ impl<S: Sync> FromRequest<S> for OptionalJsonBody {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let bytes = collect(request.into_body()).await?;
-        if bytes.is_empty() {
-            Ok(Self(Map::new()))
-        } else {
-            parse(&bytes).map(Self)
+        if bytes.is_empty() || bytes.trim_ascii() == b"null" {
+            return Ok(Self(Map::new()));
         }
+        parse(&bytes).map(Self)
     }
 }
 

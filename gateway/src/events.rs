@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Extension,
-    response::sse::{Event, KeepAlive, Sse},
+    response::{
+        IntoResponse as _, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
 };
 use futures::{Stream, StreamExt as _, stream};
 use orb_proto::v1::{Session, WatchResponse};
@@ -47,7 +50,7 @@ pub(crate) fn sse<T: Serialize>(
     changes: impl Stream<Item = Session> + Send + 'static,
     closing: Option<Extension<Closing>>,
     view: impl Fn(Session) -> T + Send + 'static,
-) -> Sse<impl Stream<Item = Result<Event, axum::Error>> + Send> {
+) -> Response {
     let events = changes.map(move |session| Event::default().json_data(view(session)));
     let closed = async move {
         match closing {
@@ -55,7 +58,14 @@ pub(crate) fn sse<T: Serialize>(
             None => std::future::pending().await,
         }
     };
-    Sse::new(events.take_until(Box::pin(closed))).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+    let events = Sse::new(events.take_until(Box::pin(closed)));
+    // Asks nginx, the one proxy that gathers a stream by default, not to.
+    let unbuffered = [("x-accel-buffering", "no")];
+    (
+        unbuffered,
+        events.keep_alive(KeepAlive::new().interval(KEEP_ALIVE)),
+    )
+        .into_response()
 }
 
 struct Feed {

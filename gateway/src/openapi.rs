@@ -42,6 +42,7 @@ pub fn document() -> Value {
         "pageCookie": {"type": "apiKey", "in": "cookie", "name": "orb_page",
             "description": "From POST /login. Calls that change something must also bear `X-Orb-Page: 1`."},
     });
+    add_conditions(&mut document["components"]["schemas"]);
     document["security"] = json!([{"bearer": []}, {"apiKey": []}, {"pageCookie": []}]);
     if let Some(paths) = document["paths"].as_object_mut() {
         for (path, item) in paths {
@@ -51,6 +52,24 @@ pub fn document() -> Value {
         }
     }
     document
+}
+
+/// What derived schemas cannot say: a field that counts because of another one.
+fn add_conditions(schemas: &mut Value) {
+    let text = json!({"type": "string", "minLength": 1});
+    let in_playback = |field: &str| json!({"properties": {"playback": {"required": [field], "properties": {field: text}}}});
+    schemas["Play"]["anyOf"] = json!([
+        in_playback("itemId"),
+        in_playback("sourceId"),
+        {"required": ["jellyfinSourceId"], "properties": {"jellyfinSourceId": text}},
+    ]);
+    // With any other action the target is an unknown field like all others, and not looked at.
+    let target = schemas["Control"]["properties"]["positionSeconds"].take();
+    schemas["Control"]["properties"]["positionSeconds"] =
+        json!({"description": target["description"]});
+    schemas["Control"]["if"] = json!({"properties": {"action": {"const": "seek"}}});
+    schemas["Control"]["then"] =
+        json!({"required": ["positionSeconds"], "properties": {"positionSeconds": target}});
 }
 
 fn add_problems(path: &str, operation: &mut Value) {

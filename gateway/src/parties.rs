@@ -5,12 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use axum::{
-    Extension, Json,
-    extract::State,
-    http::StatusCode,
-    response::{IntoResponse, Response},
-};
+use axum::{Extension, Json, extract::State, http::StatusCode, response::Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -67,7 +62,7 @@ async fn events(
     id: SessionId,
 ) -> Result<Response, Problem> {
     let changes = events::changes(&gateway, &id).await?;
-    Ok(events::sse(changes, closing, SessionStatus::from).into_response())
+    Ok(events::sse(changes, closing, SessionStatus::from))
 }
 
 /// Body of `POST /api/v1/parties/{id}/watch-links`; may be left out.
@@ -106,11 +101,11 @@ async fn make_watch_link(
     OptionalJsonBody(body): OptionalJsonBody,
 ) -> Result<(StatusCode, Json<WatchLink>), Problem> {
     let fields = Fields::of(&body);
-    let viewer = match fields.text("viewerId")? {
-        Some(text) => ViewerId::parse(&text).ok_or_else(|| {
+    let viewer = match fields.value("viewerId") {
+        None => ViewerId::random(),
+        Some(value) => value.as_str().and_then(ViewerId::parse).ok_or_else(|| {
             fields.wrong("viewerId", "must be 1 to 64 characters of [A-Za-z0-9_-]")
         })?,
-        None => ViewerId::random(),
     };
     let ttl = match fields.integer("expiresInSeconds")? {
         Some(seconds) if seconds < MIN_LINK_TTL => {

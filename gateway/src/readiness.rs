@@ -31,26 +31,26 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Gateway>> {
 /// Answer of a process that is well.
 #[derive(Serialize, ToSchema)]
 #[schema(examples(json!({"status": "ok"})))]
-struct Health {
+struct Well {
     /// `ok`.
     status: &'static str,
 }
 
 /// The process lives.
 #[utoipa::path(get, path = "/healthz", tag = "operation", security(()), responses(
-    (status = 200, description = "The process lives.", body = Health),
+    (status = 200, description = "The process lives.", body = Well),
 ))]
-async fn healthz() -> Json<Health> {
-    Json(Health { status: "ok" })
+async fn healthz() -> Json<Well> {
+    Json(Well { status: "ok" })
 }
 
 /// Calls would be accepted.
 #[utoipa::path(get, path = "/readyz", tag = "operation", security(()), responses(
-    (status = 200, description = "`POST /sessions` and `play` would be accepted.", body = Health),
+    (status = 200, description = "`POST /sessions` and `play` would be accepted.", body = Well),
     (status = 503, description = "They would not; `detail` says what is missing.",
         body = ProblemBody, content_type = "application/problem+json"),
 ))]
-async fn readyz(State(gateway): State<Arc<Gateway>>) -> Result<Json<Health>, Problem> {
+async fn readyz(State(gateway): State<Arc<Gateway>>) -> Result<Json<Well>, Problem> {
     let readiness = gateway.readiness.borrow().clone();
     if let Readiness::NotReady(missing) = readiness {
         return Err(not_ready(missing));
@@ -60,7 +60,7 @@ async fn readyz(State(gateway): State<Arc<Gateway>>) -> Result<Json<Health>, Pro
             "the scheduler does not answer this gateway".to_owned(),
         ));
     }
-    Ok(Json(Health { status: "ok" }))
+    Ok(Json(Well { status: "ok" }))
 }
 
 fn not_ready(detail: String) -> Problem {

@@ -29,7 +29,7 @@ const MAX_SEEK_SECONDS: f64 = 1e12;
 #[derive(ToSchema)]
 #[schema(as = Control, rename_all = "camelCase", examples(
     json!({"action": "pause"}),
-    json!({"action": "seek", "positionSeconds": 381.5}),
+    json!({"action": "seek", "positionSeconds": 42.5}),
 ))]
 #[allow(
     dead_code,
@@ -40,6 +40,7 @@ pub(super) struct ControlBody {
     action: ActionName,
     /// Where to seek to, from the start of the item; required for `seek`. Also taken: `position`, `seconds`,
     /// `seekSeconds`, a numeric string, and each inside `payload`, `params` or `value`.
+    #[schema(minimum = 0, maximum = 1_000_000_000, required, nullable = false)]
     position_seconds: Option<f64>,
 }
 

@@ -103,9 +103,7 @@ impl PlayBody {
             queue_entry_id: self.queue_entry_id,
             source_id: source_id.unwrap_or_else(|| item_id.clone()),
             item_id,
-            title: playback.title.or(self.title).ok_or_else(|| {
-                Problem::invalid_field("title", "title is required, here or in playback")
-            })?,
+            title: playback.title.or(self.title).unwrap_or_default(),
             media_type: playback.media_type.or(self.media_type).unwrap_or_default(),
             stream_url: playback.stream_url,
             download_url: playback.download_url.unwrap_or_default(),

@@ -54,7 +54,7 @@ pub(crate) struct SessionStatus {
     #[schema(minimum = 0)]
     generation: u64,
     #[schema(required)]
-    health: Option<Health>,
+    health: Option<StreamHealth>,
 }
 
 /// The session's connection to its voice channel.
@@ -95,7 +95,7 @@ pub(crate) enum EndReason {
 /// Counters since the item began.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Health {
+pub(crate) struct StreamHealth {
     /// Audio frames of 20 ms handed to the network.
     #[schema(minimum = 0)]
     frames_sent: u64,
@@ -122,7 +122,7 @@ impl From<Session> for SessionStatus {
             duration_seconds: (session.duration_ms > 0).then_some(session.duration_ms / 1000),
             queue_entry_id: (session.queue_entry_id != 0).then_some(session.queue_entry_id),
             updated_at: session.updated_at.map(|time| time.to_string()),
-            health: session.health.map(Health::from),
+            health: session.health.map(StreamHealth::from),
             current_title: not_empty(session.current_title),
             last_error: not_empty(session.last_error),
             plan: not_empty(session.plan),
@@ -174,7 +174,7 @@ fn end_reason(reason: v1::EndReason) -> Option<EndReason> {
     }
 }
 
-impl From<v1::StreamHealth> for Health {
+impl From<v1::StreamHealth> for StreamHealth {
     fn from(health: v1::StreamHealth) -> Self {
         Self {
             frames_sent: health.frames_sent,

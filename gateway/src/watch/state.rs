@@ -106,7 +106,7 @@ pub(super) async fn events(
     let changes = events::changes(&gateway, &viewer.session).await?;
     let link_end = Box::pin(tokio::time::sleep(viewer.time_left()));
     let view = |session| PublicState::of(session, SystemTime::now());
-    Ok(events::sse(changes.take_until(link_end), closing, view).into_response())
+    Ok(events::sse(changes.take_until(link_end), closing, view))
 }
 
 #[cfg(test)]

@@ -171,7 +171,13 @@ async fn wrong_fields_are_named() {
             Some(json!(1e18)),
             "playback.durationSeconds",
         ),
-        ("/sessions/456/play", &play, "/title", none.clone(), "title"),
+        (
+            "/sessions/456/play",
+            &play,
+            "/title",
+            Some(json!(7)),
+            "title",
+        ),
         (
             "/sessions/456/play",
             &play,

@@ -49,6 +49,31 @@ async fn pages_are_served_without_a_token_and_run_nothing_foreign() {
 }
 
 #[tokio::test]
+async fn what_a_page_refers_to_is_there() {
+    let harness = Harness::start().await;
+    for path in ["/", "/watch/456/anything"] {
+        let page = harness
+            .bare(Method::GET, path)
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap();
+        // A page that was not built refers to nothing.
+        for reference in page.split("\"/assets/").skip(1) {
+            let name = reference.split(['"', '#']).next().unwrap();
+            let asset = harness
+                .bare(Method::GET, &format!("/assets/{name}"))
+                .send()
+                .await
+                .unwrap();
+            assert_eq!(asset.status(), 200, "{name}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_demo_item_is_what_was_configured() {
     let item = json!({"queueEntryId": 1, "playback": {"streamUrl": "http://127.0.0.1:1/x"}});
     let configured = item.clone();

@@ -174,7 +174,7 @@ async fn viewers_see_where_the_party_is_and_no_more() {
 
 #[tokio::test]
 async fn a_link_is_good_for_its_own_session_until_it_expires() {
-    let harness = Harness::with(|config| config.watch_link_ttl = Duration::from_secs(2)).await;
+    let harness = Harness::with(|config| config.watch_link_ttl = Duration::from_secs(3)).await;
     harness
         .scheduler
         .answer(|_| Ok(Reply(playing("http://10.0.0.7:9000"), true)));
@@ -187,6 +187,8 @@ async fn a_link_is_good_for_its_own_session_until_it_expires() {
         200
     );
 
+    let mut events = Events::open(harness.bare(Method::GET, &format!("{link}/events"))).await;
+    events.next().await.unwrap();
     let calls = harness.scheduler.calls().len();
     for (forged, status) in [
         (link.replace("/watch/456/", "/watch/457/"), 403),
@@ -208,7 +210,6 @@ async fn a_link_is_good_for_its_own_session_until_it_expires() {
     assert_eq!(harness.scheduler.calls().len(), calls);
 
     // The stream of a viewer ends with the link; after that the link is good for nothing.
-    let mut events = Events::open(harness.bare(Method::GET, &format!("{link}/events"))).await;
     while events.next().await.is_some() {}
     for file in ["state", "events", "index.m3u8", "1/7.m4s"] {
         let (status, answer) = problem(harness.bare(Method::GET, &format!("{link}/{file}"))).await;
@@ -225,6 +226,7 @@ async fn links_are_made_for_sessions_that_exist_and_terms_that_make_sense() {
     let post = |body: &'static str| harness.post("/api/v1/parties/456/watch-links", body);
     for (body, field) in [
         (r#"{"viewerId":"a b"}"#, "viewerId"),
+        (r#"{"viewerId":""}"#, "viewerId"),
         (r#"{"viewerId":7}"#, "viewerId"),
         (r#"{"expiresInSeconds":59}"#, "expiresInSeconds"),
         (r#"{"expiresInSeconds":"1h"}"#, "expiresInSeconds"),
@@ -234,7 +236,7 @@ async fn links_are_made_for_sessions_that_exist_and_terms_that_make_sense() {
     }
     assert_eq!(harness.scheduler.calls(), Vec::<Call>::new());
 
-    let link = link(&harness, "{}").await;
+    let link = link(&harness, "null").await;
     assert!(
         link.starts_with("https://orb.example/base/watch/456/"),
         "{link}"

@@ -11,7 +11,7 @@ const LOST_MS = 5000;
 /** How often the playlist is asked for while it lacks the party's place. */
 const RELOAD_MS = 700;
 /** Pause before a stream that failed is opened again. */
-const REOPEN_MS = 1500;
+const REOPEN_MS = 800;
 
 const HLS: Partial<HlsConfig> = {
   // fMP4 goes to the browser as it is; a worker would have nothing to do.
