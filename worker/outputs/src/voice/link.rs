@@ -1,4 +1,4 @@
-//! One voice connection: a songbird `Driver` and the thread on which all of its tasks run.
+//! One voice connection: a songbird `Driver` and the threads on which all of its tasks run.
 //!
 //! What songbird does by itself, below any check of ours (0.6.1, `tasks/ws.rs`, `tasks/mod.rs`, `connection/mod.rs`):
 //!
@@ -6,6 +6,10 @@
 //!   with the same credentials. If that fails in any way it IDENTIFYs, twice with [`RETRY`].
 //! * Any other code it knows (4006, 4014, 4017, 4021, 4022 …): it gives up at once and reports the code.
 //! * While it RESUMEs, media goes on over UDP: nothing is heard of a cut of the WebSocket alone.
+//!
+//! * When the server ends TLS in good order but without a close frame, its task spins until the next heartbeat (13.75 s)
+//!   and RESUMEs then (measured; `WsStream::recv_event_no_timeout` takes the end of the stream for "no message"). It
+//!   never yields, so on a runtime of one thread the heartbeat would never come.
 //!
 //! Its tasks cannot be stopped singly: `Driver::drop` only queues a message, which an IDENTIFY under way does not read
 //! for up to [`ATTEMPT_TIMEOUT`]. A worker that has lost its lease must not IDENTIFY any more, so each connection has a
@@ -34,6 +38,9 @@ use crate::Error;
 /// a party shall go on within five.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(4);
 
+/// One for songbird's tasks, and one that keeps time and takes over while the other spins (see above).
+const THREADS: usize = 2;
+
 /// One retry is the least that songbird's type allows. The scheduler decides about all others.
 const RETRY: (NonZeroU8, Duration) = (NonZeroU8::MIN, Duration::from_millis(100));
 
@@ -48,7 +55,7 @@ impl Link {
     pub(super) fn open(info: ConnectionInfo, revision: u64, tap: Arc<Tap>) -> Result<Self, Error> {
         let config = config().map_err(Error::VoiceThread)?;
         let runtime = runtime::Builder::new_multi_thread()
-            .worker_threads(1)
+            .worker_threads(THREADS)
             .thread_name("voice-link")
             .enable_all()
             .build()

@@ -39,10 +39,18 @@ pub(crate) fn on_stage(test: &str, config: DiscordSimConfig, body: impl AsyncFnO
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .init();
-    rustls::crypto::ring::default_provider().install_default().unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
-        let config = DiscordSimConfig { ca_file: Some(ca_file.into()), ..config };
+        let config = DiscordSimConfig {
+            ca_file: Some(ca_file.into()),
+            ..config
+        };
         body(Stage::set(config).await).await;
     });
 }
@@ -60,7 +68,13 @@ impl Stage {
         let sim = DiscordSim::start(config).await.unwrap();
         let account = Account::ready(&sim).await;
         let (sender, events) = mpsc::channel(64);
-        Self { voice: Voice::new(sender), sim, events, account, revision: 0 }
+        Self {
+            voice: Voice::new(sender),
+            sim,
+            events,
+            account,
+            revision: 0,
+        }
     }
 
     /// New credentials by op 4.
@@ -90,7 +104,12 @@ impl Stage {
     /// Frames that the member heard, silence left out, by arrival.
     pub(crate) fn frames(&self) -> Vec<HeardPacket> {
         let heard = self.sim.heard(GUILD);
-        heard.packets().into_iter().filter(|packet| !packet.silence).cloned().collect()
+        heard
+            .packets()
+            .into_iter()
+            .filter(|packet| !packet.silence)
+            .cloned()
+            .collect()
     }
 
     /// Media times of these frames in ms.
@@ -100,24 +119,33 @@ impl Stage {
 
     /// Waits until the member has heard `n` frames.
     pub(crate) async fn hear(&self, n: usize) -> Vec<HeardPacket> {
-        self.until("frames are heard", || self.frames().len() >= n).await;
+        self.until("frames are heard", || self.frames().len() >= n)
+            .await;
         self.frames()
     }
 
     pub(crate) async fn until(&self, what: &str, mut holds: impl FnMut() -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !holds() {
-            assert!(Instant::now() < deadline, "never: {what}; heard {:?}", self.heard_pts());
+            assert!(
+                Instant::now() < deadline,
+                "never: {what}; heard {:?}",
+                self.heard_pts()
+            );
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
 
     /// The last speaking flag that Discord was told.
     pub(crate) fn speaking(&self) -> Option<u64> {
-        self.sim.record().iter().rev().find_map(|entry| match entry.event {
-            RecordEvent::VoiceSpeaking { speaking, .. } => Some(speaking),
-            _ => None,
-        })
+        self.sim
+            .record()
+            .iter()
+            .rev()
+            .find_map(|entry| match entry.event {
+                RecordEvent::VoiceSpeaking { speaking, .. } => Some(speaking),
+                _ => None,
+            })
     }
 }
 
@@ -130,7 +158,12 @@ pub(crate) fn film(from: u64, to: u64) -> Arc<FrameQueue> {
 
 pub(crate) fn append(queue: &FrameQueue, from: u64, to: u64) {
     for pts_ms in (from..to).step_by(20) {
-        queue.push(OpusFrame { pts_ms, data: packet(pts_ms) }).unwrap();
+        queue
+            .push(OpusFrame {
+                pts_ms,
+                data: packet(pts_ms),
+            })
+            .unwrap();
     }
 }
 
@@ -161,15 +194,18 @@ impl Account {
         let url = answer["url"].as_str().unwrap().to_owned();
         let intents = Intents::GUILDS | Intents::GUILD_VOICE_STATES;
         let config = ConfigBuilder::new(sim.bot_token().to_owned(), intents).proxy_url(url);
-        let mut account = Self { shard: Shard::with_config(ShardId::ONE, config.build()) };
-        account.wait_for(|event| matches!(event, Event::Ready(_)).then_some(())).await;
+        let mut account = Self {
+            shard: Shard::with_config(ShardId::ONE, config.build()),
+        };
+        account
+            .wait_for(|event| matches!(event, Event::Ready(_)).then_some(()))
+            .await;
         account
     }
 
     async fn join(&mut self, sim: &DiscordSim, revision: u64) -> VoiceCredentials {
         let bot = sim.bot_user().0;
-        self.shard.send(op4(None));
-        self.shard.send(op4(Some(CHANNEL)));
+        self.shard.send(op4());
         let voice_session_id = self
             .wait_for(|event| match event {
                 Event::VoiceStateUpdate(update) if update.user_id.get() == bot => {
@@ -198,7 +234,9 @@ impl Account {
     async fn wait_for<T>(&mut self, mut pick: impl FnMut(Event) -> Option<T>) -> T {
         loop {
             let next = self.shard.next_event(EventTypeFlags::all());
-            let event = tokio::time::timeout(PATIENCE, next).await.expect("no such event in time");
+            let event = tokio::time::timeout(PATIENCE, next)
+                .await
+                .expect("no such event in time");
             if let Some(picked) = pick(event.unwrap().unwrap()) {
                 return picked;
             }
@@ -206,9 +244,9 @@ impl Account {
     }
 }
 
-fn op4(channel: Option<u64>) -> String {
+fn op4() -> String {
     serde_json::json!({"op": 4, "d": {
-        "guild_id": GUILD.to_string(), "channel_id": channel.map(|id| id.to_string()),
+        "guild_id": GUILD.to_string(), "channel_id": CHANNEL.to_string(),
         "self_mute": false, "self_deaf": true
     }})
     .to_string()
