@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use orb_accounts::{AccountConfig, AccountTiming, Accounts, Shutdown};
+use orb_accounts::{AccountConfig, AccountTiming, Accounts};
 use orb_config::Config;
 use orb_gateway::GatewayConfig;
 use orb_jellyfin::SourcePolicy;
@@ -19,6 +19,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::cli::Role;
@@ -141,7 +142,9 @@ async fn scheduler(
         commands,
     )
     .await?;
-    let cancel = stack.cancel.clone();
+    // The leader ends after the accounts, whose last words it stores.
+    let last = CancellationToken::new();
+    let cancel = last.clone();
     stack.spawn("leader", async move { Ok(leader.run(cancel).await?) });
 
     let (account_events, events) = mpsc::channel(ACCOUNT_QUEUE);
@@ -168,9 +171,8 @@ async fn scheduler(
             .await?;
     let (cancel, leader) = (stack.cancel.clone(), handle.clone());
     stack.spawn("accounts", async move {
-        bridge_accounts(accounts.clone(), accounts_commands, events, leader, cancel).await;
-        // The voice states stay for whoever leads next; Discord ends them when nobody comes.
-        accounts.shutdown(Shutdown::HandOver).await;
+        let _then_the_leader = last.drop_guard();
+        bridge_accounts(accounts, accounts_commands, events, leader, cancel).await;
         Ok(())
     });
 

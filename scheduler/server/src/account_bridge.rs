@@ -1,6 +1,6 @@
 //! Between the state machine and the Discord accounts.
 
-use orb_accounts::{AccountEvent, Accounts, GatewaySession, RestoredAccount};
+use orb_accounts::{AccountEvent, Accounts, GatewaySession, RestoredAccount, Shutdown};
 use orb_scheduler_core::{AccountId, Event, Generation, VoiceCredentials};
 use orb_scheduler_store::AccountSession;
 use secrecy::ExposeSecret;
@@ -38,7 +38,9 @@ pub enum AccountCommand {
     },
 }
 
-/// Carries commands to the accounts and events to the leader, until cancelled or either side ends.
+/// Carries commands to the accounts and events to the leader, until cancelled or either side ends. Then
+/// hands the accounts over to whoever leads next: their last words still reach this leader, so it has to
+/// end later than this.
 pub async fn bridge_accounts(
     accounts: Accounts,
     mut commands: mpsc::Receiver<AccountCommand>,
@@ -48,18 +50,32 @@ pub async fn bridge_accounts(
 ) {
     loop {
         tokio::select! {
-            () = cancel.cancelled() => return,
+            () = cancel.cancelled() => break,
             command = commands.recv() => match command {
                 Some(command) => carry_out(&accounts, command).await,
-                None => return,
+                None => break,
             },
             event = events.recv() => {
-                let Some(event) = event else { return };
+                let Some(event) = event else { break };
                 if !hand_in(&leader, event).await {
-                    return;
+                    break;
                 }
             }
         }
+    }
+    // An account whose events nobody reads could not say where its session is.
+    let ending = accounts.shutdown(Shutdown::HandOver);
+    tokio::pin!(ending);
+    loop {
+        tokio::select! {
+            () = &mut ending => break,
+            Some(event) = events.recv() => {
+                hand_in(&leader, event).await;
+            }
+        }
+    }
+    while let Ok(event) = events.try_recv() {
+        hand_in(&leader, event).await;
     }
 }
 

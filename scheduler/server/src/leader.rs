@@ -94,7 +94,7 @@ impl<S: Store> Leader<S> {
                 .map(|at| self.clock.instant(at));
             let first = tokio::select! {
                 biased;
-                () = cancel.cancelled() => return Ok(()),
+                () = cancel.cancelled() => return self.finish().await,
                 input = self.inputs.recv() => match input {
                     Some(input) => input,
                     None => return Ok(()),
@@ -117,6 +117,14 @@ impl<S: Store> Leader<S> {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// What waits already is still carried out: the accounts' last words are among it.
+    async fn finish(&mut self) -> Result<(), Error> {
+        while let Ok(input) = self.inputs.try_recv() {
+            self.turn(input).await?;
+        }
+        Ok(())
     }
 
     async fn load_again(&mut self) -> Result<(), Error> {

@@ -34,7 +34,7 @@ pub(crate) fn status(refusal: &Refusal) -> Status {
 pub(crate) fn unauthenticated() -> Status {
     with_code(
         Code::Unauthenticated,
-        "unauthorized",
+        "unauthenticated",
         "send `authorization: Bearer <token>` with a valid token",
     )
 }
