@@ -24,6 +24,7 @@ const PIPE_BYTES: usize = 4096;
 /// What a child may use.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
+    /// 0 leaves it as it is.
     pub(crate) niceness: i32,
     pub(crate) memory_bytes: u64,
 }
@@ -116,7 +117,9 @@ impl Process {
         if let Err(error) = rustix::process::prlimit(self.group, Resource::As, memory) {
             tracing::debug!(%error, "memory limit refused");
         }
-        if let Err(error) = rustix::process::setpriority_process(self.group, limits.niceness) {
+        if limits.niceness != 0
+            && let Err(error) = rustix::process::setpriority_process(self.group, limits.niceness)
+        {
             tracing::debug!(%error, "niceness refused");
         }
     }

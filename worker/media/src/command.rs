@@ -255,6 +255,7 @@ mod tests {
                 index: 2,
                 codec: "aac".into(),
                 channels,
+                end_ms: None,
             }),
         };
         let abilities = Abilities {

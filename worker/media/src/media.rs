@@ -36,7 +36,7 @@ pub struct MediaConfig {
     pub run_ahead: Duration,
     /// The folder under which watch files go; the system's temporary folder by default.
     pub spool_root: Option<PathBuf>,
-    /// Added to each ffmpeg's niceness: sending must win against encoding.
+    /// Niceness of an ffmpeg that encodes a picture: sending must win against encoding.
     pub niceness: i32,
     /// Address space of each ffmpeg. A 4K film needs under 1 GB.
     pub memory_limit_bytes: u64,

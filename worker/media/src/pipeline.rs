@@ -57,7 +57,7 @@ pub struct Pipeline {
 /// What a pipeline reports. [`Finished`](Self::Finished) and [`Failed`](Self::Failed) are last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PipelineEvent {
-    /// The source was opened and understood.
+    /// A source was opened and understood; comes again when the source or the plan changes.
     Planned {
         /// What will be done.
         plan: Plan,
@@ -72,7 +72,9 @@ pub enum PipelineEvent {
         pts_ms: u64,
     },
     /// A new run of ffmpeg writes HLS into `dir`; its `index.m3u8` appears with the first whole
-    /// segment. Runs overlap in media time by less than a segment; the later one counts.
+    /// segment, and each listed file is whole. `tfdt` of a track is the media time at which its first
+    /// sample is shown: the sound's is where the run was started, the picture's at a copy that of
+    /// the key frame before. Where runs overlap in media time, the later one counts.
     WatchRun {
         /// The run's own folder.
         dir: PathBuf,

@@ -54,6 +54,8 @@ pub struct AudioStream {
     pub codec: String,
     /// Channels.
     pub channels: u32,
+    /// Where it ends, if the container says it: often before the picture does.
+    pub end_ms: Option<u64>,
 }
 
 impl Probe {
@@ -79,6 +81,7 @@ impl Probe {
                 index: s.index,
                 codec: s.codec_name.clone().unwrap_or_default(),
                 channels: s.channels,
+                end_ms: s.end_ms(),
             });
         if video.is_none() && audio.is_none() {
             return Err(undecodable("the source has neither picture nor sound"));
@@ -86,7 +89,7 @@ impl Probe {
         let seconds = number::<f64>(format.duration.as_deref()).filter(|s| *s > 0.0);
         Ok(Self {
             container: format.format_name.unwrap_or_default(),
-            duration_ms: seconds.map(|s| (s * 1000.0).round() as u64),
+            duration_ms: seconds.map(ms),
             video,
             audio,
         })
@@ -127,6 +130,7 @@ struct RawStream {
     pix_fmt: Option<String>,
     avg_frame_rate: Option<String>,
     bit_rate: Option<String>,
+    duration: Option<String>,
     color_transfer: Option<String>,
     field_order: Option<String>,
     sample_aspect_ratio: Option<String>,
@@ -159,6 +163,17 @@ impl RawStream {
         self.codec_type.as_deref() == Some(kind)
     }
 
+    fn end_ms(&self) -> Option<u64> {
+        let stated = number::<f64>(self.duration.as_deref()).map(ms);
+        // Matroska has it in a tag, with a language at its end or without.
+        let tag = || {
+            self.tags
+                .iter()
+                .find(|(name, _)| name.starts_with("DURATION"))
+        };
+        stated.or_else(|| clock_time(tag()?.1))
+    }
+
     fn video(&self, file_rate: Option<u64>) -> VideoStream {
         let rotated = self
             .side_data_list
@@ -187,6 +202,18 @@ impl RawStream {
             reshaped: rotated || !square,
         }
     }
+}
+
+fn ms(seconds: f64) -> u64 {
+    (seconds * 1000.0).round() as u64
+}
+
+/// `01:30:20.480000000` in ms.
+fn clock_time(text: &str) -> Option<u64> {
+    let mut parts = text.trim().splitn(3, ':');
+    let (hours, minutes, seconds) = (parts.next()?, parts.next()?, parts.next()?);
+    let whole = hours.parse::<u64>().ok()? * 3600 + minutes.parse::<u64>().ok()? * 60;
+    Some(whole * 1000 + ms(seconds.parse().ok()?))
 }
 
 /// `24000/1001` as a number; 0 for `0/0`.
@@ -239,7 +266,8 @@ mod tests {
          "pix_fmt":"yuv420p","avg_frame_rate":"24000/1001","field_order":"progressive",
          "sample_aspect_ratio":"1:1","tags":{"BPS":"7060000"},"disposition":{"default":1}},
         {"index":2,"codec_type":"audio","codec_name":"ac3","channels":6,"disposition":{"default":0}},
-        {"index":3,"codec_type":"audio","codec_name":"aac","channels":2,"disposition":{"default":1}},
+        {"index":3,"codec_type":"audio","codec_name":"aac","channels":2,"disposition":{"default":1},
+         "tags":{"DURATION-eng":"01:30:15.250000000"}},
         {"index":4,"codec_type":"subtitle","codec_name":"subrip"}],
         "format":{"format_name":"matroska,webm","duration":"5420.480000","bit_rate":"8000000"}}"#;
 
@@ -252,7 +280,8 @@ mod tests {
         assert_eq!(video.bits_per_second, Some(7_060_000));
         assert!((video.fps - 23.976).abs() < 0.001);
         assert!(!video.hdr && !video.interlaced && !video.reshaped);
-        assert_eq!(probe.audio.unwrap().index, 3);
+        let audio = probe.audio.unwrap();
+        assert_eq!((audio.index, audio.end_ms), (3, Some(5_415_250)));
     }
 
     #[test]

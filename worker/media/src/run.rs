@@ -11,8 +11,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::child::{Limits, Process, Spawn, Spawner};
 use crate::demux::{DemuxEnd, demux};
@@ -54,7 +54,7 @@ pub(crate) struct RunSpec {
 pub(crate) struct Run {
     process: Process,
     ended: oneshot::Receiver<DemuxEnd>,
-    stderr: Option<JoinHandle<Tail>>,
+    stderr: Option<AbortOnDropHandle<Tail>>,
     activity: Arc<Activity>,
 }
 
@@ -88,9 +88,9 @@ impl Run {
         };
         let mut process = spawner.spawn(spawn).await.map_err(cannot_start)?;
         let pipe = File::from(process.take_stdout().map_err(cannot_start)?);
-        let stderr = process
-            .take_stderr()
-            .map(|stderr| tokio::spawn(Tail::read(stderr, session.clone())));
+        let stderr = process.take_stderr().map(|stderr| {
+            AbortOnDropHandle::new(tokio::spawn(Tail::read(stderr, session.clone())))
+        });
         let activity = Arc::new(Activity {
             base: Instant::now(),
             last_ms: AtomicU64::new(0),

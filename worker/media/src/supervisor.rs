@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::child::Spawn;
+use crate::child::{Limits, Spawn};
 use crate::command;
 use crate::frames::FRAME_MS;
 use crate::media::Shared;
@@ -192,7 +192,10 @@ impl Supervisor {
             program: self.shared.ffprobe.clone(),
             args: command::ffprobe(route.url()),
             dir: None,
-            limits: self.shared.limits,
+            limits: Limits {
+                niceness: 0,
+                ..self.shared.limits
+            },
         };
         let ask = async {
             let process = self.shared.spawner.spawn(spawn).await?;
@@ -313,7 +316,15 @@ impl Supervisor {
             program: self.shared.ffmpeg.clone(),
             args,
             dir,
-            limits: self.shared.limits,
+            limits: Limits {
+                // Only encoding a picture can be in anybody's way; all else is small and wanted
+                // at once, a head start beside its own transcode above all.
+                niceness: match plan.video {
+                    VideoPlan::Transcode { .. } => self.shared.limits.niceness,
+                    VideoPlan::Copy { .. } | VideoPlan::None => 0,
+                },
+                ..self.shared.limits
+            },
             lane: self.lane,
         };
         let frames = Arc::clone(&self.frames);
@@ -339,7 +350,9 @@ impl Supervisor {
 
     /// What is wrong with an end that looked good: the exit code is no proof.
     fn missing(&self, opened: &Opened, progressed: bool) -> Option<Failure> {
-        let missing = opened.duration_ms?.saturating_sub(self.position_ms());
+        let sound = opened.probe.audio.as_ref().and_then(|audio| audio.end_ms);
+        let end = opened.duration_ms?.min(sound.unwrap_or(u64::MAX));
+        let missing = end.saturating_sub(self.position_ms());
         let missing = Duration::from_millis(missing);
         if missing <= timing::END_TOLERANCE {
             return None;

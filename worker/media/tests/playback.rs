@@ -68,3 +68,140 @@ async fn sound_starts_at_the_asked_place_inside_a_long_gop() {
         }
     }
 }
+
+#[tokio::test]
+async fn behind_the_end_there_is_nothing() {
+    let server = Server::with(copy_film()).await;
+    let (media, _spool) = media(&server, RUN_AHEAD).await;
+    for start in [60_500, 90_000] {
+        for watch in [false, true] {
+            let mut spec = spec(&server.url("/ok/film"), start);
+            if watch {
+                spec = watched(&media, spec);
+            }
+            let mut pipeline = media.open(spec);
+            let mut events = Vec::new();
+            while events.last() != Some(&PipelineEvent::Finished) {
+                events.push(event(&mut pipeline).await);
+                // The plan, perhaps a run, the end: no restart and no failure.
+                assert!(events.len() < 4, "{events:?}");
+            }
+            assert!(listen(&pipeline, 1).await.is_empty());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_ranges_is_read_from_its_start() {
+    let server = Server::with(copy_film()).await;
+    let (media, _spool) = media(&server, RUN_AHEAD).await;
+    let mut pipeline = media.open(spec(&server.url("/plain/film"), 25_340));
+    assert_eq!(first_frame(&mut pipeline).await, 25_340);
+    let frames = listen(&pipeline, 300).await;
+    assert_contiguous(&frames);
+    for at in clicks(&frames) {
+        assert!(((at + 500) % 1000).abs_diff(500) <= 30, "click at {at}");
+    }
+}
+
+#[tokio::test]
+async fn sound_that_ends_before_the_picture_is_no_fault() {
+    let film = film(
+        "short-sound.mkv",
+        20,
+        "-c:v libx264 -preset ultrafast -g 48",
+        "-c:a aac -af atrim=end=12",
+    );
+    let server = Server::with(film).await;
+    let (media, _spool) = media(&server, RUN_AHEAD).await;
+    let mut pipeline = media.open(watched(&media, spec(&server.url("/ok/film"), 0)));
+    let frames = listen(&pipeline, usize::MAX).await;
+    assert!((11_900..12_100).contains(&frames.last().unwrap().pts_ms));
+    event_until(&mut pipeline, |e| {
+        assert!(!matches!(e, PipelineEvent::Restarted { .. }), "{e:?}");
+        (*e == PipelineEvent::Finished).then_some(())
+    })
+    .await;
+}
+
+/// What libraries hold besides H.264 with stereo in Matroska.
+#[tokio::test]
+async fn other_formats_play() {
+    let hdr = "-c:v libx265 -preset ultrafast -x265-params log-level=error -pix_fmt yuv420p10le \
+               -color_trc smpte2084 -color_primaries bt2020 -colorspace bt2020nc";
+    let table = [
+        ("hdr.mkv", hdr, "-c:a eac3 -ac 6", "tone-mapped"),
+        (
+            "plain.avi",
+            "-c:v libx264 -preset ultrafast -bf 0",
+            "-c:a mp3",
+            "avi",
+        ),
+        (
+            "fields.ts",
+            "-c:v mpeg2video -flags +ildct+ilme -b:v 3M",
+            "-c:a mp2",
+            "interlaced",
+        ),
+        (
+            "vp9.webm",
+            "-c:v libvpx-vp9 -deadline realtime -cpu-used 8",
+            "-c:a libopus",
+            "vp9",
+        ),
+        (
+            "copy.ts",
+            "-c:v libx264 -preset ultrafast -g 48",
+            "-c:a ac3 -ac 6",
+            "copied",
+        ),
+        (
+            "copy.mp4",
+            "-c:v libx264 -preset ultrafast -g 48",
+            "-c:a aac -ac 6",
+            "copied",
+        ),
+        (
+            "wide.mkv",
+            "-c:v libx264 -preset ultrafast -aspect 2.35",
+            "-c:a flac",
+            "square",
+        ),
+        (
+            "ten.mkv",
+            "-c:v libx264 -preset ultrafast -pix_fmt yuv420p10le",
+            "-c:a dca -ac 6 -strict -2",
+            "8-bit",
+        ),
+    ];
+    let server = Server::start().await;
+    let (media, _spool) = media(&server, Duration::from_secs(8)).await;
+    for (name, video, audio, word) in table {
+        let path = film(name, 12, video, audio);
+        server.put(name, std::fs::read(path).unwrap());
+        let spec = watched(&media, spec(&server.url(&format!("/ok/{name}")), 3_000));
+        let mut pipeline = media.open(spec);
+        let plan = planned(&mut pipeline).await;
+        assert!(plan.explain().contains(word), "{name}: {}", plan.explain());
+        let dir = event_until(&mut pipeline, |event| match event {
+            PipelineEvent::WatchRun { dir, .. } => Some(dir.clone()),
+            _ => None,
+        })
+        .await;
+        assert_eq!(first_frame(&mut pipeline).await, 3_000, "{name}");
+        let frames = listen(&pipeline, 350).await;
+        assert_contiguous(&frames);
+        let heard = clicks(&frames);
+        assert!(heard.len() >= 6, "{name}: {heard:?}");
+        for at in heard {
+            assert!(
+                ((at + 500) % 1000).abs_diff(500) <= 40,
+                "{name}: click at {at}"
+            );
+        }
+        eventually("a segment", || {
+            dir.join(orb_worker_media::PLAYLIST).exists()
+        })
+        .await;
+    }
+}

@@ -240,6 +240,10 @@ impl Upstream {
 fn judge(route: &Route, wanted: ByteRange, response: Response) -> Result<Opened, Refusal> {
     let status = response.status();
     if status == StatusCode::RANGE_NOT_SATISFIABLE {
+        let total = route.identity().and_then(|identity| identity.total);
+        if total.is_some_and(|total| wanted.first < total) {
+            return Err(Refusal::Final(changed()));
+        }
         // ffmpeg may look behind the end; an empty body at that place is the answer it can use.
         return Ok(Opened {
             response,
@@ -359,6 +363,10 @@ impl Reader {
             .persist(&self.route, wanted, &mut self.trouble)
             .await?;
         self.skip = self.position - opened.offset;
+        if opened.response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
+            // A body of unknown length broke off exactly at its end.
+            self.end = Some(self.position);
+        }
         self.response = Some(opened.response);
         Ok(())
     }
