@@ -233,6 +233,7 @@ class ContractTests:
         # A skip of what has ended changes nothing; a stop leaves the channel and keeps the reason.
         again = self.client.control(self.session, "skip")
         self.assertEqual((again.http_status, again["endReason"]), (200, "finished"))
+        self.assertEqual(again["generation"], still["generation"])
         for _ in range(2):
             stopped = self.client.control(self.session, "stop")
             self.assertEqual(
