@@ -7,7 +7,7 @@
 //!                          watch/proxy ──HTTP──▶ the worker that holds the session's lease
 //! ```
 //!
-//! * [`contract`](crate) translates JSON to one gRPC call and its answer to the status object; whether a call is
+//! * `contract` translates JSON to one gRPC call and its answer to the status object; whether a call is
 //!   right is judged by the scheduler. What the gateway judges itself is the shape of the JSON.
 //! * A refusal, wherever it was made, is one [`Problem`]: `application/problem+json` with a stable code.
 //! * Nothing is kept between requests, so any number of gateways may stand side by side. A retry after a lost
