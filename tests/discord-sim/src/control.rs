@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::ears::EarReport;
 use crate::heard::{Heard, HeardConnection, HeardPacket};
 use crate::world::World;
-use crate::{Error, Fault, GuildId};
+use crate::{Error, Fault, GuildId, UserId};
 
 pub(crate) fn routes() -> Router<Arc<World>> {
     Router::new()
@@ -55,6 +55,8 @@ fn refused(code: &str, message: &str) -> Response {
 #[derive(Deserialize)]
 struct HeardQuery {
     guild: GuildId,
+    /// Only what this bot sent.
+    user: Option<UserId>,
     /// Only what arrived from then on, in milliseconds since the Unix epoch.
     since_ms: Option<u64>,
     /// Whether to list every packet as well.
@@ -80,7 +82,10 @@ async fn heard(
         Err(rejection) => return refused("bad_query", &rejection.body_text()),
     };
     let since = query.since_ms.map(|ms| world.context.clock.at_unix_ms(ms));
-    let heard = world.context.heard.snapshot(query.guild, since);
+    let mut heard = world.context.heard.snapshot(query.guild, since);
+    if let Some(user) = query.user {
+        heard = heard.of_user(user);
+    }
     // Decoding minutes of sound takes a while: not on the runtime's threads.
     let answer = tokio::task::spawn_blocking(move || answer(&heard, query.packets)).await;
     match answer {

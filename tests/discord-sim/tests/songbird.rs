@@ -6,8 +6,8 @@ mod common;
 use std::time::Instant;
 
 use common::{
-    Bot, CHANNEL, GUILD, driver, driver_with, heard_seconds, in_trusting_process, play_seconds,
-    recorded, until,
+    Bot, CHANNEL, GUILD, confirmed_seconds, driver, driver_with, heard_seconds,
+    in_trusting_process, play_seconds, recorded, until,
 };
 use discord_sim::{DiscordSim, DiscordSimConfig, FirstCommit, RecordEvent, TransportMode};
 use songbird::driver::CryptoMode;
@@ -175,17 +175,7 @@ fn two_bots_and_the_member_share_one_group() {
             play_seconds(&mut two, 80..84);
             for (token, expected) in [("first.bot.token", 50..54), ("second.bot.token", 80..84)] {
                 let user = discord_sim::user_of(token);
-                until("both heard", || {
-                    let report = sim.heard(GUILD).of_user(user).listen().unwrap();
-                    let heard: Vec<u32> = report
-                        .seconds
-                        .iter()
-                        .filter(|one| one.confirmed)
-                        .map(|one| one.second)
-                        .collect();
-                    (heard == expected.clone().collect::<Vec<_>>()).then_some(())
-                })
-                .await;
+                confirmed_seconds(&sim, || sim.heard(GUILD).of_user(user), expected).await;
             }
             assert_eq!(sim.heard(GUILD).totals().undecryptable, 0);
             sim.shutdown().await;

@@ -6,7 +6,8 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::{
-    Bot, CHANNEL, GUILD, driver, heard_seconds, in_trusting_process, play_seconds, recorded, until,
+    Bot, CHANNEL, GUILD, confirmed_seconds, driver, heard_seconds, in_trusting_process,
+    play_seconds, recorded, until,
 };
 use discord_sim::{
     ClosedBy, DiscordSim, DiscordSimConfig, Displacement, Fault, GuildId, RecordEntry, RecordEvent,
@@ -65,15 +66,9 @@ fn take_over(test: &str, displacement: Displacement) {
         })
         .await;
         play_seconds(&mut second, 200..204);
-        until("the newer connection heard", || {
-            let heard = sim.heard(GUILD).of_connection(newer);
-            assert_eq!(heard.totals().undecryptable, 0);
-            let report = heard.listen().unwrap();
-            let confirmed = report.seconds.iter().filter(|one| one.confirmed);
-            let seconds: Vec<u32> = confirmed.map(|one| one.second).collect();
-            (seconds == [200, 201, 202, 203]).then_some(())
-        })
-        .await;
+        confirmed_seconds(&sim, || sim.heard(GUILD).of_connection(newer), 200..204).await;
+        let newest = sim.heard(GUILD).of_connection(newer).totals();
+        assert_eq!(newest.undecryptable, 0);
 
         match displacement {
             Displacement::Close(code) => {

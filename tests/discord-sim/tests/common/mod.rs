@@ -5,9 +5,11 @@ use std::num::NonZeroU64;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use discord_sim::{DiscordSim, DiscordSimConfig, GuildId, RecordEntry, SOUND_RATE, coded_sound};
+use discord_sim::{
+    DiscordSim, DiscordSimConfig, GuildId, Heard, RecordEntry, SOUND_RATE, coded_sound,
+};
 use opus2::{Application, Channels, Encoder};
-use songbird::driver::CryptoMode;
+use songbird::driver::{CryptoMode, Scheduler, SchedulerConfig};
 use songbird::id::{ChannelId, GuildId as SongbirdGuild, UserId};
 use songbird::{Config, ConnectionInfo, Driver};
 use twilight_gateway::{ConfigBuilder, Event, EventTypeFlags, Intents, Shard, ShardId, StreamExt};
@@ -151,7 +153,16 @@ pub fn driver() -> Driver {
 }
 
 pub fn driver_with(mode: CryptoMode) -> Driver {
-    Driver::new(Config::default().crypto_mode(mode))
+    // With `move_expensive_tasks`, songbird 0.6.1 moves a mixer away between building and sending
+    // packets, and copies no more than the RTP header for the one that takes its place: on a busy
+    // machine a packet goes out with another's body. The record shows it as "not sealed with the
+    // connection's key".
+    let mut scheduler = SchedulerConfig::default();
+    scheduler.move_expensive_tasks = false;
+    let config = Config::default()
+        .crypto_mode(mode)
+        .scheduler(Scheduler::new(scheduler));
+    Driver::new(config)
 }
 
 /// Plays these seconds of the coded sound: Opus in a DCA1 stream, which songbird passes on as it
@@ -179,12 +190,22 @@ pub fn play_seconds(driver: &mut Driver, seconds: std::ops::Range<u32>) {
     driver.play_only_input(stream.into());
 }
 
-/// Waits until the listening member has heard these confirmed seconds, in this order and alone.
+/// Waits until the listening member has heard these confirmed seconds since then, in this order
+/// and alone.
 pub async fn heard_seconds(sim: &DiscordSim, since: Instant, expected: std::ops::Range<u32>) {
+    confirmed_seconds(sim, || sim.heard_since(GUILD, since), expected).await;
+}
+
+/// Waits until what `heard` returns has these confirmed seconds, in this order and alone.
+pub async fn confirmed_seconds(
+    sim: &DiscordSim,
+    heard: impl Fn() -> Heard,
+    expected: std::ops::Range<u32>,
+) {
     let expected: Vec<u32> = expected.collect();
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let heard = sim.heard_since(GUILD, since);
+        let heard = heard();
         let report = heard.listen().unwrap();
         let confirmed = report.seconds.iter().filter(|one| one.confirmed);
         let seconds: Vec<u32> = confirmed.map(|one| one.second).collect();
@@ -194,7 +215,8 @@ pub async fn heard_seconds(sim: &DiscordSim, since: Instant, expected: std::ops:
         let totals = heard.totals();
         assert!(
             Instant::now() < deadline,
-            "expected {expected:?}, heard {report:?} of {totals:?}"
+            "expected {expected:?}, heard {report:?} of {totals:?}; record: {:?}",
+            sim.record()
         );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
