@@ -64,10 +64,11 @@ impl SchedulerServer {
         reporter
             .set_serving::<SessionServiceServer<Sessions>>()
             .await;
-        let reflection = tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(v1::FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            .build_v1()?;
+        let descriptors = || {
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(v1::FILE_DESCRIPTOR_SET)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        };
         let bearer = BearerCheck::new(&self.config.tokens);
         let sessions = Sessions {
             leader: self.leader.clone(),
@@ -89,7 +90,9 @@ impl SchedulerServer {
             .http2_keepalive_timeout(Some(KEEPALIVE))
             .tcp_nodelay(true)
             .add_service(health)
-            .add_service(reflection)
+            .add_service(descriptors().build_v1()?)
+            // What most clients of today still ask for.
+            .add_service(descriptors().build_v1alpha()?)
             .add_service(SessionServiceServer::with_interceptor(
                 sessions,
                 bearer.clone(),
