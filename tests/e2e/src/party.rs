@@ -26,11 +26,7 @@ impl Party {
     /// Creates the session, in this guild and under the guild's number. Tries again as a client does while accounts or
     /// workers are still on their way.
     pub async fn create(api: &Api, guild: u64) -> Self {
-        let party = Self {
-            api: api.clone(),
-            id: format!("9{guild}"),
-            guild,
-        };
+        let party = Self::known(api, guild);
         until(
             "POST /sessions to be 201",
             Duration::from_secs(10),
@@ -41,6 +37,15 @@ impl Party {
         )
         .await;
         party
+    }
+
+    /// The same where the session exists.
+    pub fn known(api: &Api, guild: u64) -> Self {
+        Self {
+            api: api.clone(),
+            id: format!("9{guild}"),
+            guild,
+        }
     }
 
     /// The body that creates it.
