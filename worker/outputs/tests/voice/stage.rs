@@ -91,14 +91,29 @@ impl Stage {
         self.expect(&VoiceEvent::Connected { revision }).await;
     }
 
-    /// The next event, or a panic.
+    /// The next event, or a panic. That the mixer stalled on a busy machine is none.
     pub(crate) async fn event(&mut self) -> VoiceEvent {
-        let event = tokio::time::timeout(PATIENCE, self.events.recv()).await;
-        event.expect("no event in time").expect("the voice lives")
+        loop {
+            let event = tokio::time::timeout(PATIENCE, self.events.recv()).await;
+            let event = event.expect("no event in time").expect("the voice lives");
+            if !matches!(event, VoiceEvent::Reconnecting { .. }) {
+                return event;
+            }
+        }
     }
 
+    /// The next event is `expected`, apart from the end of a stall.
     pub(crate) async fn expect(&mut self, expected: &VoiceEvent) {
-        assert_eq!(&self.event().await, expected);
+        loop {
+            let event = self.event().await;
+            if &event == expected {
+                return;
+            }
+            assert!(
+                matches!(event, VoiceEvent::Connected { .. }),
+                "{event:?} for {expected:?}"
+            );
+        }
     }
 
     /// Frames that the member heard, silence left out, by arrival.
