@@ -54,6 +54,15 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A field that is only shown to people: no kind of JSON in it is worth refusing a film for. A string as it is,
+    /// anything else as compact JSON.
+    pub(crate) fn shown(&self, name: &str) -> Option<String> {
+        match self.value(name)? {
+            Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
+            other => Some(other.to_string()),
+        }
+    }
+
     /// A string that must be there.
     pub(crate) fn required_text(&self, name: &str) -> Result<String, Problem> {
         self.text(name)?

@@ -60,15 +60,20 @@ struct Playback {
     /// Length of the item.
     #[schema(minimum = 0, maximum = 1_000_000_000)]
     duration_seconds: Option<i64>,
-    /// Picture of the item.
+    /// Picture of the item. This and what follows is only shown; anything but a string is kept as JSON text.
+    #[schema(value_type = Option<serde_json::Value>)]
     poster_url: Option<String>,
-    /// Year of the item, a string.
+    /// Year of the item, usually a string.
+    #[schema(value_type = Option<serde_json::Value>)]
     year: Option<String>,
     /// Id at themoviedb.org.
+    #[schema(value_type = Option<serde_json::Value>)]
     tmdb_id: Option<String>,
     /// Id at imdb.com.
+    #[schema(value_type = Option<serde_json::Value>)]
     imdb_id: Option<String>,
-    /// Set for an episode, such as `S01E02`.
+    /// Set for an episode, such as `S01E02` or `{"season": 1, "number": 2}`.
+    #[schema(value_type = Option<serde_json::Value>)]
     episode: Option<String>,
 }
 
@@ -131,11 +136,11 @@ impl Playback {
             stream_url: fields.required_text("streamUrl")?,
             download_url: fields.text("downloadUrl")?,
             duration_seconds,
-            poster_url: fields.text("posterUrl")?,
-            year: fields.text("year")?,
-            tmdb_id: fields.text("tmdbId")?,
-            imdb_id: fields.text("imdbId")?,
-            episode: fields.text("episode")?,
+            poster_url: fields.shown("posterUrl"),
+            year: fields.shown("year"),
+            tmdb_id: fields.shown("tmdbId"),
+            imdb_id: fields.shown("imdbId"),
+            episode: fields.shown("episode"),
         })
     }
 }

@@ -146,9 +146,9 @@ async fn wrong_fields_are_named() {
         (
             "/sessions/456/play",
             &play,
-            "/playback/year",
+            "/playback/mediaType",
             Some(json!(2024)),
-            "playback.year",
+            "playback.mediaType",
         ),
         (
             "/sessions/456/play",
