@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use discord_sim::{DiscordSim, DiscordSimConfig, HeardPacket, RecordEvent};
+use discord_sim::{DiscordSim, DiscordSimConfig, Fault, GuildId, HeardPacket, RecordEvent};
 use orb_worker_media::{FrameQueue, OpusFrame};
 use orb_worker_outputs::voice::{Voice, VoiceCredentials, VoiceEvent};
 use secrecy::SecretString;
@@ -162,6 +162,42 @@ impl Stage {
                 _ => None,
             })
     }
+}
+
+pub(crate) fn plain() -> DiscordSimConfig {
+    DiscordSimConfig {
+        dave: false,
+        ..DiscordSimConfig::default()
+    }
+}
+
+pub(crate) fn close(stage: &Stage, code: u16) {
+    assert_eq!(
+        fault(
+            stage,
+            &Fault::CloseVoice {
+                guild: GuildId(GUILD),
+                user: None,
+                code
+            }
+        ),
+        1
+    );
+}
+
+pub(crate) fn fault(stage: &Stage, fault: &Fault) -> usize {
+    stage.sim.fault(fault).unwrap()
+}
+
+/// How often a voice IDENTIFY was tried.
+pub(crate) fn identifies(stage: &Stage) -> usize {
+    let is_identify = |event: &RecordEvent| matches!(event, RecordEvent::VoiceIdentify { .. });
+    stage
+        .sim
+        .record()
+        .iter()
+        .filter(|entry| is_identify(&entry.event))
+        .count()
 }
 
 /// A queue that holds frames `from`, `from + 20` … up to `to`, and no more for now.
