@@ -209,7 +209,7 @@ fn find_seconds(
                 tenth: click.tenth,
                 ssrc,
             });
-            if let Some(second) = tones::read_code(&stretch.sound, RATE, click.start) {
+            if let Some(second) = tones::read_code(&stretch.sound, RATE, click) {
                 let second = CodedSecond {
                     second,
                     moment,

@@ -13,11 +13,12 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 
+use crate::accounts::{Account, digest};
 use crate::gateway_sessions::GatewayOut;
 use crate::joining::VoiceStateRequest;
 use crate::record::{ClosedBy, RecordEvent};
 use crate::sockets::{self, HANDSHAKE_TIMEOUT, OUT_QUEUE};
-use crate::world::World;
+use crate::world::{State, World};
 
 /// Accepts sockets until the simulator stops.
 pub(crate) async fn serve(listener: TcpListener, world: Arc<World>) {
@@ -28,7 +29,7 @@ pub(crate) async fn serve(listener: TcpListener, world: Arc<World>) {
                 let connection = connection(stream, source, Arc::clone(&world));
                 world.context.tasks.spawn(connection);
             }
-            Err(error) => tracing::warn!(%error, "main gateway accept failed"),
+            Err(error) => sockets::accept_failed("main gateway", &error).await,
         }
     }
 }
@@ -217,13 +218,12 @@ fn handle(text: &str, socket: &mut GatewaySocket, world: &World) -> Reply {
     }
 }
 
-impl crate::world::State {
+impl State {
     fn identify(&mut self, socket: &mut GatewaySocket, identify: &Identify) -> Reply {
         let context = Arc::clone(&self.context);
-        let account =
-            crate::accounts::Account::authenticate(&context.config.tokens, &identify.token);
+        let account = Account::authenticate(&context.config.tokens, &identify.token);
         let (user, token) = account.as_ref().map_or_else(
-            || (None, crate::accounts::digest(&identify.token)),
+            || (None, digest(&identify.token)),
             |account| (Some(account.user), account.token_digest.clone()),
         );
         let record = |session: Option<&str>, refused: Option<&str>| {
@@ -262,7 +262,7 @@ impl crate::world::State {
 
     fn resume(&mut self, socket: &mut GatewaySocket, resume: &Resume) -> Reply {
         let context = Arc::clone(&self.context);
-        let account = crate::accounts::Account::authenticate(&context.config.tokens, &resume.token);
+        let account = Account::authenticate(&context.config.tokens, &resume.token);
         let user = account.as_ref().map(|account| account.user);
         // The session may have died of age a moment before the sweep comes round to it.
         self.end_expired_sessions(Instant::now());
@@ -281,9 +281,7 @@ impl crate::world::State {
             None => (0, Some("unknown token")),
         };
         let event = RecordEvent::GatewayResume {
-            token: crate::accounts::digest(
-                resume.token.strip_prefix("Bot ").unwrap_or(&resume.token),
-            ),
+            token: digest(resume.token.strip_prefix("Bot ").unwrap_or(&resume.token)),
             session: resume.session_id.clone(),
             seq: resume.seq,
             replayed,

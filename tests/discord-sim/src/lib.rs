@@ -52,6 +52,7 @@ mod rtp;
 mod sim;
 mod snowflake;
 mod sockets;
+mod sweep;
 mod tls;
 mod tones;
 mod transport_crypto;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::Router;
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{ConnectInfo, FromRequestParts, Path, State};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, Uri};
@@ -104,8 +105,15 @@ async fn post_message(
     ConnectInfo(source): ConnectInfo<SocketAddr>,
     Bot(account): Bot,
     Path(channel): Path<String>,
-    Json(body): Json<Value>,
+    body: Result<Json<Value>, JsonRejection>,
 ) -> Response {
+    let Ok(Json(body)) = body else {
+        return error(
+            StatusCode::BAD_REQUEST,
+            50_109,
+            "The request body contains invalid JSON.",
+        );
+    };
     let Ok(channel) = channel.parse::<ChannelId>() else {
         return error(StatusCode::BAD_REQUEST, 50_035, "Invalid Form Body");
     };

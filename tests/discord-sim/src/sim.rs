@@ -11,7 +11,8 @@ use crate::sockets::loopback;
 use crate::tls::{self, Authority};
 use crate::world::{Context, Endpoints, World};
 use crate::{
-    DiscordSimConfig, Error, GuildId, Heard, RecordEntry, UserId, gateway, rest, udp, voice_gateway,
+    DiscordSimConfig, Error, GuildId, Heard, RecordEntry, UserId, gateway, rest, sweep, udp,
+    voice_gateway,
 };
 
 /// The token that stands for "the bot" where the configuration lists none.
@@ -56,7 +57,7 @@ impl DiscordSim {
             let (acceptor, world) = (acceptor.clone(), Arc::clone(&world));
             tasks.spawn(voice_gateway::serve(listener, index, acceptor, world));
         }
-        tasks.spawn(voice_gateway::sweep(Arc::clone(&world)));
+        tasks.spawn(sweep::run(Arc::clone(&world)));
         Ok(Self {
             world,
             authority,

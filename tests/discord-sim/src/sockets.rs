@@ -17,8 +17,17 @@ pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// it if data is still unread, and the close frame with its code would be lost.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Pause after a failed accept: long enough not to spin, short enough not to be noticed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
 /// Messages queued for one socket. A client that lets this many wait is cut off.
 pub(crate) const OUT_QUEUE: usize = 2048;
+
+/// Logs a failed accept, and waits: while file descriptors are short, the next one fails at once.
+pub(crate) async fn accept_failed(listener: &str, error: &std::io::Error) {
+    tracing::warn!(%error, listener, "accept failed");
+    tokio::time::sleep(ACCEPT_PAUSE).await;
+}
 
 /// Sends a close frame and waits for the other side to go.
 pub(crate) async fn close<S>(ws: &mut WebSocketStream<S>, code: u16, reason: &'static str)

@@ -28,16 +28,17 @@ const BIT_MS: usize = 50;
 const CLICK_LEVEL: f32 = 0.501; // -6 dBFS
 const BIT_LEVEL: f32 = 0.251; // -12 dBFS
 
-/// What a click must at least have: 10 dB below what it is made with.
-const CLICK_THRESHOLD: f32 = 0.15;
+/// What a click must at least have: 18 dB below what it is made with, for mixing down and
+/// normalising change the level.
+const CLICK_THRESHOLD: f32 = 0.06;
 /// Share of a window's power that must be the tone itself, so that music is no click.
 const CLICK_PURITY: f32 = 0.5;
 /// Shortest and longest click.
 const CLICK_LENGTH_MS: Range<usize> = 15..61;
-/// A slot at least this loud is a 1.
-const BIT_ONE: f32 = 0.10;
-/// A slot at most this loud is a 0; anything between cannot be read.
-const BIT_ZERO: f32 = 0.04;
+/// A slot at least this loud, as a share of its click, is a 1. It is made with half of it.
+const BIT_ONE: f32 = 0.25;
+/// A slot at most this loud, as a share of its click, is a 0; anything between cannot be read.
+const BIT_ZERO: f32 = 0.1;
 /// Left out at both ends of a slot: the codec smears edges.
 const BIT_MARGIN_MS: usize = 10;
 
@@ -76,6 +77,8 @@ pub(crate) struct FoundClick {
     pub(crate) start: usize,
     /// Whether it is that of a tenth second.
     pub(crate) tenth: bool,
+    /// Its amplitude; full scale is 1.
+    pub(crate) level: f32,
 }
 
 /// Finds the clicks in `sound`, which has `rate` samples a second.
@@ -113,7 +116,11 @@ pub(crate) fn find_clicks(sound: &[f32], rate: usize) -> Vec<FoundClick> {
                 0 => 0,
                 edge => edge * hop + window / 2,
             };
-            clicks.push(FoundClick { start, tenth });
+            clicks.push(FoundClick {
+                start,
+                tenth,
+                level: peak,
+            });
         }
         at += loud;
     }
@@ -138,18 +145,18 @@ fn loudness(window: &[f32], rate: usize) -> (f32, bool) {
     }
 }
 
-/// Reads the code after a click that starts at sample `click`: the second modulo
+/// Reads the code after a click: the second modulo
 /// [`CODE_MODULUS`]. `None`: the sound ends too early, or is no clear code.
-pub(crate) fn read_code(sound: &[f32], rate: usize, click: usize) -> Option<u32> {
+pub(crate) fn read_code(sound: &[f32], rate: usize, click: FoundClick) -> Option<u32> {
     let samples = |ms: usize| ms * rate / 1000;
     let mut code = 0;
     for bit in 0..BITS {
-        let slot = click + samples(BITS_FROM_MS + bit * BIT_MS);
+        let slot = click.start + samples(BITS_FROM_MS + bit * BIT_MS);
         let middle = slot + samples(BIT_MARGIN_MS)..slot + samples(BIT_MS - BIT_MARGIN_MS);
         let level = amplitude(sound.get(middle)?, BIT_HZ, rate);
-        if level >= BIT_ONE {
+        if level >= BIT_ONE * click.level {
             code |= 1 << bit;
-        } else if level > BIT_ZERO {
+        } else if level > BIT_ZERO * click.level {
             return None;
         }
     }
@@ -187,7 +194,7 @@ mod tests {
                 let second = from + n as u32;
                 assert!(click.start.abs_diff(n * RATE) <= RATE / 500, "{click:?}");
                 assert_eq!(click.tenth, second.is_multiple_of(10));
-                let code = read_code(&sound, RATE, click.start);
+                let code = read_code(&sound, RATE, *click);
                 assert_eq!(code, Some(second % CODE_MODULUS));
             }
         }
@@ -204,18 +211,28 @@ mod tests {
         assert!(find_clicks(&tone(440.0, 0.9), RATE).is_empty());
         assert!(find_clicks(&vec![0.0; RATE], RATE).is_empty());
         assert!(find_clicks(&[], RATE).is_empty());
-        let quiet: Vec<f32> = coded_sound(3..5).iter().map(|one| one * 0.1).collect();
+        let quiet: Vec<f32> = coded_sound(3..5).iter().map(|one| one * 0.05).collect();
         assert!(find_clicks(&quiet, RATE).is_empty());
+    }
+
+    #[test]
+    fn a_code_is_read_at_any_level() {
+        for gain in [0.15, 0.5, 1.9] {
+            let sound: Vec<f32> = coded_sound(683..684).iter().map(|one| one * gain).collect();
+            let clicks = find_clicks(&sound, RATE);
+            assert_eq!(read_code(&sound, RATE, clicks[0]), Some(683));
+        }
     }
 
     #[test]
     fn a_code_that_is_cut_or_muddy_is_not_read() {
         let mut sound = coded_sound(7..8);
-        assert_eq!(read_code(&sound, RATE, 0), Some(7));
-        assert_eq!(read_code(&sound[..RATE / 2], RATE, 0), None);
-        for sample in &mut sound {
-            *sample *= 0.28;
+        let click = find_clicks(&sound, RATE)[0];
+        assert_eq!(read_code(&sound, RATE, click), Some(7));
+        assert_eq!(read_code(&sound[..RATE / 2], RATE, click), None);
+        for sample in &mut sound[RATE / 20..] {
+            *sample *= 0.35;
         }
-        assert_eq!(read_code(&sound, RATE, 0), None);
+        assert_eq!(read_code(&sound, RATE, click), None);
     }
 }

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
 use serde::Deserialize;
@@ -57,7 +56,7 @@ pub(crate) async fn serve(
                     connection(stream, source, listener, tls.clone(), Arc::clone(&world));
                 world.context.tasks.spawn(connection);
             }
-            Err(error) => tracing::warn!(%error, "voice gateway accept failed"),
+            Err(error) => sockets::accept_failed("voice gateway", &error).await,
         }
     }
 }
@@ -173,12 +172,12 @@ async fn run(
             },
         };
         let message = match outgoing {
+            None => continue,
+            Some(_) if silent => continue,
             Some(VoiceOut::Silence) => {
                 silent = true;
                 continue;
             }
-            None | Some(_) if silent => continue,
-            None => continue,
             Some(VoiceOut::Json(op, data)) => Message::text(client.version.json(op, &data)),
             Some(VoiceOut::Binary(op, payload)) => {
                 Message::binary(client.version.binary(op, &payload))
@@ -250,19 +249,5 @@ fn handle_binary(bytes: &[u8], client: &mut VoiceClient, world: &World) -> Optio
             None
         }
         _ => Some(VoiceOut::Close(4001, "unknown opcode")),
-    }
-}
-
-/// How often expired sessions and connections are looked for: finer than any window that a test
-/// would set.
-const SWEEP_INTERVAL: Duration = Duration::from_millis(20);
-
-/// Ends what nobody resumed, and lets overdue DAVE steps happen.
-pub(crate) async fn sweep(world: Arc<World>) {
-    let mut ticks = tokio::time::interval(SWEEP_INTERVAL);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let cancel = world.context.cancel.clone();
-    while cancel.run_until_cancelled(ticks.tick()).await.is_some() {
-        world.state().sweep(std::time::Instant::now());
     }
 }

@@ -343,16 +343,11 @@ impl State {
         }
     }
 
-    fn end_expired_connections(&mut self, now: Instant) {
+    /// Ends every connection that nobody resumed in time.
+    pub(crate) fn end_expired_connections(&mut self, now: Instant) {
         let window = self.context.config.voice_resume_window;
         for ssrc in self.connections.expired(now, window) {
             self.end_connection(ssrc, None);
         }
-    }
-
-    pub(crate) fn sweep(&mut self, now: Instant) {
-        self.end_expired_sessions(now);
-        self.end_expired_connections(now);
-        self.dave_overdue(now);
     }
 }
