@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::*;
@@ -216,4 +218,41 @@ async fn no_secret_on_a_command_line_or_in_an_event() {
         assert!(!lines.iter().any(|line| line.contains(secret)), "{secret}");
         assert!(!events.concat().contains(secret), "{events:?}");
     }
+}
+
+/// The worker that [`a_killed_worker_leaves_no_ffmpeg`] kills; a test only in form.
+#[tokio::test]
+#[ignore = "run by another test, in a process of its own"]
+async fn worker_process() {
+    let server = Server::with(long_film()).await;
+    let (media, _spool) = media(&server, Duration::from_secs(4)).await;
+    let mut pipeline = media.open(spec(&server.url("/ok/film"), 0));
+    first_frame(&mut pipeline).await;
+    println!("\nffmpeg={}", ffmpegs()[0]);
+    std::future::pending::<()>().await;
+}
+
+/// End to end, where a broken pipe would do as well; that the kernel's signal works alone is tested
+/// beside the spawn thread.
+#[tokio::test]
+async fn a_killed_worker_leaves_no_ffmpeg() {
+    let mut worker = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "worker_process", "--ignored", "--nocapture"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let output = BufReader::new(worker.stdout.take().unwrap());
+    let mut lines = output.lines().map(Result::unwrap);
+    let pid = lines
+        .find_map(|line| line.strip_prefix("ffmpeg=").map(str::to_owned))
+        .unwrap();
+    let ffmpeg = std::path::Path::new("/proc").join(&pid);
+    assert!(ffmpeg.exists());
+    worker.kill().unwrap();
+    worker.wait().unwrap();
+    // Its adopter reaps it; until then it may be a zombie, which has no command line.
+    eventually("ffmpeg is dead", || {
+        std::fs::read(ffmpeg.join("cmdline")).is_ok_and(|line| line.is_empty()) || !ffmpeg.exists()
+    })
+    .await;
 }

@@ -12,6 +12,7 @@
 //! Nothing is read ahead: a body is pulled by ffmpeg, so a paused film costs the socket buffers
 //! and no more. If the source hangs up meanwhile, the next read resumes at the offset.
 
+mod body;
 mod range;
 mod route;
 mod upstream;
@@ -21,7 +22,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, RANGE};
 use axum::http::{HeaderMap, StatusCode};
@@ -169,7 +169,7 @@ fn respond(answer: Answer) -> Response {
         response = response.header(ACCEPT_RANGES, "bytes");
     }
     response
-        .body(Body::from_stream(answer.body))
+        .body(answer.body)
         .unwrap_or_else(|_| StatusCode::BAD_GATEWAY.into_response())
 }
 

@@ -1,13 +1,10 @@
 //! Requests to the source: one try, the judgement of its answer, and the tries after it.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
+use axum::body::Body;
 use backon::{BackoffBuilder, ExponentialBuilder};
-use bytes::Bytes;
-use futures::StreamExt;
-use futures::stream::BoxStream;
 use http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONTENT_RANGE, ETAG, IF_RANGE, LOCATION, RANGE,
 };
@@ -18,6 +15,7 @@ use secrecy::SecretString;
 use tokio::time::timeout;
 use url::Url;
 
+use super::body::Reader;
 use super::range::{ByteRange, ContentRange};
 use super::route::{Identity, Route, Trouble};
 use crate::{Error, Failure, timing};
@@ -46,16 +44,16 @@ pub(super) struct Answer {
     pub(super) length: Option<u64>,
     /// The source can be read from any offset.
     pub(super) ranges: bool,
-    pub(super) body: BoxStream<'static, io::Result<Bytes>>,
+    pub(super) body: Body,
 }
 
-/// A response whose first byte is wanted, after `skip` bytes of it.
-struct Opened {
-    response: Response,
+/// A response to read from.
+pub(super) struct Opened {
+    pub(super) response: Response,
     /// Offset in the file of the body's first byte.
-    offset: u64,
+    pub(super) offset: u64,
     /// Offset after the body's last byte, if known.
-    end: Option<u64>,
+    pub(super) end: Option<u64>,
 }
 
 /// What a try led to.
@@ -105,31 +103,18 @@ impl Upstream {
         }
         let end = opened.end;
         let length = end.map(|end| end.saturating_sub(opened.offset));
-        let position = opened.offset;
-        let reader = Reader {
-            upstream: self.clone(),
-            route,
-            trouble,
-            response: Some(opened.response),
-            skip: 0,
-            position,
-            end,
-        };
-        let body = futures::stream::try_unfold(reader, |mut reader| async move {
-            let chunk = reader.next().await.map_err(|f| io::Error::other(f.code))?;
-            Ok(chunk.map(|chunk| (chunk, reader)))
-        });
+        let body = Reader::new(self.clone(), route, trouble, opened).stream();
         Ok(Answer {
             status,
             content_range,
             length,
             ranges,
-            body: body.boxed(),
+            body,
         })
     }
 
     /// Tries until it works, the answer is final, or the route's patience is over.
-    async fn persist(
+    pub(super) async fn persist(
         &self,
         route: &Route,
         wanted: ByteRange,
@@ -294,84 +279,6 @@ fn judge(route: &Route, wanted: ByteRange, response: Response) -> Result<Opened,
     Ok(opened)
 }
 
-/// A body on its way, and what is needed to resume it.
-struct Reader {
-    upstream: Upstream,
-    route: Arc<Route>,
-    trouble: Trouble,
-    response: Option<Response>,
-    /// Bytes to drop: a source without ranges was asked again and began at zero.
-    skip: u64,
-    /// Offset in the file of the next byte for ffmpeg.
-    position: u64,
-    end: Option<u64>,
-}
-
-impl Reader {
-    /// The next bytes, or none at the end.
-    async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
-        loop {
-            if self.end.is_some_and(|end| self.position >= end) {
-                return Ok(None);
-            }
-            let Some(response) = &mut self.response else {
-                self.resume().await?;
-                continue;
-            };
-            // Only while ffmpeg wants bytes does this run, so a paused film is no stall.
-            let chunk = tokio::select! {
-                () = self.route.closed().cancelled() => return Err(closed()),
-                chunk = timeout(timing::BYTE_STALL, response.chunk()) => chunk,
-            };
-            match chunk {
-                Ok(Ok(Some(bytes))) => {
-                    self.trouble.end();
-                    if let Some(bytes) = self.take(bytes) {
-                        return Ok(Some(bytes));
-                    }
-                }
-                // Without a stated length this is the end.
-                Ok(Ok(None)) if self.end.is_none() => return Ok(None),
-                // Cut short, broken or stalled.
-                Ok(Ok(None) | Err(_)) | Err(_) => {
-                    self.trouble.begin(Instant::now());
-                    self.response = None;
-                }
-            }
-        }
-    }
-
-    /// Cuts off what ffmpeg has already and what it did not ask for.
-    fn take(&mut self, mut bytes: Bytes) -> Option<Bytes> {
-        let dropped = self.skip.min(bytes.len() as u64);
-        self.skip -= dropped;
-        let mut bytes = bytes.split_off(dropped as usize);
-        if let Some(end) = self.end {
-            bytes.truncate(usize::try_from(end - self.position).unwrap_or(usize::MAX));
-        }
-        self.position += bytes.len() as u64;
-        (!bytes.is_empty()).then_some(bytes)
-    }
-
-    async fn resume(&mut self) -> Result<(), Failure> {
-        let wanted = ByteRange {
-            first: self.position,
-            last: self.end.map(|end| end - 1),
-        };
-        let opened = self
-            .upstream
-            .persist(&self.route, wanted, &mut self.trouble)
-            .await?;
-        self.skip = self.position - opened.offset;
-        if opened.response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
-            // A body of unknown length broke off exactly at its end.
-            self.end = Some(self.position);
-        }
-        self.response = Some(opened.response);
-        Ok(())
-    }
-}
-
 fn refused(status: StatusCode) -> Refusal {
     let failure = |code, message: &str| Refusal::Final(Failure::new(code, message));
     match status.as_u16() {
@@ -429,6 +336,6 @@ fn changed() -> Failure {
 }
 
 /// Nobody sees it: the pipeline is gone.
-fn closed() -> Failure {
+pub(super) fn closed() -> Failure {
     Failure::new("closed", "the pipeline was closed")
 }
