@@ -81,8 +81,11 @@ impl<'a> Ears<'a> {
         .await
     }
 
-    /// Where and when the sound began that reached `near` (media seconds) after a call at `since`: the media second of
-    /// its first packet. Until the call is done, sound of another place may still come; between the two is a hole.
+    /// Where and when the sound began that came near the media second `near` after a call at `since`: the media second
+    /// of its first packet, counted back in packets from its first sure second.
+    ///
+    /// Before that, sound of another place may still have come; a hole parts the two. A busy machine makes holes of its
+    /// own, so of several beginnings the one nearest to `near` is meant.
     pub async fn start_of_sound(
         &self,
         since: Instant,
@@ -98,25 +101,48 @@ impl<'a> Ears<'a> {
             fitting.next().and(first)
         })
         .await;
-        let sound = self.sound_packets(since);
-        let begun = sound
+        let mut sound = self.sound_packets(since);
+        sound.retain(|at| *at <= second.moment.at);
+        let clicked = sound.len() - 1;
+        let within_packet = (second.moment.at - sound[clicked]).as_secs_f64();
+        let beginnings = sound
             .windows(2)
-            .take_while(|pair| pair[1] <= second.moment.at)
-            .map(|pair| (pair[1] - pair[0], pair[1]))
-            .filter(|(hole, _)| *hole > HOLE)
-            .max()
-            .map_or(sound[0], |(_, after)| after);
-        let until_click = second.moment.at - begun;
-        (begun, f64::from(second.second) - until_click.as_secs_f64())
+            .enumerate()
+            .filter(|(_, pair)| pair[1] - pair[0] > HOLE)
+            .map(|(before, _)| before + 1)
+            .chain([0]);
+        beginnings
+            .map(|packet| {
+                let played = (clicked - packet) as f64 * PACKET.as_secs_f64() + within_packet;
+                (sound[packet], f64::from(second.second) - played)
+            })
+            .min_by(|(_, a), (_, b)| (a - near).abs().total_cmp(&(b - near).abs()))
+            .expect("there is at least the first packet")
     }
 
-    /// The longest time without film sound between two packets of it, from `since` to now: `(last before, length)`.
-    pub fn longest_hole(&self, since: Instant) -> (Instant, Duration) {
+    /// The longest time without film sound from `since` to now: from the last packet before it to the first after it.
+    pub fn longest_hole(&self, since: Instant) -> (Instant, Instant) {
         self.sound_packets(since)
             .windows(2)
-            .map(|pair| (pair[0], pair[1] - pair[0]))
-            .max_by_key(|(_, length)| *length)
+            .map(|pair| (pair[0], pair[1]))
+            .max_by_key(|(from, to)| *to - *from)
             .expect("two packets were heard")
+    }
+
+    /// The sure seconds that were heard from `since` on, in their order.
+    pub fn numbers(&self, since: Instant) -> Vec<u32> {
+        let report = self.report(since);
+        confirmed(&report).map(|one| one.second).collect()
+    }
+
+    /// Waits until this second was heard, and gives all from `since` to it.
+    pub async fn numbers_until(&self, second: u32, since: Instant, within: Duration) -> Vec<u32> {
+        let what = format!("second {second} of the film at the member");
+        until(&what, within, async || {
+            let numbers = self.numbers(since);
+            numbers.contains(&second).then_some(numbers)
+        })
+        .await
     }
 
     /// When the packets of sound came in, silence frames aside.
