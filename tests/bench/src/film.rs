@@ -1,0 +1,101 @@
+//! The films that are played, made once and kept in `target/bench/films`.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail};
+use jellyfin_sim::film::{FilmSpec, generate};
+use tokio::process::Command;
+
+use crate::report;
+
+/// From one key frame to the next: the longest that encoders choose by themselves.
+const GOP_SECONDS: u32 = 10;
+
+/// A film of the library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Film {
+    /// 720p24 8-bit H.264 with AAC: its picture is copied.
+    Copied,
+    /// The same in 10 bits, which no browser plays: its picture is decoded and encoded again.
+    Transcoded,
+}
+
+impl Film {
+    pub(crate) const ALL: [Self; 2] = [Self::Copied, Self::Transcoded];
+
+    /// Item id in the library.
+    pub(crate) fn id(self) -> &'static str {
+        match self {
+            Self::Copied => "be0c0000000000000000000000000001",
+            Self::Transcoded => "be0c0000000000000000000000000002",
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Copied => "copy",
+            Self::Transcoded => "transcode",
+        }
+    }
+
+    /// The copied one outlasts the bench of eight sessions.
+    pub(crate) fn seconds(self) -> u32 {
+        match self {
+            Self::Copied => 240,
+            Self::Transcoded => 120,
+        }
+    }
+
+    /// Its file, made if need be.
+    pub(crate) async fn file(self) -> Result<PathBuf> {
+        let folder = report::folder()?.join("films");
+        std::fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot make {}", folder.display()))?;
+        let path = folder.join(format!(
+            "{}-720p24-gop{GOP_SECONDS}-{}s.mkv",
+            self.name(),
+            self.seconds()
+        ));
+        if path.exists() {
+            return Ok(path);
+        }
+        eprintln!("making {}", path.display());
+        match self {
+            Self::Copied => {
+                let spec = FilmSpec {
+                    seconds: self.seconds(),
+                    gop_seconds: GOP_SECONDS,
+                    ..FilmSpec::default()
+                };
+                generate(&path, spec).await?;
+            }
+            Self::Transcoded => {
+                let copied = Box::pin(Self::Copied.file()).await?;
+                in_ten_bits(&copied, self.seconds(), &path).await?;
+            }
+        }
+        Ok(path)
+    }
+}
+
+/// The first `seconds` of a film, with the key frames where they were.
+async fn in_ten_bits(film: &Path, seconds: u32, path: &Path) -> Result<()> {
+    let unfinished = path.with_extension("unfinished.mkv");
+    let status = Command::new("ffmpeg")
+        .args("-v error -nostdin -y -i".split(' '))
+        .arg(film)
+        .args(["-t", &seconds.to_string()])
+        .args("-c:v libx264 -preset ultrafast -crf 23 -pix_fmt yuv420p10le -c:a copy".split(' '))
+        .args("-force_key_frames source -g 100000 -sc_threshold 0".split(' '))
+        .arg(&unfinished)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .status()
+        .await
+        .context("cannot start ffmpeg; install the package ffmpeg")?;
+    if !status.success() {
+        bail!("ffmpeg cannot make the 10-bit film: {status}");
+    }
+    std::fs::rename(&unfinished, path).context("cannot rename the film")
+}

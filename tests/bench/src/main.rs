@@ -1,0 +1,62 @@
+//! `orb-bench`: measures Orb from outside, against the goals of its issues.
+//!
+//! ```text
+//!  this process                                            child processes
+//! ┌────────────────────────────────┐
+//! │ bench ── Party ── HTTP ────────┼───────────▶ orb gateway ─▶ orb scheduler ◀─ orb worker
+//! │ DiscordSim ◀── gateway, voice ─┼───────────────────────────────┘               │   └ ffmpeg
+//! │   └ a member hears: Listener ◀─┼────────────────────── UDP ────────────────────┘
+//! │ JellyfinSim ◀── films ─────────┼───────────────────────────────── HTTP ─────────┘
+//! └────────────────────────────────┘
+//! ```
+//!
+//! A [`stage::Stage`] is both simulators and the three roles as processes of their own. What a bench says about sound
+//! is taken from the packets that reached the member of the voice channel, by their time of arrival; what it says about
+//! costs, from `/proc`. Each bench gives [`report::Measurement`]s, which are printed beside their goals and written to
+//! `target/bench/<name>.json`. A goal that is missed is no failure; something that cannot be measured is.
+
+mod children;
+mod film;
+mod lateness;
+mod listener;
+mod machine;
+mod party;
+mod path;
+mod process_cost;
+mod reference;
+mod report;
+mod role_process;
+mod stage;
+mod statistics;
+mod waiting;
+
+use anyhow::Result;
+use clap::{Parser, ValueEnum};
+
+use crate::report::Report;
+
+/// Measures Orb against its goals. Needs the `orb` of the same build beside it, ffmpeg and ffprobe.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// Which bench.
+    bench: Bench,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Bench {
+    /// From `POST /play` to what the member of the voice channel hears.
+    Path,
+    /// One after the other.
+    All,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    match Arguments::parse().bench {
+        Bench::Path | Bench::All => {
+            let measurements = path::run().await?;
+            Report::new("path", measurements).publish()
+        }
+    }
+}

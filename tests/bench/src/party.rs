@@ -1,0 +1,175 @@
+//! A session, driven over the worker contract.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use reqwest::{Client, StatusCode};
+use serde_json::{Value, json};
+
+use crate::film::Film;
+use crate::waiting::until;
+
+/// Worker attached, account connected, channel joined.
+const CONNECTED_WITHIN: Duration = Duration::from_secs(20);
+
+/// A call waits 5 s for the worker; beyond that something hangs.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+
+/// The contract's server.
+#[derive(Clone)]
+pub(crate) struct Api {
+    client: Client,
+    base: String,
+    token: String,
+}
+
+/// A call that was answered with 200.
+#[derive(Debug)]
+pub(crate) struct Call {
+    /// Before the request was sent.
+    pub(crate) asked: Instant,
+    /// From then until the answer was read.
+    pub(crate) took: Duration,
+    /// The status of the session.
+    pub(crate) status: Value,
+}
+
+impl Api {
+    pub(crate) fn new(address: SocketAddr, token: &str) -> Result<Self> {
+        let client = Client::builder()
+            .timeout(ANSWERS_WITHIN)
+            .no_proxy()
+            .build()
+            .context("cannot make an HTTP client")?;
+        Ok(Self {
+            client,
+            base: format!("http://{address}"),
+            token: token.to_owned(),
+        })
+    }
+
+    async fn get(&self, path: &str) -> Result<(StatusCode, Value)> {
+        let request = self.client.get(format!("{}{path}", self.base));
+        self.send(request).await
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Result<(StatusCode, Value)> {
+        let request = self.client.post(format!("{}{path}", self.base));
+        self.send(request.json(body)).await
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<(StatusCode, Value)> {
+        let response = request.bearer_auth(&self.token).send().await?;
+        Ok((response.status(), response.json().await?))
+    }
+}
+
+/// One session in one guild.
+#[derive(Clone)]
+pub(crate) struct Party {
+    api: Api,
+    path: String,
+    guild: u64,
+}
+
+impl Party {
+    /// Creates the session and waits until it is in its channel.
+    pub(crate) async fn create(api: &Api, number: u64) -> Result<Self> {
+        let guild = 7_000 + number;
+        let party = Self {
+            api: api.clone(),
+            path: format!("/sessions/bench{number}"),
+            guild,
+        };
+        let body = json!({
+            "sessionId": format!("bench{number}"),
+            "guildId": guild.to_string(),
+            "voiceChannelId": (8_000 + number).to_string(),
+            "textChannelId": "789",
+        });
+        until("POST /sessions to be 201", CONNECTED_WITHIN, async || {
+            let (code, answer) = party.api.post("/sessions", &body).await?;
+            match code {
+                StatusCode::CREATED => Ok(Some(())),
+                // Account or worker are still on their way.
+                StatusCode::SERVICE_UNAVAILABLE => Ok(None),
+                _ => bail!("POST /sessions: {code} {answer}"),
+            }
+        })
+        .await?;
+        party
+            .becomes("workerStatus", "connected", CONNECTED_WITHIN)
+            .await?;
+        Ok(party)
+    }
+
+    /// Its guild, by which the simulator knows what its member heard.
+    pub(crate) fn guild(&self) -> u64 {
+        self.guild
+    }
+
+    pub(crate) async fn play(&self, film: Film, url: &str) -> Result<Call> {
+        // Time in nanoseconds is an id that no other play has.
+        let entry = std::time::UNIX_EPOCH.elapsed()?.as_nanos() as i64;
+        let body = json!({
+            "queueEntryId": entry,
+            "jellyfinSourceId": film.id(),
+            "title": film.name(),
+            "mediaType": "movie",
+            "playback": {
+                "itemId": film.id(),
+                "sourceId": film.id(),
+                "title": film.name(),
+                "mediaType": "movie",
+                "streamUrl": url,
+                "durationSeconds": film.seconds(),
+            },
+        });
+        self.call("play", &body).await
+    }
+
+    /// `pause`, `resume`, `skip`.
+    pub(crate) async fn control(&self, action: &str) -> Result<Call> {
+        self.call("control", &json!({ "action": action })).await
+    }
+
+    pub(crate) async fn seek(&self, seconds: f64) -> Result<Call> {
+        let body = json!({ "action": "seek", "positionSeconds": seconds });
+        self.call("control", &body).await
+    }
+
+    pub(crate) async fn status(&self) -> Result<Value> {
+        let (code, status) = self.api.get(&self.path).await?;
+        if code != StatusCode::OK {
+            bail!("GET {}: {code} {status}", self.path);
+        }
+        Ok(status)
+    }
+
+    /// Waits for a value of a field of the status.
+    pub(crate) async fn becomes(&self, field: &str, value: &str, within: Duration) -> Result<()> {
+        let what = format!("{field} {value} of {}", self.path);
+        until(&what, within, async || {
+            let status = self.status().await?;
+            Ok((status[field] == value).then_some(()))
+        })
+        .await
+    }
+
+    /// 202 is refused: what is measured is the answer to a call that was carried out.
+    async fn call(&self, call: &str, body: &Value) -> Result<Call> {
+        let path = format!("{}/{call}", self.path);
+        let asked = Instant::now();
+        let (code, status) = self.api.post(&path, body).await?;
+        let took = asked.elapsed();
+        if code != StatusCode::OK {
+            bail!("POST {path} {}: {code} {status}", body["action"]);
+        }
+        Ok(Call {
+            asked,
+            took,
+            status,
+        })
+    }
+}

@@ -1,0 +1,146 @@
+//! Eight sessions that play a copy: how punctual their packets are, and what they cost the worker.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use super::{SESSIONS, Scene, TICK};
+use crate::children::ffmpegs;
+use crate::film::Film;
+use crate::lateness::{lateness, of_a_bare_thread};
+use crate::process_cost::{CpuMeter, resident_mb};
+use crate::report::Measurement;
+use crate::stage::Stage;
+use crate::statistics::{Samples, slope};
+
+/// How long lateness and CPU time are measured.
+const MEASURED: Duration = Duration::from_mins(1);
+
+/// A stream with fewer of its packets was not playing.
+const HEARD_AT_LEAST: f64 = 0.95;
+
+/// Memory counts as settled when it stayed within so many MB for [`SETTLED_FOR`].
+const SETTLED_MB: f64 = 0.25;
+const SETTLED_FOR: Duration = Duration::from_secs(2);
+
+/// Memory that never settles is taken as it is then.
+const SETTLES_WITHIN: Duration = Duration::from_secs(8);
+
+/// Between two looks at the memory.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// A session of the eight and its ffmpeg.
+pub(super) struct Playing<'a> {
+    pub(super) scene: Scene<'a>,
+    pub(super) ffmpeg: u32,
+}
+
+/// Leaves the eight sessions playing in `crowd`.
+pub(super) async fn measure<'a>(
+    stage: &'a Stage,
+    crowd: &mut Vec<Playing<'a>>,
+) -> Result<Vec<Measurement>> {
+    let worker = stage.worker_pid();
+    let idle = settled_mb(worker).await?;
+    let mut memory = Vec::new();
+    for number in 1..=SESSIONS {
+        crowd.push(begin(stage, number).await?);
+        let resident = settled_mb(worker).await?;
+        eprintln!("session {number}: worker at {resident:.1} MB");
+        memory.push((number as f64, resident));
+    }
+    eprintln!("eight sessions: {MEASURED:?}");
+    let since = Instant::now();
+    let cpu = CpuMeter::start(worker)?;
+    // A thread of its own that sleeps: costs nothing that is measured.
+    let bare = tokio::task::spawn_blocking(|| of_a_bare_thread(MEASURED));
+    tokio::time::sleep(MEASURED).await;
+    let cores = cpu.cores()?;
+    let late = heard_lateness(crowd, since)?;
+    let bare = bare.await.context("the bare thread")?;
+    let per_stream = cores / SESSIONS as f64;
+    Ok(vec![
+        Measurement::new(
+            "lateness_p99_ms",
+            late.percentile(99.0),
+            "ms",
+            format!(
+                "{SESSIONS} copy sessions for {MEASURED:?}, arrival against RTP timestamp, from each stream's \
+                 earliest packet: {}; a bare thread on this machine: {}",
+                late.describe(),
+                bare.describe()
+            ),
+        )
+        .at_most(5.0),
+        Measurement::new("lateness_p50_ms", late.median(), "ms", late.describe()),
+        Measurement::new(
+            "lateness_bare_thread_p99_ms",
+            bare.percentile(99.0),
+            "ms",
+            format!("a thread that only sleeps to every 20 ms, meanwhile: {}", bare.describe()),
+        ),
+        Measurement::new(
+            "worker_cpu_per_stream",
+            per_stream,
+            "cores",
+            format!("{cores:.3} cores of orb worker without ffmpeg, {SESSIONS} sessions, {MEASURED:?}"),
+        )
+        .at_most(0.01),
+        Measurement::new(
+            "worker_rss_per_session_mb",
+            slope(&memory),
+            "MB",
+            format!("slope of VmRSS over 1 to {SESSIONS} sessions; without any {idle:.1} MB, then {memory:.1?}"),
+        )
+        .at_most(8.0),
+    ])
+}
+
+/// A session that plays a film of its own address.
+async fn begin(stage: &Stage, number: u64) -> Result<Playing<'_>> {
+    let worker = stage.worker_pid();
+    let others = ffmpegs(worker)?;
+    let scene = Scene {
+        stage,
+        party: stage.party(number).await?,
+    };
+    scene.play(Film::Copied).await?;
+    let now = ffmpegs(worker)?;
+    let ffmpeg = now.difference(&others).next().copied();
+    Ok(Playing {
+        scene,
+        ffmpeg: ffmpeg.context("a playing session has an ffmpeg")?,
+    })
+}
+
+fn heard_lateness(crowd: &[Playing<'_>], since: Instant) -> Result<Samples> {
+    let expected = MEASURED.as_secs_f64() / TICK.as_secs_f64();
+    let mut all = Samples::default();
+    for one in crowd {
+        let listener = one.scene.listener();
+        let film = listener.film(since).len();
+        if (film as f64) < expected * HEARD_AT_LEAST {
+            bail!("a session gave {film} packets of film in {MEASURED:?}");
+        }
+        all.extend(&lateness(&listener.schedule(since)));
+    }
+    Ok(all)
+}
+
+/// Resident memory once it grows no more.
+async fn settled_mb(pid: u32) -> Result<f64> {
+    let deadline = Instant::now() + SETTLES_WITHIN;
+    let looks = SETTLED_FOR.div_duration_f64(LOOK) as usize;
+    let mut seen = Vec::new();
+    loop {
+        seen.push(resident_mb(pid)?);
+        let newest = &seen[seen.len().saturating_sub(looks)..];
+        let largest = newest.iter().copied().fold(f64::MIN, f64::max);
+        let smallest = newest.iter().copied().fold(f64::MAX, f64::min);
+        let settled = newest.len() == looks && largest - smallest <= SETTLED_MB;
+        if settled || Instant::now() > deadline {
+            return Ok(newest.iter().sum::<f64>() / newest.len() as f64);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}

@@ -1,0 +1,161 @@
+//! Results beside their goals: a table for people, JSON for programs.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::machine::Machine;
+
+/// One number.
+#[derive(Clone, Debug)]
+pub(crate) struct Measurement {
+    name: &'static str,
+    value: f64,
+    unit: &'static str,
+    /// The value must not be above it.
+    goal: Option<f64>,
+    /// How it came about.
+    detail: String,
+}
+
+impl Measurement {
+    /// A number that is only reported.
+    pub(crate) fn new(
+        name: &'static str,
+        value: f64,
+        unit: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self {
+            name,
+            value,
+            unit,
+            goal: None,
+            detail: detail.into(),
+        }
+    }
+
+    /// The same with a goal: at most so much.
+    pub(crate) fn at_most(self, goal: f64) -> Self {
+        Self {
+            goal: Some(goal),
+            ..self
+        }
+    }
+
+    fn verdict(&self) -> &'static str {
+        match self.goal {
+            None => "",
+            Some(goal) if self.value <= goal => "reached",
+            Some(_) => "NOT REACHED",
+        }
+    }
+
+    fn line(&self) -> String {
+        let goal = self
+            .goal
+            .map_or_else(|| "reported".to_owned(), |goal| format!("<= {goal}"));
+        let (name, value, unit) = (self.name, self.value, self.unit);
+        let verdict = self.verdict();
+        format!("{name:36} {value:>10.3} {unit:7} {goal:9} {verdict}")
+    }
+}
+
+/// An entry of the file.
+#[derive(Debug, Serialize)]
+struct Row<'a> {
+    name: &'a str,
+    value: f64,
+    unit: &'a str,
+    context: serde_json::Value,
+}
+
+/// The results of one bench.
+pub(crate) struct Report {
+    bench: &'static str,
+    machine: Machine,
+    measurements: Vec<Measurement>,
+}
+
+impl Report {
+    pub(crate) fn new(bench: &'static str, measurements: Vec<Measurement>) -> Self {
+        Self {
+            bench,
+            machine: Machine::here(),
+            measurements,
+        }
+    }
+
+    /// Writes the file and prints the table.
+    pub(crate) fn publish(&self) -> Result<()> {
+        let file = folder()?.join(format!("{}.json", self.bench));
+        let mut text = serde_json::to_string_pretty(&self.rows())?;
+        text.push('\n');
+        fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+        println!("{}", self.machine.describe());
+        println!();
+        for one in &self.measurements {
+            println!("{}", one.line());
+        }
+        println!();
+        println!("written to {}", file.display());
+        Ok(())
+    }
+
+    fn rows(&self) -> Vec<Row<'_>> {
+        let row = |one: &Measurement| Row {
+            name: one.name,
+            // Enough digits for the smallest goal.
+            value: (one.value * 10_000.0).round() / 10_000.0,
+            unit: one.unit,
+            context: json!({
+                "detail": one.detail,
+                "goal": one.goal,
+                "reached": one.goal.map(|goal| one.value <= goal),
+                "machine": self.machine,
+            }),
+        };
+        self.measurements.iter().map(row).collect()
+    }
+}
+
+/// `target/bench` under the repo's root: this crate knows where it was built from.
+pub(crate) fn folder() -> Result<PathBuf> {
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/bench"));
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    folder
+        .canonicalize()
+        .with_context(|| format!("cannot find {}", folder.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_have_the_four_fields_that_others_read() {
+        let measurements = vec![
+            Measurement::new("a_ms", 1.234_56, "ms", "n=3").at_most(1.0),
+            Measurement::new("b", 2.0, "ratio", ""),
+        ];
+        let report = Report::new("test", measurements);
+        let rows = serde_json::to_value(report.rows()).unwrap_or_default();
+        assert_eq!(rows[0]["name"], "a_ms");
+        assert_eq!(rows[0]["value"], 1.2346);
+        assert_eq!(rows[0]["unit"], "ms");
+        assert_eq!(rows[0]["context"]["reached"], false);
+        assert_eq!(rows[1]["context"]["reached"], serde_json::Value::Null);
+        assert!(rows[1]["context"]["machine"]["cores"].as_u64() > Some(0));
+    }
+
+    #[test]
+    fn a_goal_is_reached_at_its_value() {
+        let at = Measurement::new("a", 1.5, "ratio", "").at_most(1.5);
+        assert_eq!(at.verdict(), "reached");
+        let above = Measurement::new("a", 1.51, "ratio", "").at_most(1.5);
+        assert!(above.line().ends_with("NOT REACHED"), "{}", above.line());
+    }
+}
