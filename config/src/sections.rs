@@ -84,6 +84,11 @@ pub struct Etcd {
 pub struct Scheduler {
     /// gRPC URL of the scheduler (`ORB_SCHEDULER_URL`); `orb up` needs none.
     pub url: Option<HttpUrl>,
+    /// What gateways and workers bear towards the scheduler (`ORB_SCHEDULER__TOKEN`), the same for
+    /// all parts of an installation. Unset, the first API token serves, and then whoever has an API
+    /// token can also attach a worker.
+    #[serde(deserialize_with = "parse::optional_secret")]
+    pub token: Option<SecretString>,
 }
 
 /// `[worker]`: this worker process.

@@ -4,7 +4,8 @@ use std::{error::Error as _, time::Duration};
 
 use orb_proto::v1::{
     ControlRequest, ControlResponse, CreateRequest, CreateResponse, GetRequest, ListRequest,
-    PlayRequest, PlayResponse, Session, WatchRequest, WatchResponse,
+    LocateWatchRequest, LocateWatchResponse, PlayRequest, PlayResponse, Session, WatchRequest,
+    WatchResponse, gateway_service_client::GatewayServiceClient,
     session_service_client::SessionServiceClient,
 };
 use secrecy::{ExposeSecret as _, SecretString};
@@ -32,10 +33,11 @@ const PROBE_TIMEOUT: Duration = Duration::from_millis(800);
 /// A session id that the readiness check asks for; that there is none is the expected answer.
 const PROBE_SESSION: &str = "readiness-probe";
 
-/// `SessionService`, with this gateway's token.
+/// `SessionService` and `GatewayService`, with this gateway's token.
 #[derive(Clone)]
 pub(crate) struct SchedulerClient {
     client: SessionServiceClient<Channel>,
+    gateways: GatewayServiceClient<Channel>,
     authorization: Option<MetadataValue<Ascii>>,
     call_timeout: Duration,
 }
@@ -53,6 +55,7 @@ impl SchedulerClient {
             Some(value)
         });
         Self {
+            gateways: GatewayServiceClient::new(channel.clone()),
             client: SessionServiceClient::new(channel),
             authorization,
             call_timeout,
@@ -112,6 +115,20 @@ impl SchedulerClient {
             client.watch(request).await
         })
         .await
+    }
+
+    /// Where the session's watch output is.
+    pub(crate) async fn locate_watch(&self, id: &SessionId) -> Result<LocateWatchResponse, Status> {
+        let request = LocateWatchRequest {
+            session_id: id.as_str().to_owned(),
+        };
+        let gateways = self.gateways.clone();
+        let response = self
+            .call(request, async move |_, request| {
+                gateways.clone().locate_watch(request).await
+            })
+            .await?;
+        Ok(response)
     }
 
     /// Whether the scheduler answers this gateway at all.

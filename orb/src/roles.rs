@@ -55,7 +55,7 @@ pub(crate) async fn run(role: Role, config: Config, trust: Trust) -> Result<()> 
             let mut stack = Stack::default();
             let channel = remote_channel(&config)?;
             let mut gateway_config = GatewayConfig::new(config.http.tokens.clone());
-            gateway_config.scheduler_token = config.http.tokens.first().cloned();
+            gateway_config.scheduler_token = Some(internal_token(&config)?);
             let (_ready, readiness) = watch::channel(orb_gateway::Readiness::Ready);
             gateway(&mut stack, &config, gateway_config, channel, readiness).await?;
             stack.run(config.timing.drain_grace).await
@@ -63,7 +63,8 @@ pub(crate) async fn run(role: Role, config: Config, trust: Trust) -> Result<()> 
         Role::Scheduler => {
             let mut stack = Stack::default();
             let timing = scheduler_timing(&config);
-            let (leader, server) = scheduler(&mut stack, &config, timing, &[]).await?;
+            let internal = internal_token(&config)?;
+            let (leader, server) = scheduler(&mut stack, &config, timing, internal).await?;
             drop(leader);
             listen_grpc(&mut stack, &config, server).await?;
             stack.run(config.timing.drain_grace).await
@@ -71,7 +72,7 @@ pub(crate) async fn run(role: Role, config: Config, trust: Trust) -> Result<()> 
         Role::Worker => {
             let mut stack = Stack::default();
             let channel = remote_channel(&config)?;
-            let token = config.http.tokens.first().cloned().unwrap_or_default();
+            let token = internal_token(&config)?;
             worker(&mut stack, &config, channel, token).await?;
             stack.run(config.timing.drain_grace).await
         }
@@ -91,8 +92,7 @@ pub(crate) async fn up(
         ..scheduler_timing(config)
     };
     let internal = SecretString::from(uuid::Uuid::new_v4().to_string());
-    let (leader, server) =
-        scheduler(stack, config, timing, std::slice::from_ref(&internal)).await?;
+    let (leader, server) = scheduler(stack, config, timing, internal.clone()).await?;
     let (channel, incoming) = in_process::channel();
     let cancel = stack.cancel.clone();
     let embedded = server.clone();
@@ -128,7 +128,7 @@ async fn scheduler(
     stack: &mut Stack,
     config: &Config,
     timing: SchedulerTiming,
-    further_tokens: &[SecretString],
+    internal_token: SecretString,
 ) -> Result<(LeaderHandle, SchedulerServer)> {
     let seal = Seal::new(&config.discord.tokens);
     let store = SqliteStore::open(config.database.url.expose_secret(), seal)
@@ -176,12 +176,11 @@ async fn scheduler(
         Ok(())
     });
 
-    let mut tokens = config.http.tokens.clone();
-    tokens.extend_from_slice(further_tokens);
     let server = SchedulerServer::new(
         handle.clone(),
         ServerConfig {
-            tokens,
+            api_tokens: config.http.tokens.clone(),
+            internal_tokens: vec![internal_token],
             sources: source_policy(config)?,
             heartbeat_playing: config.timing.heartbeat_playing,
             heartbeat_idle: config.timing.heartbeat_idle,
@@ -310,6 +309,17 @@ fn gateway_readiness(
         }
     });
     readiness
+}
+
+/// What the parts of one installation bear towards each other.
+fn internal_token(config: &Config) -> Result<SecretString> {
+    config
+        .scheduler
+        .token
+        .as_ref()
+        .or(config.http.tokens.first())
+        .cloned()
+        .context("no token for the scheduler: set ORB_SCHEDULER__TOKEN (or ORB_API_TOKENS) to the same for all roles")
 }
 
 fn remote_channel(config: &Config) -> Result<Channel> {

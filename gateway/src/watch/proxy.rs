@@ -12,7 +12,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use orb_proto::v1::WatchOutput;
+use orb_proto::v1::LocateWatchResponse;
 use reqwest::redirect;
 use url::Url;
 use utoipa::IntoParams;
@@ -54,7 +54,7 @@ impl WorkerMedia {
 
     async fn fetch(
         &self,
-        output: &WatchOutput,
+        output: &LocateWatchResponse,
         path: &[&str],
     ) -> Result<reqwest::Response, Problem> {
         let url = media_url(&output.worker_url, path).ok_or_else(Problem::internal)?;
@@ -148,14 +148,8 @@ pub(super) async fn segment(
 async fn output_of(
     gateway: &Gateway,
     session: &crate::session_id::SessionId,
-) -> Result<WatchOutput, Problem> {
-    gateway.scheduler.get(session).await?.watch.ok_or_else(|| {
-        Problem::new(
-            StatusCode::NOT_FOUND,
-            "no_watch_output",
-            "this session has no picture to watch now",
-        )
-    })
+) -> Result<LocateWatchResponse, Problem> {
+    Ok(gateway.scheduler.locate_watch(session).await?)
 }
 
 /// Letters, digits, `.`, `_`, `-`, not beginning with a dot: nothing that means something in a path.

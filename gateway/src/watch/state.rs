@@ -125,11 +125,7 @@ mod tests {
                 seconds: 100,
                 nanos: 0,
             }),
-            watch: Some(WatchOutput {
-                worker_url: "http://10.0.0.7:9000".into(),
-                worker_token: "secret-token".into(),
-                latency_ms: 200,
-            }),
+            watch: Some(WatchOutput { latency_ms: 200 }),
             ..Session::default()
         }
     }

@@ -209,11 +209,7 @@ async fn get_shows_the_whole_status_and_no_secret() {
                     frames_sent: 19_062,
                     ..StreamHealth::default()
                 }),
-                watch: Some(WatchOutput {
-                    worker_url: "http://10.0.0.7:9000".into(),
-                    worker_token: "secret".into(),
-                    latency_ms: 200,
-                }),
+                watch: Some(WatchOutput { latency_ms: 200 }),
                 ..Session::default()
             },
             true,

@@ -45,7 +45,7 @@ async fn worker() -> String {
     url
 }
 
-fn playing(worker_url: &str) -> Session {
+fn playing() -> Session {
     Session {
         playback_state: PlaybackState::Playing.into(),
         current_title: "Movie Title".into(),
@@ -53,11 +53,7 @@ fn playing(worker_url: &str) -> Session {
         duration_ms: 5_420_000,
         generation: 3,
         last_error: "something private".into(),
-        watch: Some(WatchOutput {
-            worker_url: worker_url.to_owned(),
-            worker_token: WORKER_TOKEN.to_owned(),
-            latency_ms: 200,
-        }),
+        watch: Some(WatchOutput { latency_ms: 200 }),
         ..session("456")
     }
 }
@@ -74,7 +70,8 @@ async fn media_comes_from_the_worker() {
     let harness = Harness::start().await;
     harness
         .scheduler
-        .answer(move |_| Ok(Reply(playing(&worker), true)));
+        .answer(move |_| Ok(Reply(playing(), true)));
+    harness.scheduler.watched_at(&worker, WORKER_TOKEN);
     let link = link(&harness, "").await;
     let fetch = |file: &str| harness.bare(Method::GET, &format!("{link}/{file}"));
 
@@ -128,7 +125,10 @@ async fn a_worker_that_is_gone_and_a_session_without_picture() {
         .unwrap();
     harness
         .scheduler
-        .answer(move |_| Ok(Reply(playing(&format!("http://{gone}")), true)));
+        .answer(move |_| Ok(Reply(playing(), true)));
+    harness
+        .scheduler
+        .watched_at(&format!("http://{gone}"), WORKER_TOKEN);
     let link = link(&harness, "{}").await;
     let playlist = || harness.bare(Method::GET, &format!("{link}/index.m3u8"));
     let (status, answer) = problem(playlist()).await;
@@ -152,9 +152,7 @@ async fn a_worker_that_is_gone_and_a_session_without_picture() {
 #[tokio::test]
 async fn viewers_see_where_the_party_is_and_no_more() {
     let harness = Harness::start().await;
-    harness
-        .scheduler
-        .answer(|_| Ok(Reply(playing("http://10.0.0.7:9000"), true)));
+    harness.scheduler.answer(|_| Ok(Reply(playing(), true)));
     let link = link(&harness, "{}").await;
     let expected = json!({
         "title": "Movie Title", "playbackState": "playing", "positionMs": 381_240, "durationMs": 5_420_000,
@@ -167,7 +165,7 @@ async fn viewers_see_where_the_party_is_and_no_more() {
     assert_eq!(events.next().await.as_ref(), Some(&expected));
     harness.scheduler.change(Ok(Session {
         generation: 4,
-        ..playing("http://10.0.0.7:9000")
+        ..playing()
     }));
     assert_eq!(events.next().await.unwrap()["generation"], 4);
 }
@@ -175,9 +173,7 @@ async fn viewers_see_where_the_party_is_and_no_more() {
 #[tokio::test]
 async fn a_link_is_good_for_its_own_session_until_it_expires() {
     let harness = Harness::with(|config| config.watch_link_ttl = Duration::from_secs(3)).await;
-    harness
-        .scheduler
-        .answer(|_| Ok(Reply(playing("http://10.0.0.7:9000"), true)));
+    harness.scheduler.answer(|_| Ok(Reply(playing(), true)));
     let link = link(&harness, r#"{"viewerId":"anna","expiresInSeconds":999}"#).await;
     assert!(link.contains(".anna."), "{link}");
     assert_eq!(

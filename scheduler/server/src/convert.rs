@@ -7,8 +7,6 @@ use orb_scheduler_core::{
     VoiceLoss, WorkerStatus,
 };
 
-use crate::links::Link;
-
 pub(crate) fn fence(fence: Fence) -> v1::Fence {
     v1::Fence {
         token: fence.token.get(),
@@ -108,8 +106,8 @@ pub(crate) fn observed(state: v1::ObservedState, received: Millis) -> Observed {
     }
 }
 
-/// A session for callers; `link` is that of the worker which holds the lease.
-pub(crate) fn session(view: &SessionView, link: Option<&Link>, now: Now) -> v1::Session {
+/// A session for callers.
+pub(crate) fn session(view: &SessionView, now: Now) -> v1::Session {
     let position = match view.playback {
         PlaybackState::Playing => view.position.at(now.monotonic),
         _ => view.position.media_ms,
@@ -147,14 +145,9 @@ pub(crate) fn session(view: &SessionView, link: Option<&Link>, now: Now) -> v1::
             frames_late: view.health.frames_late,
             restarts: view.health.restarts,
         }),
-        watch: view
-            .watch_latency_ms
-            .zip(link)
-            .map(|(latency, link)| v1::WatchOutput {
-                worker_url: link.media_url.clone(),
-                worker_token: link.media_token.clone(),
-                latency_ms: latency as i64,
-            }),
+        watch: view.watch_latency_ms.map(|latency| v1::WatchOutput {
+            latency_ms: latency as i64,
+        }),
         ..v1::Session::default()
     };
     session.set_worker_status(worker_status(view.worker_status));

@@ -22,6 +22,7 @@ mod auth;
 mod clock;
 mod convert;
 mod error;
+mod gateway_service;
 mod handle;
 mod leader;
 mod links;

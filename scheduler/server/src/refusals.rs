@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use orb_scheduler_core::{Refusal, RefusalKind};
+use orb_scheduler_core::{Refusal, RefusalKind, SessionId};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -67,4 +67,17 @@ pub(crate) fn worker_id_taken(worker: &str) -> Status {
         "worker_id_taken",
         &format!("another process is attached as worker {worker}; set a different ORB_WORKER_ID"),
     )
+}
+
+pub(crate) fn no_watch_output() -> Status {
+    with_code(
+        Code::NotFound,
+        "no_watch_output",
+        "there is nothing to watch in this session now",
+    )
+}
+
+pub(crate) fn session_not_found(id: &SessionId) -> Status {
+    let message = format!("there is no session {id}; create it first");
+    with_code(Code::NotFound, "session_not_found", &message)
 }

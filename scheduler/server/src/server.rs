@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use orb_jellyfin::SourcePolicy;
 use orb_proto::v1;
+use orb_proto::v1::gateway_service_server::GatewayServiceServer;
 use orb_proto::v1::session_service_server::SessionServiceServer;
 use orb_proto::v1::worker_service_server::WorkerServiceServer;
 use secrecy::SecretString;
@@ -15,6 +16,7 @@ use tonic::transport::server::Connected;
 
 use crate::attach::{Attach, WorkerTiming};
 use crate::auth::BearerCheck;
+use crate::gateway_service::Gateways;
 use crate::session_service::Sessions;
 use crate::{Error, LeaderHandle};
 
@@ -23,8 +25,10 @@ const KEEPALIVE: Duration = Duration::from_secs(5);
 
 /// What the server needs to know.
 pub struct ServerConfig {
-    /// Calls must bear one of these.
-    pub tokens: Vec<SecretString>,
+    /// Callers of `SessionService` must bear one of these.
+    pub api_tokens: Vec<SecretString>,
+    /// Gateways and workers must bear one of these; they are good for `SessionService`, too.
+    pub internal_tokens: Vec<SecretString>,
     /// Which sources may be played.
     pub sources: SourcePolicy,
     /// Told to workers.
@@ -69,7 +73,13 @@ impl SchedulerServer {
                 .register_encoded_file_descriptor_set(v1::FILE_DESCRIPTOR_SET)
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         };
-        let bearer = BearerCheck::new(&self.config.tokens);
+        let internal = BearerCheck::new(&self.config.internal_tokens);
+        let any: Vec<SecretString> =
+            [&*self.config.api_tokens, &*self.config.internal_tokens].concat();
+        let api = BearerCheck::new(&any);
+        let gateways = Gateways {
+            leader: self.leader.clone(),
+        };
         let sessions = Sessions {
             leader: self.leader.clone(),
             sources: Arc::new(self.config.sources.clone()),
@@ -93,11 +103,12 @@ impl SchedulerServer {
             .add_service(descriptors().build_v1()?)
             // What most clients of today still ask for.
             .add_service(descriptors().build_v1alpha()?)
-            .add_service(SessionServiceServer::with_interceptor(
-                sessions,
-                bearer.clone(),
+            .add_service(SessionServiceServer::with_interceptor(sessions, api))
+            .add_service(GatewayServiceServer::with_interceptor(
+                gateways,
+                internal.clone(),
             ))
-            .add_service(WorkerServiceServer::with_interceptor(attach, bearer))
+            .add_service(WorkerServiceServer::with_interceptor(attach, internal))
             .serve_with_incoming_shutdown(incoming, cancel.cancelled_owned())
             .await?;
         Ok(())

@@ -7,8 +7,8 @@ use orb_jellyfin::SourcePolicy;
 use orb_proto::v1;
 use orb_proto::v1::session_service_server::SessionService;
 use orb_scheduler_core::{
-    Action, Answer, Call, CommandId, PlaybackState, Refusal, RefusalKind, Request as Wanted,
-    SessionId, SessionView,
+    Action, Answer, Call, CommandId, PlaybackState, Refusal, Request as Wanted, SessionId,
+    SessionView,
 };
 use prost::Message;
 use sha2::{Digest, Sha256};
@@ -80,11 +80,7 @@ impl Sessions {
 }
 
 fn session_message(leader: &LeaderHandle, view: &SessionView) -> v1::Session {
-    let link = view
-        .worker
-        .as_ref()
-        .and_then(|worker| leader.links.get(worker));
-    convert::session(view, link.as_ref(), leader.clock.now())
+    convert::session(view, leader.clock.now())
 }
 
 /// Of the request without its command id, and of what kind it is.
@@ -92,15 +88,6 @@ fn request_hash(kind: &str, request: &impl Message) -> [u8; 32] {
     let mut hash = Sha256::new_with_prefix(kind);
     hash.update(request.encode_to_vec());
     hash.finalize().into()
-}
-
-fn not_found(id: &str) -> Status {
-    refusals::status(&Refusal {
-        kind: RefusalKind::NotFound,
-        code: "session_not_found".to_owned(),
-        message: format!("there is no session {id}; create it first"),
-        field: None,
-    })
 }
 
 #[tonic::async_trait]
@@ -173,12 +160,12 @@ impl SessionService for Sessions {
         &self,
         request: Request<v1::GetRequest>,
     ) -> Result<Response<v1::GetResponse>, Status> {
-        let id = request.into_inner().session_id;
+        let id = SessionId::new(request.into_inner().session_id);
         let view = self
             .leader
             .views
-            .get(&SessionId::new(&*id))
-            .ok_or_else(|| not_found(&id))?;
+            .get(&id)
+            .ok_or_else(|| refusals::session_not_found(&id))?;
         Ok(Response::new(v1::GetResponse {
             session: Some(self.session(&view)),
         }))
@@ -202,12 +189,12 @@ impl SessionService for Sessions {
         &self,
         request: Request<v1::WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        let id = request.into_inner().session_id;
+        let id = SessionId::new(request.into_inner().session_id);
         let views = self
             .leader
             .views
-            .watch(&SessionId::new(&*id))
-            .ok_or_else(|| not_found(&id))?;
+            .watch(&id)
+            .ok_or_else(|| refusals::session_not_found(&id))?;
         let (sender, stream) = mpsc::channel(WATCH_QUEUE);
         let (leader, interval, cancel) = (
             self.leader.clone(),

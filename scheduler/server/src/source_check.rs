@@ -46,7 +46,14 @@ fn checked(policy: &SourcePolicy, field: &str, raw: &str) -> Result<Option<Strin
     }
     match policy.check(field, raw) {
         Ok(url) => Ok(Some(url.expose().to_string())),
-        Err(error) => Err(Refusal::invalid(field, error.code(), error.to_string())),
+        Err(error) => {
+            // The field goes beside the sentence, in whatever spelling the caller's API has for it.
+            let sentence = error.to_string();
+            let sentence = sentence
+                .strip_prefix(&format!("{field}: "))
+                .unwrap_or(&sentence);
+            Err(Refusal::invalid(field, error.code(), sentence))
+        }
     }
 }
 

@@ -14,6 +14,10 @@ use crate::voice_wire::op;
 use crate::world::{Context, State};
 use crate::{ChannelId, Error, GuildId, UserId};
 
+/// Where a call is. Discord's channel ids are unique across guilds, but those that tests and newcomers make
+/// up are not.
+pub(crate) type Place = (GuildId, ChannelId);
+
 /// One call, with its listening member. It begins when the first bot comes and is never taken
 /// down: the member stays.
 pub(crate) struct Call {
@@ -102,24 +106,24 @@ impl State {
     }
 
     pub(crate) fn dave_overdue(&mut self, now: Instant) {
-        let channels: Vec<ChannelId> = self.calls.keys().copied().collect();
-        for channel in channels {
-            self.in_group(channel, |group| group.overdue(now));
+        let places: Vec<Place> = self.calls.keys().copied().collect();
+        for place in places {
+            self.in_group(place, |group| group.overdue(now));
         }
     }
 
     /// Has the groups of a guild's calls made anew; returns how many there were.
     pub(crate) fn recreate_groups(&mut self, guild: GuildId) -> usize {
-        let channels: Vec<ChannelId> = self
+        let places: Vec<Place> = self
             .calls
             .values()
             .filter(|call| call.guild == guild && call.dave.is_some())
-            .map(|call| call.channel)
+            .map(|call| (call.guild, call.channel))
             .collect();
-        for &channel in &channels {
-            self.in_group(channel, DaveGroup::recreate);
+        for &place in &places {
+            self.in_group(place, DaveGroup::recreate);
         }
-        channels.len()
+        places.len()
     }
 
     /// Acts on the group of a connection's call. `begin`: when there is none, one is begun.
@@ -129,30 +133,35 @@ impl State {
         begin: bool,
         act: impl FnOnce(&mut DaveGroup) -> Result<Effects, Error>,
     ) {
-        let Some(channel) = self.connections.get(ssrc).map(|one| one.channel) else {
+        let Some(place) = self
+            .connections
+            .get(ssrc)
+            .map(|one| (one.guild, one.channel))
+        else {
             return;
         };
         if begin
-            && let Some(call) = self.calls.get_mut(&channel)
+            && let Some(call) = self.calls.get_mut(&place)
             && let Err(error) = call.group().map(drop)
         {
-            tracing::error!(%error, %channel, "cannot begin a dave group");
+            tracing::error!(%error, channel = %place.1, "cannot begin a dave group");
         }
-        self.in_group(channel, act);
+        self.in_group(place, act);
     }
 
     fn in_group(
         &mut self,
-        channel: ChannelId,
+        place: Place,
         act: impl FnOnce(&mut DaveGroup) -> Result<Effects, Error>,
     ) {
         let Some(group) = self
             .calls
-            .get_mut(&channel)
+            .get_mut(&place)
             .and_then(|call| call.dave.as_mut())
         else {
             return;
         };
+        let channel = place.1;
         let epoch = group.member().epoch();
         let effects = act(group).unwrap_or_else(|error| {
             // A client's bad message must not end the simulator; the record shows it.

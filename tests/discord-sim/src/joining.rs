@@ -225,13 +225,13 @@ impl State {
 
     /// The call in `channel`; the first to come finds its listening member there already.
     fn ensure_call(&mut self, guild: GuildId, channel: ChannelId) {
-        if self.calls.contains_key(&channel) {
+        if self.calls.contains_key(&(guild, channel)) {
             return;
         }
         let call = Call::new(Arc::clone(&self.context), guild, channel);
         let member = gateway_events::member_voice_state(guild, channel, call.member);
         let created = gateway_events::voice_channel(guild, channel, self.calls.len());
-        self.calls.insert(channel, call);
+        self.calls.insert((guild, channel), call);
         self.gateway
             .broadcast(guild, INTENT_GUILDS, "CHANNEL_CREATE", &created);
         self.gateway

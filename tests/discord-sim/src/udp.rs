@@ -156,7 +156,7 @@ impl State {
             self.context.heard.missed(ssrc, Missed::Lost);
             return;
         }
-        let Some(call) = self.calls.get_mut(&channel) else {
+        let Some(call) = self.calls.get_mut(&(guild, channel)) else {
             return;
         };
         let (dave_encrypted, opus) = call.hear(user, payload);

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tokio::sync::mpsc::Sender;
 
+use crate::call::Place;
 use crate::transport_crypto::TransportCipher;
 use crate::{ChannelId, GuildId, UserId};
 
@@ -144,11 +145,11 @@ impl VoiceConnections {
     /// Connections that take part in the call in `channel`.
     pub(crate) fn in_call(
         &mut self,
-        channel: ChannelId,
+        (guild, channel): Place,
     ) -> impl Iterator<Item = &mut VoiceConnection> {
         self.by_ssrc
             .values_mut()
-            .filter(move |one| one.channel == channel && !one.silenced)
+            .filter(move |one| (one.guild, one.channel) == (guild, channel) && !one.silenced)
     }
 
     /// SSRCs of those without a socket for longer than `window`.

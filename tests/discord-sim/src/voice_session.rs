@@ -246,12 +246,12 @@ impl State {
         let Some(newcomer) = self.connections.get(ssrc) else {
             return;
         };
-        let (channel, user) = (newcomer.channel, newcomer.user);
-        let Some(call) = self.calls.get(&channel) else {
+        let (place, user) = ((newcomer.guild, newcomer.channel), newcomer.user);
+        let Some(call) = self.calls.get(&place) else {
             return;
         };
         let mut present = vec![call.member];
-        for other in self.connections.in_call(channel) {
+        for other in self.connections.in_call(place) {
             if other.ssrc != ssrc && other.user != user {
                 present.push(other.user);
                 let came = json!({"user_ids": [user]});
@@ -268,7 +268,7 @@ impl State {
         let Some(speaker) = self.connections.get(ssrc) else {
             return;
         };
-        let (channel, user) = (speaker.channel, speaker.user);
+        let (place, user) = ((speaker.guild, speaker.channel), speaker.user);
         let source = speaker.socket.as_ref().map(|socket| socket.source);
         let speaking = data["speaking"].as_u64().unwrap_or_default();
         let event = RecordEvent::VoiceSpeaking {
@@ -277,7 +277,7 @@ impl State {
         };
         self.context.record.add(source, Some(user), event);
         let relayed = json!({"user_id": user, "ssrc": ssrc, "speaking": speaking});
-        for other in self.connections.in_call(channel) {
+        for other in self.connections.in_call(place) {
             if other.user != user {
                 other.send(VoiceOut::Json(op::SPEAKING, relayed.clone()));
             }
@@ -296,10 +296,10 @@ impl State {
         self.context.heard.close(ssrc, Instant::now());
         let still_there = self
             .connections
-            .in_call(ended.channel)
+            .in_call((ended.guild, ended.channel))
             .any(|other| other.user == ended.user);
         if !still_there {
-            for other in self.connections.in_call(ended.channel) {
+            for other in self.connections.in_call((ended.guild, ended.channel)) {
                 let gone = json!({"user_id": ended.user});
                 other.send(VoiceOut::Json(op::CLIENT_DISCONNECT, gone));
             }

@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::ChannelId;
 use crate::call::Call;
+use crate::call::Place;
 use crate::clock::SimClock;
 use crate::config::DiscordSimConfig;
 use crate::faults::PendingFaults;
@@ -78,7 +78,7 @@ pub(crate) struct State {
     pub(crate) gateway: GatewaySessions,
     pub(crate) voice_states: VoiceStates,
     pub(crate) connections: VoiceConnections,
-    pub(crate) calls: BTreeMap<ChannelId, Call>,
+    pub(crate) calls: BTreeMap<Place, Call>,
     pub(crate) faults: PendingFaults,
 }
 

@@ -10,7 +10,9 @@ use std::{
 use futures::{Stream, StreamExt as _, stream};
 use orb_proto::v1::{
     ControlRequest, ControlResponse, CreateRequest, CreateResponse, GetRequest, GetResponse,
-    ListRequest, ListResponse, PlayRequest, PlayResponse, Session, WatchRequest, WatchResponse,
+    ListRequest, ListResponse, LocateWatchRequest, LocateWatchResponse, PlayRequest, PlayResponse,
+    Session, WatchRequest, WatchResponse,
+    gateway_service_server::{GatewayService, GatewayServiceServer},
     session_service_server::{SessionService, SessionServiceServer},
 };
 use tokio::{net::TcpListener, sync::broadcast};
@@ -53,6 +55,8 @@ struct Shared {
     script: Mutex<Script>,
     calls: Mutex<Vec<(Call, Option<String>)>>,
     changes: broadcast::Sender<Result<Session, Status>>,
+    /// Where the watch output is said to be: a worker's URL and its token.
+    worker: Mutex<Option<(String, String)>>,
 }
 
 /// A refusal as the scheduler makes them: a reason, and for bad input the field.
@@ -72,7 +76,10 @@ impl Scheduler {
     pub(crate) fn on(listener: TcpListener) -> Self {
         let scheduler = Self::absent(listener.local_addr().unwrap());
         let service = SessionServiceServer::from_arc(Arc::clone(&scheduler.shared));
-        let server = tonic::transport::Server::builder().add_service(service);
+        let gateways = GatewayServiceServer::from_arc(Arc::clone(&scheduler.shared));
+        let server = tonic::transport::Server::builder()
+            .add_service(service)
+            .add_service(gateways);
         let stopped = scheduler.stop.clone().cancelled_owned();
         let serving =
             server.serve_with_incoming_shutdown(TcpListenerStream::new(listener), stopped);
@@ -88,6 +95,7 @@ impl Scheduler {
             script: Mutex::new(script),
             calls: Mutex::default(),
             changes,
+            worker: Mutex::default(),
         });
         let stop = CancellationToken::new();
         let guard = Arc::new(stop.clone().drop_guard());
@@ -117,6 +125,12 @@ impl Scheduler {
         script: impl FnMut(&Call) -> Result<Reply, Status> + Send + 'static,
     ) {
         *self.shared.script.lock().unwrap() = Box::new(script);
+    }
+
+    /// From now on, sessions can be watched at this worker.
+    pub(crate) fn watched_at(&self, worker_url: &str, worker_token: &str) {
+        let worker = (worker_url.to_owned(), worker_token.to_owned());
+        *self.shared.worker.lock().unwrap() = Some(worker);
     }
 
     /// Sends a change to all that watch now.
@@ -160,6 +174,27 @@ impl Shared {
             .unwrap()
             .push((call.clone(), authorization));
         (self.script.lock().unwrap())(&call)
+    }
+}
+
+#[tonic::async_trait]
+impl GatewayService for Shared {
+    async fn locate_watch(
+        &self,
+        request: Request<LocateWatchRequest>,
+    ) -> Result<Response<LocateWatchResponse>, Status> {
+        let LocateWatchRequest { session_id } = request.into_inner();
+        let Reply(session, _) =
+            (self.script.lock().unwrap())(&Call::Get(GetRequest { session_id }))?;
+        let worker = self.worker.lock().unwrap().clone();
+        let (worker_url, worker_token) = session
+            .watch
+            .and(worker)
+            .ok_or_else(|| refusal(Code::NotFound, "no_watch_output", None))?;
+        Ok(Response::new(LocateWatchResponse {
+            worker_url,
+            worker_token,
+        }))
     }
 }
 

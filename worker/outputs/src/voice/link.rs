@@ -140,7 +140,11 @@ fn mixers() -> io::Result<Arc<Mixers>> {
         .build()?;
     let scheduler = {
         let _inside = runtime.enter();
-        Scheduler::new(SchedulerConfig::default())
+        let mut config = SchedulerConfig::default();
+        // songbird moves an expensive call to another thread between building and sending a packet, and
+        // takes only the packet's header along: another session's sound could go out with it.
+        config.move_expensive_tasks = false;
+        Scheduler::new(config)
     };
     let made = Arc::new(Mixers {
         scheduler,
