@@ -173,12 +173,13 @@ impl Args {
             return;
         }
         // Paths are relative to the run's folder, so nothing in them needs the tee's escapes. The
-        // pipe's back-pressure holds the whole tee back, and that bounds the run-ahead of both.
+        // pipe's back-pressure holds the whole tee back, and that bounds the run-ahead of both. A
+        // full disk ends the picture, not the sound.
         self.add("-f tee");
         self.0.push(
             format!(
                 "[select=a:f=matroska:{pipe}]pipe:1|\
-                 [f=hls:hls_segment_type=fmp4:avoid_negative_ts=disabled:hls_time=2\
+                 [f=hls:onfail=ignore:hls_segment_type=fmp4:avoid_negative_ts=disabled:hls_time=2\
                  :hls_list_size={WATCH_SEGMENTS}:hls_flags=temp_file+delete_segments\
                  :hls_fmp4_init_filename={INIT_SEGMENT}:hls_segment_filename=seg-%d.m4s\
                  :hls_segment_options=movflags=+frag_discont]{PLAYLIST}"
@@ -287,7 +288,7 @@ mod tests {
         assert!(line.contains("clev=1.0:slev=0.5"));
         assert!(line.contains("first_pts=1201920,"));
         assert!(line.contains(" -f tee [select=a:f=matroska:"));
-        assert!(line.contains("]pipe:1|[f=hls:hls_segment_type=fmp4:"));
+        assert!(line.contains("]pipe:1|[f=hls:onfail=ignore:"));
         assert!(line.ends_with("]index.m3u8"));
     }
 

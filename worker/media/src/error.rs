@@ -1,4 +1,4 @@
-//! What can go wrong: [`Error`] when a worker starts, [`Failure`] while something plays.
+//! What can go wrong when a worker starts. While something plays it is a [`Failure`](crate::Failure).
 
 use std::io;
 
@@ -53,41 +53,5 @@ impl Error {
             Self::Spool(_) => "spool_unusable",
             Self::Thread(_) => "thread_limit",
         }
-    }
-}
-
-/// Why a source, a run of ffmpeg or a whole item ended early. Goes to users as it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// A stable name, such as `source_not_found` or `ffmpeg_stalled`.
-    pub code: &'static str,
-    /// One sentence without a URL.
-    pub message: String,
-}
-
-impl Failure {
-    pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-        }
-    }
-
-    /// Whether trying the same source again is pointless: it refused, is not there, or cannot be
-    /// decoded.
-    pub fn is_final_for_source(&self) -> bool {
-        matches!(
-            self.code,
-            "source_unauthorized"
-                | "source_forbidden"
-                | "source_not_found"
-                | "source_gone"
-                | "source_refused"
-                | "source_redirect_refused"
-                | "source_undecodable"
-                | "source_incomplete"
-                | "source_unreachable"
-                | "source_server_error"
-        )
     }
 }

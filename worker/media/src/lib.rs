@@ -25,6 +25,7 @@ mod child;
 mod command;
 mod demux;
 mod error;
+mod failure;
 mod frames;
 mod media;
 mod pipeline;
@@ -40,7 +41,8 @@ mod supervisor;
 mod timing;
 
 pub use command::{INIT_SEGMENT, PLAYLIST};
-pub use error::{Error, Failure};
+pub use error::Error;
+pub use failure::{Failure, code};
 pub use frames::{Closed, FRAME_MS, FrameQueue, OpusFrame, Pop};
 pub use media::{Media, MediaConfig};
 pub use pipeline::{OpenSpec, Pipeline, PipelineEvent, Sources, WatchSpool};

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::Failure;
 use crate::probe::{AudioStream, Probe, VideoStream};
+use crate::{Failure, code};
 
 /// Above this many lines a copy would ask too much of viewers' lines and decoders.
 const MAX_COPY_HEIGHT: u32 = 1088;
@@ -136,8 +136,8 @@ impl Plan {
         cause: &Failure,
     ) -> Option<Self> {
         let reason = match (&self.video, cause.code) {
-            (VideoPlan::Copy { .. }, SPARSE_KEY_FRAMES) => Reason::SparseKeyFrames,
-            (VideoPlan::Copy { .. }, "ffmpeg_output_failed") => Reason::CopyFailed,
+            (VideoPlan::Copy { .. }, code::PICTURE_MISSING) => Reason::NoPicture,
+            (VideoPlan::Copy { .. }, code::FFMPEG_OUTPUT_FAILED) => Reason::CopyFailed,
             _ => return None,
         };
         let v = probe.video.as_ref()?;
@@ -166,9 +166,6 @@ impl Plan {
     }
 }
 
-/// The code of a copy that gives viewers nothing for too long: the header does not tell.
-pub(crate) const SPARSE_KEY_FRAMES: &str = "key_frames_sparse";
-
 // Measured on 2 vCPU with ffmpeg 5.1: 0.0185 and 0.0155 cores per second of film, rounded up.
 const COST_COPY: u32 = 20;
 const COST_AUDIO: u32 = 16;
@@ -184,7 +181,7 @@ enum Reason {
     Reshaped,
     Container(String),
     CopyFailed,
-    SparseKeyFrames,
+    NoPicture,
 }
 
 impl fmt::Display for Reason {
@@ -199,7 +196,7 @@ impl fmt::Display for Reason {
             Self::Reshaped => f.write_str("its pixels are not square or it is turned"),
             Self::Container(name) => write!(f, "{name} has no usable time stamps"),
             Self::CopyFailed => f.write_str("copying it failed"),
-            Self::SparseKeyFrames => f.write_str("its key frames are too far apart"),
+            Self::NoPicture => f.write_str("copying it gives viewers nothing"),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use crate::Failure;
+use crate::{Failure, code};
 
 /// The streams that would be played, and what is known of the whole.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,7 +97,7 @@ impl Probe {
 }
 
 fn undecodable(message: &str) -> Failure {
-    Failure::new("source_undecodable", message)
+    Failure::new(code::SOURCE_UNDECODABLE, message)
 }
 
 fn number<T: std::str::FromStr>(text: Option<&str>) -> Option<T> {

@@ -18,7 +18,7 @@ use crate::child::{Limits, Process, Spawn, Spawner};
 use crate::demux::{DemuxEnd, demux};
 use crate::frames::FrameQueue;
 use crate::stderr::Tail;
-use crate::{Failure, timing};
+use crate::{Failure, code, timing};
 
 /// When ffmpeg last gave something.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ impl Run {
         } = spec;
         let cannot_start = |error: std::io::Error| {
             Failure::new(
-                "ffmpeg_not_started",
+                code::FFMPEG_NOT_STARTED,
                 format!("ffmpeg cannot be started: {}", error.kind()),
             )
         };
@@ -176,21 +176,24 @@ fn judge(
 ) -> Result<(), Failure> {
     match (status, end) {
         (Some(status), DemuxEnd::Malformed(what)) if status.success() => Err(Failure::new(
-            "ffmpeg_garbled",
+            code::FFMPEG_GARBLED,
             format!("ffmpeg's output cannot be read ({what})"),
         )),
         (Some(status), _) if status.success() => Ok(()),
         (Some(status), _) if status.signal().is_some() => {
             let signal = status.signal().unwrap_or_default();
             let message = format!("ffmpeg was killed by signal {signal}");
-            Err(Failure::new("ffmpeg_crashed", message))
+            Err(Failure::new(code::FFMPEG_CRASHED, message))
         }
         (status, _) => Err(match printed {
             // A source that played a while can be decoded, so this is a passing fault.
-            Some(reason) if !(progressed && reason.code == "source_undecodable") => reason,
+            Some(reason) if !(progressed && reason.code == code::SOURCE_UNDECODABLE) => reason,
             _ => {
                 let code = status.and_then(|s| s.code()).unwrap_or(-1);
-                Failure::new("ffmpeg_failed", format!("ffmpeg ended with code {code}"))
+                Failure::new(
+                    code::FFMPEG_FAILED,
+                    format!("ffmpeg ended with code {code}"),
+                )
             }
         }),
     }

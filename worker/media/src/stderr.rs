@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use orb_jellyfin::redact;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
-use crate::Failure;
+use crate::{Failure, code};
 
 /// A damaged film makes ffmpeg write for hours; the reason it ends for is among the last lines.
 const LINES: usize = 20;
@@ -69,9 +69,12 @@ async fn next_line<R: AsyncRead + Unpin>(
 fn classify(line: &str) -> Option<Failure> {
     let has = |text: &str| line.contains(text);
     let (code, message) = if has("No space left on device") {
-        ("spool_full", "the disk of the spool folder is full")
+        (code::SPOOL_FULL, "the disk of the spool folder is full")
     } else if has("Cannot allocate memory") {
-        ("ffmpeg_out_of_memory", "ffmpeg reached its memory limit")
+        (
+            code::FFMPEG_OUT_OF_MEMORY,
+            "ffmpeg reached its memory limit",
+        )
     } else if has("Invalid data found when processing input")
         || has("moov atom not found")
         || has("EBML header parsing failed")
@@ -81,12 +84,12 @@ fn classify(line: &str) -> Option<Failure> {
         || (has("Decoder") && has("not found"))
     {
         (
-            "source_undecodable",
+            code::SOURCE_UNDECODABLE,
             "the source is not a film that ffmpeg can decode",
         )
     } else if has("Could not write header") || has("Error initializing output stream") {
         (
-            "ffmpeg_output_failed",
+            code::FFMPEG_OUTPUT_FAILED,
             "ffmpeg could not write this film's streams",
         )
     } else {

@@ -23,13 +23,13 @@ use crate::command;
 use crate::frames::FRAME_MS;
 use crate::media::Shared;
 use crate::pipeline::PipelineEvent as Event;
-use crate::plan::{Abilities, SPARSE_KEY_FRAMES, VideoPlan};
+use crate::plan::{Abilities, VideoPlan};
 use crate::probe::Probe;
 use crate::proxy::{Route, RouteGuard};
 use crate::restarts::Restarts;
 use crate::run::{Run, RunSpec};
 use crate::spool::Runs;
-use crate::{Failure, FrameQueue, OpenSpec, Plan, timing};
+use crate::{Failure, FrameQueue, OpenSpec, Plan, code, timing};
 
 /// The state of one pipeline.
 pub(crate) struct Supervisor {
@@ -155,7 +155,7 @@ impl Supervisor {
             let Some(delay) = restarts.next(Instant::now()) else {
                 return Err(cause);
             };
-            let changed = cause.code == "source_changed";
+            let changed = cause.code == code::SOURCE_CHANGED;
             self.tell(Event::Restarted { cause }).await;
             sleep(delay).await;
             if changed {
@@ -210,11 +210,11 @@ impl Supervisor {
         let (json, tail, status) = match answer {
             Err(_) => {
                 let message = "the source is too slow to be understood";
-                return Err(Failure::new("source_unreachable", message));
+                return Err(Failure::new(code::SOURCE_UNREACHABLE, message));
             }
             Ok(Err(error)) => {
                 let message = format!("ffprobe cannot be started: {}", error.kind());
-                return Err(Failure::new("ffmpeg_not_started", message));
+                return Err(Failure::new(code::FFMPEG_NOT_STARTED, message));
             }
             Ok(Ok(answer)) => answer,
         };
@@ -227,7 +227,7 @@ impl Supervisor {
             .or(tail.reason())
             .unwrap_or_else(|| {
                 Failure::new(
-                    "source_undecodable",
+                    code::SOURCE_UNDECODABLE,
                     "the source is not a film that ffmpeg can decode",
                 )
             }))
@@ -263,13 +263,13 @@ impl Supervisor {
                         head = None;
                     }
                     if self.shows_nothing(opened, start_ms) {
-                        let message = "the picture's key frames are too far apart to copy it";
-                        return Err(Failure::new(SPARSE_KEY_FRAMES, message));
+                        let message = "copying the picture gave viewers nothing, its key frames may be too far apart";
+                        return Err(Failure::new(code::PICTURE_MISSING, message));
                     }
                     if self.frames.is_full() || route.in_trouble() {
                         run.excuse();
                     } else if run.idle() > timing::FFMPEG_STALL {
-                        return Err(Failure::new("ffmpeg_stalled", "ffmpeg gave nothing any more"));
+                        return Err(Failure::new(code::FFMPEG_STALLED, "ffmpeg gave nothing any more"));
                     }
                 }
             }
@@ -298,7 +298,7 @@ impl Supervisor {
             let begun = runs.begin(Instant::now(), timing::OLD_RUN_KEPT);
             let (path, name) = begun.map_err(|error| {
                 let message = format!("the spool folder cannot be written: {}", error.kind());
-                Failure::new("spool_unusable", message)
+                Failure::new(code::SPOOL_UNUSABLE, message)
             })?;
             dir = Some(path.clone());
             self.tell(Event::WatchRun { dir: path, name }).await;
@@ -359,11 +359,11 @@ impl Supervisor {
         }
         let message = format!("the film ended {} s early", missing.as_secs());
         if progressed {
-            return Some(Failure::new("ffmpeg_ended_early", message));
+            return Some(Failure::new(code::FFMPEG_ENDED_EARLY, message));
         }
         // Asked again at the same place, there was nothing: either the sound is shorter than the
         // picture, or the file is cut off.
-        (missing > timing::SHORT_SOUND).then(|| Failure::new("source_incomplete", message))
+        (missing > timing::SHORT_SOUND).then(|| Failure::new(code::SOURCE_INCOMPLETE, message))
     }
 
     fn abilities(&self) -> Abilities {

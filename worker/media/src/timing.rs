@@ -66,8 +66,8 @@ pub(crate) const SHORT_SOUND: Duration = Duration::from_secs(30);
 /// Below this much sound in the queue, a transcode gets a head start by an audio-only ffmpeg.
 pub(crate) const HEAD_START_BELOW: Duration = Duration::from_secs(3);
 
-/// Media time within which a copied picture must have given its first segment; its key frames are
-/// too far apart otherwise. Encoders put at most 10 s between them unless told to.
+/// Media time within which a copied picture must have given its first segment; otherwise its key
+/// frames are too far apart, or it cannot be written as it is. Encoders put at most 10 s between them unless told to.
 pub(crate) const FIRST_SEGMENT: Duration = Duration::from_secs(15);
 
 /// Watch segments behind the newest one that stay on disk, in playlist entries of about 2 s: the

@@ -17,24 +17,22 @@ fn median(mut times: Vec<Duration>) -> u128 {
     times[times.len() / 2].as_millis()
 }
 
-/// Straight from the server, without this crate: the time to ffmpeg's first byte.
-fn tools_alone(url: &str, video: &str) -> Duration {
+/// Straight from the server, without this crate: the time to ffmpeg's first byte, after ffprobe
+/// where a start is measured.
+fn tools_alone(url: &str, video: &str, seek: Option<&str>) -> Duration {
     let begun = Instant::now();
-    let probed = Command::new("ffprobe")
-        .args([
-            "-v",
-            "error",
-            "-of",
-            "json",
-            "-show_format",
-            "-show_streams",
-            url,
-        ])
-        .output()
-        .unwrap();
-    assert!(probed.status.success());
+    if seek.is_none() {
+        let probed = Command::new("ffprobe")
+            .args("-v error -of json -show_format -show_streams".split(' '))
+            .arg(url)
+            .output()
+            .unwrap();
+        assert!(probed.status.success());
+    }
     let mut ffmpeg = Command::new("ffmpeg")
-        .args(["-v", "error", "-nostdin", "-i", url, "-map", "0:v:0"])
+        .args(["-v", "error", "-nostdin"])
+        .args(seek.iter().flat_map(|at| ["-ss", at, "-copyts"]))
+        .args(["-i", url, "-map", "0:v:0"])
         .args(video.split_whitespace())
         .args("-map 0:a:0 -c:a libopus -ac 2 -b:a 128k".split_whitespace())
         .args("-f matroska -cluster_time_limit 1 pipe:1".split_whitespace())
@@ -74,14 +72,19 @@ async fn latency() {
     ] {
         let server = Server::with(film).await;
         let url = server.url("/ok/film");
-        let (mut alone, mut ours, mut seeks) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut alone, mut ours) = (Vec::new(), Vec::new());
+        let (mut seeks_alone, mut seeks) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            let (of, video) = (url.clone(), video.to_owned());
-            alone.push(
-                tokio::task::spawn_blocking(move || tools_alone(&of, &video))
-                    .await
-                    .unwrap(),
-            );
+            let (of, args) = (url.clone(), video.to_owned());
+            let measured = tokio::task::spawn_blocking(move || {
+                (
+                    tools_alone(&of, &args, None),
+                    tools_alone(&of, &args, Some("39.5")),
+                )
+            });
+            let (start, seek) = measured.await.unwrap();
+            alone.push(start);
+            seeks_alone.push(seek);
             // A new one each time, so that nothing is remembered.
             let (media, _spool) = media(&server, Duration::from_secs(4)).await;
             let begun = Instant::now();
@@ -100,10 +103,12 @@ async fn latency() {
         }
         let (alone, ours) = (median(alone), median(ours));
         println!(
-            "{name}: start {ours} ms, tools alone {alone} ms, ratio {:.2}; seek {} ms (max {})",
+            "{name}: start {ours} ms, tools alone {alone} ms, ratio {:.2}; \
+             seek {} ms (max {}), ffmpeg alone {} ms",
             ours as f64 / alone as f64,
             median(seeks.clone()),
             seeks.iter().max().unwrap().as_millis(),
+            median(seeks_alone),
         );
     }
 }

@@ -146,7 +146,7 @@ async fn a_film_with_one_key_frame_is_transcoded_in_the_end() {
     .await;
     assert!(matches!(plans[0].video, VideoPlan::Copy { .. }));
     assert!(
-        plans[1].explain().contains("key frames"),
+        plans[1].explain().contains("gives viewers nothing"),
         "{}",
         plans[1].explain()
     );
@@ -191,4 +191,17 @@ async fn music_without_a_picture_plays() {
     for at in clicks(&frames) {
         assert!(((at + 500) % 1000).abs_diff(500) <= 30, "click at {at}");
     }
+}
+
+#[tokio::test]
+async fn a_broken_spool_does_not_end_the_sound() {
+    let server = Server::with(transcode_film()).await;
+    let (media, _spool) = media(&server, Duration::from_secs(4)).await;
+    let mut pipeline = media.open(watched(&media, spec(&server.url("/ok/film"), 0)));
+    let dir = run_dir(&mut pipeline).await;
+    first_frame(&mut pipeline).await;
+    std::fs::remove_dir_all(&dir).unwrap();
+    let frames = listen(&pipeline, 1000).await;
+    assert_contiguous(&frames);
+    assert!(pipeline.events.try_recv().is_err(), "nothing to tell");
 }

@@ -18,7 +18,7 @@ use url::Url;
 use super::body::Reader;
 use super::range::{ByteRange, ContentRange};
 use super::route::{Identity, Route, Trouble};
-use crate::{Error, Failure, timing};
+use crate::{Error, Failure, code, timing};
 
 /// A reverse proxy's redirect and a canonical one; more is a loop.
 const MAX_REDIRECTS: usize = 5;
@@ -283,59 +283,68 @@ fn refused(status: StatusCode) -> Refusal {
     let failure = |code, message: &str| Refusal::Final(Failure::new(code, message));
     match status.as_u16() {
         401 => failure(
-            "source_unauthorized",
+            code::SOURCE_UNAUTHORIZED,
             "the media server did not accept the key (401)",
         ),
         403 => failure(
-            "source_forbidden",
+            code::SOURCE_FORBIDDEN,
             "the media server forbids this item (403)",
         ),
         404 => failure(
-            "source_not_found",
+            code::SOURCE_NOT_FOUND,
             "the media server does not have this item (404)",
         ),
         410 => failure(
-            "source_gone",
+            code::SOURCE_GONE,
             "the media server no longer has this item (410)",
         ),
         408 | 429 | 500..=599 => {
             Refusal::Retry(server_error(&format!("answers {}", status.as_u16())))
         }
         other => failure(
-            "source_refused",
+            code::SOURCE_REFUSED,
             &format!("the media server answers {other}"),
         ),
     }
 }
 
 fn server_error(what: &str) -> Failure {
-    Failure::new("source_server_error", format!("the media server {what}"))
+    Failure::new(
+        code::SOURCE_SERVER_ERROR,
+        format!("the media server {what}"),
+    )
 }
 
 fn unreachable(what: &str) -> Failure {
-    Failure::new("source_unreachable", format!("the media server {what}"))
+    Failure::new(code::SOURCE_UNREACHABLE, format!("the media server {what}"))
 }
 
 fn redirect_refused(what: &str) -> Failure {
     Failure::new(
-        "source_redirect_refused",
+        code::SOURCE_REDIRECT_REFUSED,
         format!("the media server {what}"),
     )
 }
 
 fn not_allowed(hop: usize) -> Failure {
     if hop == 0 {
-        Failure::new("source_refused", "the source is not on an allowed origin")
+        Failure::new(
+            code::SOURCE_REFUSED,
+            "the source is not on an allowed origin",
+        )
     } else {
         redirect_refused("redirects to an origin that is not allowed")
     }
 }
 
 fn changed() -> Failure {
-    Failure::new("source_changed", "the file was replaced while it played")
+    Failure::new(
+        code::SOURCE_CHANGED,
+        "the file was replaced while it played",
+    )
 }
 
 /// Nobody sees it: the pipeline is gone.
 pub(super) fn closed() -> Failure {
-    Failure::new("closed", "the pipeline was closed")
+    Failure::new(code::CLOSED, "the pipeline was closed")
 }
