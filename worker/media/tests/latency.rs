@@ -112,3 +112,47 @@ async fn latency() {
         );
     }
 }
+
+/// User and system time of this process without its children, in seconds.
+fn own_cpu() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<_> = stat
+        .rsplit(')')
+        .next()
+        .unwrap()
+        .split_whitespace()
+        .collect();
+    let ticks: f64 = fields[11..13]
+        .iter()
+        .map(|t| t.parse::<f64>().unwrap())
+        .sum();
+    ticks / 100.0
+}
+
+/// Proxy, demuxers and eight mixers, and the test's own server beside them: an upper bound.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "measures"]
+async fn cpu() {
+    let server = Server::with(long_film()).await;
+    let (media, _spool) = media(&server, Duration::from_secs(4)).await;
+    let url = server.url("/ok/film");
+    let mut pipelines = Vec::new();
+    for n in 0..8 {
+        let mut spec = watched(&media, spec(&url, 0));
+        spec.watch.as_mut().unwrap().prefix = format!("film{n}");
+        let mut pipeline = media.open(spec);
+        first_frame(&mut pipeline).await;
+        eventually("a full queue", || pipeline.frames.is_full()).await;
+        pipelines.push(pipeline);
+    }
+    let time = Duration::from_secs(20);
+    let before = own_cpu();
+    let heard = pipelines.iter().map(|p| listen_in_real_time(p, time));
+    let missing: Vec<_> = futures::future::join_all(heard)
+        .await
+        .iter()
+        .map(|h| h.1)
+        .collect();
+    let cores = (own_cpu() - before) / time.as_secs_f64() / 8.0;
+    println!("{cores:.4} cores a stream, frames missing {missing:?}");
+}
