@@ -1,0 +1,285 @@
+//! A scheduler with its store and an account at the simulated Discord, and clients of its gRPC side.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use discord_sim::{DiscordSim, DiscordSimConfig};
+use hyper_util::rt::TokioIo;
+use orb_accounts::{AccountConfig, AccountTiming, Accounts};
+use orb_jellyfin::SourcePolicy;
+use orb_proto::v1;
+use orb_proto::v1::attach_request::Message as Report;
+use orb_proto::v1::attach_response::Message as Word;
+use orb_proto::v1::session_service_client::SessionServiceClient;
+use orb_proto::v1::worker_service_client::WorkerServiceClient;
+use orb_scheduler::{Leader, SchedulerServer, ServerConfig, bridge_accounts, restored};
+use orb_scheduler_core::SchedulerTiming;
+use orb_scheduler_store::{Seal, SqliteStore};
+use secrecy::SecretString;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::{Channel, Endpoint, Uri};
+use tonic::{Request, Status, Streaming};
+
+pub(crate) const API: &str = "api-token";
+pub(crate) const INTERNAL: &str = "internal-token";
+pub(crate) const SOURCE: &str = "http://jellyfin:8096/Videos/1/stream";
+
+/// What outlives a scheduler: its database and Discord.
+pub(crate) struct Surroundings {
+    folder: TempDir,
+    discord: DiscordSim,
+}
+
+impl Surroundings {
+    pub(crate) async fn new() -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let discord = DiscordSim::start(DiscordSimConfig::default())
+            .await
+            .unwrap();
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            discord,
+        }
+    }
+
+    /// A scheduler that is ready to take calls.
+    pub(crate) async fn scheduler(&self) -> Scheduler {
+        let token = SecretString::from(self.discord.bot_token().to_owned());
+        let url = format!("sqlite://{}", self.folder.path().join("orb.db").display());
+        let store = SqliteStore::open(&url, Seal::new([&token])).await.unwrap();
+        let (commands, account_commands) = mpsc::channel(64);
+        let (leader, handle, held) = Leader::take(
+            Arc::new(store),
+            SchedulerTiming {
+                reattach_grace_ms: 300,
+                ..SchedulerTiming::default()
+            },
+            Duration::from_hours(1),
+            commands,
+        )
+        .await
+        .unwrap();
+        let (account_events, events) = mpsc::channel(64);
+        let accounts = Accounts::connect_restored(
+            vec![AccountConfig {
+                token,
+                api_url: Some(self.discord.api_url()),
+            }],
+            held.into_iter().filter_map(restored).collect(),
+            AccountTiming::default(),
+            account_events,
+        )
+        .await
+        .unwrap();
+        let cancel = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let leading = cancel.clone();
+        tasks.spawn(async move { leader.run(leading).await.unwrap() });
+        tasks.spawn(bridge_accounts(
+            accounts,
+            account_commands,
+            events,
+            handle.clone(),
+            cancel.clone(),
+        ));
+        let config = ServerConfig {
+            api_tokens: vec![SecretString::from(API)],
+            internal_tokens: vec![SecretString::from(INTERNAL)],
+            sources: SourcePolicy::from_config(Some("http://jellyfin:8096"), &[""; 0], None)
+                .unwrap(),
+            heartbeat_playing: Duration::from_millis(250),
+            heartbeat_idle: Duration::from_secs(1),
+            self_stop_after: Duration::from_secs(90),
+            watch_interval: Duration::from_secs(1),
+        };
+        let (connections, accepted) = mpsc::channel(16);
+        let server = SchedulerServer::new(handle.clone(), config);
+        let incoming = ReceiverStream::new(accepted).map(Ok::<_, std::io::Error>);
+        let serving = cancel.clone();
+        tasks.spawn(async move { server.serve(incoming, serving).await.unwrap() });
+        let connector = tower::service_fn(move |_: Uri| {
+            let connections = connections.clone();
+            async move {
+                let (here, there) = tokio::io::duplex(64 * 1024);
+                connections
+                    .send(there)
+                    .await
+                    .map_err(std::io::Error::other)?;
+                Ok::<_, std::io::Error>(TokioIo::new(here))
+            }
+        });
+        let channel =
+            Endpoint::from_static("http://scheduler").connect_with_connector_lazy(connector);
+        let mut readiness = handle.readiness();
+        let connected = readiness.wait_for(|ready| ready.account);
+        timeout(Duration::from_secs(10), connected)
+            .await
+            .expect("the account connects")
+            .unwrap();
+        Scheduler {
+            channel,
+            cancel,
+            tasks,
+        }
+    }
+}
+
+pub(crate) struct Scheduler {
+    pub(crate) channel: Channel,
+    cancel: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+impl Scheduler {
+    pub(crate) fn sessions(&self) -> SessionServiceClient<Channel> {
+        SessionServiceClient::new(self.channel.clone())
+    }
+
+    pub(crate) async fn stop(mut self) {
+        self.cancel.cancel();
+        while let Some(ended) = self.tasks.join_next().await {
+            ended.unwrap();
+        }
+    }
+
+    /// A worker that attaches and answers nothing by itself.
+    pub(crate) async fn attach(
+        &self,
+        id: &str,
+        incarnation: &str,
+        holds: Vec<v1::ObservedState>,
+    ) -> Result<FakeWorker, Status> {
+        let (reports, stream) = mpsc::channel(16);
+        let register = v1::Register {
+            worker_id: id.to_owned(),
+            incarnation: incarnation.to_owned(),
+            capacity: Some(v1::Capacity {
+                total_millicores: 2000,
+                free_millicores: 2000,
+            }),
+            media_url: "http://worker:9000".to_owned(),
+            media_token: "media-token".to_owned(),
+            sessions: holds,
+        };
+        reports
+            .send(v1::AttachRequest {
+                message: Some(Report::Register(register)),
+            })
+            .await
+            .unwrap();
+        let request = with_token(INTERNAL, ReceiverStream::new(stream));
+        let words = WorkerServiceClient::new(self.channel.clone())
+            .attach(request)
+            .await?
+            .into_inner();
+        let mut worker = FakeWorker { reports, words };
+        assert!(matches!(worker.word().await, Some(Word::Registered(_))));
+        Ok(worker)
+    }
+}
+
+pub(crate) struct FakeWorker {
+    reports: mpsc::Sender<v1::AttachRequest>,
+    words: Streaming<v1::AttachResponse>,
+}
+
+impl FakeWorker {
+    /// The next word; none when the stream has ended.
+    pub(crate) async fn word(&mut self) -> Option<Word> {
+        let word = timeout(Duration::from_secs(10), self.words.next())
+            .await
+            .expect("a word in time");
+        word?.ok()?.message
+    }
+
+    /// Skips to the first lease that fits.
+    pub(crate) async fn lease_where(
+        &mut self,
+        fits: impl Fn(&v1::DesiredState) -> bool,
+    ) -> v1::Lease {
+        loop {
+            match self.word().await.expect("the stream goes on") {
+                Word::Lease(lease) if fits(lease.desired.as_ref().unwrap()) => return lease,
+                _ => {}
+            }
+        }
+    }
+
+    pub(crate) async fn report(&self, observed: v1::ObservedState) {
+        let beat = v1::Heartbeat {
+            capacity: Some(v1::Capacity {
+                total_millicores: 2000,
+                free_millicores: 2000,
+            }),
+            sessions: vec![observed],
+        };
+        self.reports
+            .send(v1::AttachRequest {
+                message: Some(Report::Heartbeat(beat)),
+            })
+            .await
+            .unwrap();
+    }
+}
+
+/// A lease, carried out.
+pub(crate) fn playing(lease: &v1::Lease, media_ms: i64) -> v1::ObservedState {
+    let mut observed = v1::ObservedState {
+        session_id: lease.session_id.clone(),
+        fence: lease.fence,
+        position: Some(v1::Position {
+            media_ms,
+            age_ms: 0,
+            rate_permille: 1000,
+        }),
+        queue_entry_id: lease
+            .desired
+            .as_ref()
+            .and_then(|desired| desired.current.as_ref())
+            .map_or(0, |item| item.queue_entry_id),
+        watch_latency_ms: 0,
+        ..v1::ObservedState::default()
+    };
+    observed.set_worker_status(v1::WorkerStatus::Connected);
+    observed.set_playback_state(v1::PlaybackState::Playing);
+    observed
+}
+
+pub(crate) fn with_token<T>(token: &str, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request
+        .metadata_mut()
+        .insert("authorization", format!("Bearer {token}").parse().unwrap());
+    request
+}
+
+pub(crate) fn create(session: &str) -> v1::CreateRequest {
+    v1::CreateRequest {
+        session_id: session.to_owned(),
+        guild_id: "123".to_owned(),
+        voice_channel_id: "456".to_owned(),
+        text_channel_id: "789".to_owned(),
+        command_id: String::new(),
+    }
+}
+
+pub(crate) fn play(session: &str, command: &str) -> v1::PlayRequest {
+    v1::PlayRequest {
+        session_id: session.to_owned(),
+        item: Some(v1::Item {
+            queue_entry_id: 12,
+            item_id: "film".to_owned(),
+            title: "Film".to_owned(),
+            stream_url: SOURCE.to_owned(),
+            duration_ms: 60_000,
+            ..v1::Item::default()
+        }),
+        command_id: command.to_owned(),
+    }
+}
