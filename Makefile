@@ -36,8 +36,8 @@ lint: deps web node_tools ## Formatting, clippy, licences, protos, types of the 
 	cd gateway/web && npm run --silent lint
 
 bench: deps web ## All benches, or BENCH=name; each writes target/bench/<name>.json
-	$(CARGO) build --release --bin orb
-	$(CARGO) run --release -p orb-bench -- $(or $(BENCH),all)
+	$(CARGO) build --release --bin orb --bin orb-bench
+	$(CARGO) run --release --quiet --bin orb-bench -- $(or $(BENCH),all)
 
 sim: deps ## Both simulators, each with its address, until Ctrl-C
 	$(CARGO) build -p discord-sim -p jellyfin-sim

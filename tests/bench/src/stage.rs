@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use discord_sim::{DiscordSim, DiscordSimConfig};
@@ -27,6 +27,8 @@ pub(crate) struct Stage {
     api: Api,
     pub(crate) discord: DiscordSim,
     jellyfin: JellyfinSim,
+    /// When the simulator's own times began.
+    jellyfin_since: Instant,
     plays: AtomicU64,
     _folder: TempDir,
 }
@@ -45,6 +47,7 @@ impl Stage {
             ..JellyfinSimConfig::default()
         })
         .await?;
+        let jellyfin_since = Instant::now();
         // Not in /tmp, which may be in memory: the database's syncs are part of what is measured.
         let folder = tempfile::tempdir_in(report::folder()?).context("cannot make a folder")?;
         let environment = environment(&discord, &jellyfin, folder.path())?;
@@ -61,6 +64,7 @@ impl Stage {
             api: Api::new(address, API_TOKEN)?,
             discord,
             jellyfin,
+            jellyfin_since,
             plays: AtomicU64::new(0),
             _folder: folder,
         })
@@ -83,6 +87,17 @@ impl Stage {
             "{}&PlaySessionId=bench{play}",
             self.jellyfin.stream_url(film.id())
         )
+    }
+
+    /// When Jellyfin was asked for what stands at a fresh address, to a few ms.
+    pub(crate) fn asked_for(&self, url: &str) -> Vec<Instant> {
+        let requests = self.jellyfin.requests();
+        let same = requests.iter().filter(|one| {
+            let asked = format!("{}?{}", one.path, one.query);
+            url.ends_with(&asked)
+        });
+        same.map(|one| self.jellyfin_since + Duration::from_millis(one.at_ms))
+            .collect()
     }
 
     /// Runs a bench; when it fails, shows the logs of the roles.
