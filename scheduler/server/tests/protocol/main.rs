@@ -98,7 +98,7 @@ async fn a_worker_that_comes_back_to_a_new_scheduler_keeps_its_session() {
     sessions.create(with_token(API, create("s"))).await.unwrap();
     let call = tokio::spawn(async move { sessions.play(with_token(API, play("s", ""))).await });
     let lease = worker
-        .lease_where(|desired| desired.current.is_some())
+        .lease_where(|desired| desired.current.is_some() && desired.voice.is_some())
         .await;
     worker.report(playing(&lease, 20)).await;
     call.await.unwrap().unwrap();
