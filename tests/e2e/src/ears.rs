@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use discord_sim::{CodedSecond, DiscordSim, EarReport, Heard, Listening};
 
+use crate::api::Answer;
 use crate::waiting::until;
 
 /// A confirmed second tells the position of moments at most so far away.
@@ -79,6 +80,36 @@ impl<'a> Ears<'a> {
             position_in(&report, at, Instant::now())
         })
         .await
+    }
+
+    /// The media second at which sound ended: `last` is its last packet, and there was no seek in the 1.5 s before.
+    ///
+    /// # Panics
+    ///
+    /// When no sure second was heard in that time.
+    pub fn end_of_sound(&self, last: Instant) -> f64 {
+        let from = last.checked_sub(2 * REACH).unwrap_or(last);
+        let report = self.report(from);
+        let before = confirmed(&report)
+            .take_while(|one| one.moment.at <= last)
+            .last()
+            .expect("a second of film was heard before the sound ended");
+        f64::from(before.second) + film_time(&report, before.moment.at, last)
+    }
+
+    /// How far a status is from what the member heard, in seconds: 0 when it lies between what was heard as the request was
+    /// made and as its answer came.
+    pub async fn apart_from(&self, status: &Answer) -> f64 {
+        let said = status.position();
+        let from = self.position_at(status.asked).await;
+        let to = self.position_at(status.answered).await;
+        let apart = if said < from {
+            said - from
+        } else {
+            (said - to).max(0.0)
+        };
+        println!("status {said:.3} s, member {from:.3} to {to:.3} s: {apart:+.3} s");
+        apart
     }
 
     /// Where and when the sound began that came near the media second `near` after a call at `since`: the media second
@@ -161,16 +192,17 @@ pub(crate) fn confirmed(report: &EarReport) -> impl Iterator<Item = &CodedSecond
     report.seconds.iter().filter(|one| one.confirmed)
 }
 
-/// The media second at `at`: counted from the sure second before it, or back from the one after it. Time in which no
-/// packet came is no time of the film. `None`: cannot be said, or not yet.
+/// How much of a film came in between two moments, in seconds: time without packets is no time of the film.
+fn film_time(report: &EarReport, from: Instant, to: Instant) -> f64 {
+    let holes = report.gaps.iter().map(|gap| {
+        let (from, until) = (gap.from.at.max(from), gap.until.at.min(to));
+        until.saturating_duration_since(from).saturating_sub(PACKET)
+    });
+    (to - from).saturating_sub(holes.sum()).as_secs_f64()
+}
+
+/// The media second at `at`: counted from the sure second before it, or back from the one after it. `None`: cannot be said, or not yet.
 fn position_in(report: &EarReport, at: Instant, taken_at: Instant) -> Option<f64> {
-    let film_time = |from: Instant, to: Instant| {
-        let holes = report.gaps.iter().map(|gap| {
-            let (from, until) = (gap.from.at.max(from), gap.until.at.min(to));
-            until.saturating_duration_since(from).saturating_sub(PACKET)
-        });
-        (to - from).saturating_sub(holes.sum()).as_secs_f64()
-    };
     let before = confirmed(report)
         .take_while(|one| one.moment.at <= at)
         .last()
@@ -178,19 +210,20 @@ fn position_in(report: &EarReport, at: Instant, taken_at: Instant) -> Option<f64
     let after = confirmed(report)
         .find(|one| one.moment.at > at)
         .filter(|one| one.moment.at - at < REACH);
+    let from_before =
+        |before: &CodedSecond| f64::from(before.second) + film_time(report, before.moment.at, at);
     match (before, after) {
         (Some(before), Some(after)) => {
             let counted = f64::from(after.second) - f64::from(before.second);
-            let heard = film_time(before.moment.at, after.moment.at);
-            // Else there was a seek between them, and nobody can say on which side of `at`.
-            ((heard - counted).abs() < 0.1)
-                .then(|| f64::from(before.second) + film_time(before.moment.at, at))
+            let heard = film_time(report, before.moment.at, after.moment.at);
+            // Else there was a seek or a loss between them, and nobody can say on which side of `at`.
+            ((heard - counted).abs() < 0.1).then(|| from_before(before))
         }
-        (None, Some(after)) => Some(f64::from(after.second) - film_time(at, after.moment.at)),
+        (None, Some(after)) => {
+            Some(f64::from(after.second) - film_time(report, at, after.moment.at))
+        }
         // It was paused or ended after that.
-        (Some(before), None) if taken_at > at + REACH => {
-            Some(f64::from(before.second) + film_time(before.moment.at, at))
-        }
+        (Some(before), None) if taken_at > at + REACH => Some(from_before(before)),
         _ => None,
     }
 }

@@ -103,8 +103,12 @@ impl OrbProcess {
         .await
     }
 
-    /// Sends it a signal.
-    pub fn signal(&self, signal: Signal) {
+    /// SIGTERM: asks it to stop.
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    fn signal(&self, signal: Signal) {
         // It may be gone already, which is what most signals are for.
         let _ = kill_process(self.process(), signal);
     }

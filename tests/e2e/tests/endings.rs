@@ -25,6 +25,9 @@ const RECOVERED_WITHIN: Duration = Duration::from_secs(2);
 /// Bytes of about 20 s of the film; it is read 16 s ahead, so 4 s after the start.
 const TWENTY_SECONDS: u64 = 2_200_000;
 
+/// Bytes of about 10 s of the film.
+const TEN_SECONDS: u64 = TWENTY_SECONDS / 2;
+
 async fn orb(titles: &[Title]) -> (Installation, Party) {
     let orb = Installation::up(Surroundings::start(Setting::with(titles)).await).await;
     let party = Party::create(&orb.api, 111).await;
@@ -212,12 +215,12 @@ async fn the_fallback_plays_when_the_first_source_does_not_open() {
     }
 }
 
-/// Plays a film whose first source gives 20 s and then, to whoever asks again, `then`.
-async fn dies_after_twenty_seconds(then: FaultKind) {
+/// Plays a film whose first source gives 10 s and then, to whoever asks again, `then`.
+async fn dies_after_ten_seconds(then: FaultKind) {
     let (orb, party) = orb(&[Title::Clock]).await;
     let jellyfin = &orb.surroundings.jellyfin;
     let cut = FaultKind::Truncate {
-        after_bytes: TWENTY_SECONDS,
+        after_bytes: TEN_SECONDS,
     };
     jellyfin
         .fault(Fault::new(cut).scope(Scope::Stream))
@@ -249,12 +252,12 @@ async fn dies_after_twenty_seconds(then: FaultKind) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_fallback_goes_on_when_the_first_source_is_gone_in_mid_film() {
-    dies_after_twenty_seconds(FaultKind::Status { status: 410 }).await;
+    dies_after_ten_seconds(FaultKind::Status { status: 410 }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_fallback_goes_on_when_the_first_source_cannot_be_reached_in_mid_film() {
-    dies_after_twenty_seconds(FaultKind::Reset { after_bytes: None }).await;
+    dies_after_ten_seconds(FaultKind::Reset { after_bytes: None }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -342,7 +345,7 @@ async fn a_stall_that_is_heard_is_seen_and_the_film_goes_on_where_it_was() {
         "the stall was to be heard: {hole:?}"
     );
     // The second in which it broke off is in two parts, and so has no number.
-    let before = ears.position_at(broke_off).await;
+    let before = ears.end_of_sound(broke_off);
     let (_, begun) = ears.start_of_sound(went_on, before, SOON).await;
     println!("broke off at {before:.3} s, went on at {begun:.3} s");
     assert!((begun - before).abs() < 0.25);

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use orb_e2e::{Answer, Ears, Installation, Party, Setting, Surroundings, Title};
+use orb_e2e::{Ears, Installation, Party, Setting, Surroundings, Title};
 
 /// The most that the status and the member may be apart, and a seek's sound from the asked second.
 const TOLERANCE: f64 = 0.25;
@@ -28,21 +28,6 @@ async fn playing(title: Title) -> (Installation, Party) {
     (orb, party)
 }
 
-/// How far the status is from what the member hears, in seconds; 0 when it lies between what the member heard as the
-/// request was made and as its answer came.
-async fn apart(status: &Answer, ears: &Ears<'_>) -> f64 {
-    let said = status.position();
-    let from = ears.position_at(status.asked).await;
-    let to = ears.position_at(status.answered).await;
-    let apart = if said < from {
-        said - from
-    } else {
-        (said - to).max(0.0)
-    };
-    println!("status {said:.3} s, member {from:.3} to {to:.3} s: {apart:+.3} s");
-    apart
-}
-
 /// Asks several times within a second: no single status may be off.
 async fn assert_in_step(party: &Party, ears: &Ears<'_>) {
     let mut statuses = Vec::new();
@@ -57,7 +42,7 @@ async fn assert_in_step(party: &Party, ears: &Ears<'_>) {
             "{}",
             status.text
         );
-        let apart = apart(&status, ears).await;
+        let apart = ears.apart_from(&status).await;
         assert!(
             apart.abs() <= TOLERANCE,
             "{apart:+.3} s apart: {}",
