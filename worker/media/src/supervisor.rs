@@ -25,7 +25,7 @@ use crate::media::Shared;
 use crate::pipeline::PipelineEvent as Event;
 use crate::plan::{Abilities, VideoPlan};
 use crate::probe::Probe;
-use crate::proxy::{Route, RouteGuard};
+use crate::proxy::{Patience, Route, RouteGuard};
 use crate::restarts::Restarts;
 use crate::run::{Run, RunSpec};
 use crate::spool::Runs;
@@ -95,11 +95,18 @@ impl Supervisor {
 
     async fn play(&mut self) {
         let sources = self.spec.sources.clone();
-        let budget = match sources.download {
-            Some(_) => timing::OPEN_BUDGET / 2,
-            None => timing::OPEN_BUDGET,
+        let alone = Patience {
+            open: timing::OPEN_BUDGET,
+            outage: timing::OUTAGE_BUDGET,
         };
-        let Err(first) = self.play_source(&sources.stream, budget).await else {
+        let patience = match sources.download {
+            Some(_) => Patience {
+                open: timing::OPEN_BUDGET / 2,
+                outage: timing::OUTAGE_BUDGET_WITH_FALLBACK,
+            },
+            None => alone,
+        };
+        let Err(first) = self.play_source(&sources.stream, patience).await else {
             return self.finished().await;
         };
         let last = match sources.download {
@@ -109,7 +116,11 @@ impl Supervisor {
                     cause: first.clone(),
                 })
                 .await;
-                let Err(second) = self.play_source(&download, budget).await else {
+                let last = Patience {
+                    open: patience.open,
+                    ..alone
+                };
+                let Err(second) = self.play_source(&download, last).await else {
                     return self.finished().await;
                 };
                 both(&first, &second)
@@ -125,9 +136,9 @@ impl Supervisor {
     }
 
     /// Plays one source to the end of the film, or says why it is given up.
-    async fn play_source(&mut self, source: &SourceUrl, budget: Duration) -> Result<(), Failure> {
+    async fn play_source(&mut self, source: &SourceUrl, patience: Patience) -> Result<(), Failure> {
         let mut restarts = Restarts::default();
-        let mut opened = self.open(source, budget).await?;
+        let mut opened = self.open(source, patience).await?;
         loop {
             let before = self.frames.last_pts_ms();
             let outcome = self.play_once(&opened).await;
@@ -160,15 +171,15 @@ impl Supervisor {
             sleep(delay).await;
             if changed {
                 self.shared.forget_probe(source);
-                opened = self.open(source, budget).await?;
+                opened = self.open(source, patience).await?;
             }
         }
     }
 
     /// Probes, unless that was done minutes ago, and plans.
-    async fn open(&mut self, source: &SourceUrl, budget: Duration) -> Result<Opened, Failure> {
+    async fn open(&mut self, source: &SourceUrl, patience: Patience) -> Result<Opened, Failure> {
         let cached = self.shared.cached_probe(source);
-        let route = Route::new(source.clone(), budget, cached.is_some());
+        let route = Route::new(source.clone(), patience, cached.is_some());
         let route = self.shared.proxy.add(route);
         let probe = if let Some(probe) = cached {
             probe

@@ -20,6 +20,10 @@ pub(crate) const OPEN_BUDGET: Duration = Duration::from_millis(3500);
 /// Jellyfin or of a router.
 pub(crate) const OUTAGE_BUDGET: Duration = Duration::from_mins(1);
 
+/// The same while there is another source that was not tried yet: it has to be opened before the
+/// queue runs dry, and a stall of 10 s is no reason yet.
+pub(crate) const OUTAGE_BUDGET_WITH_FALLBACK: Duration = Duration::from_secs(12);
+
 /// First and longest wait between two attempts at the source.
 pub(crate) const RETRY_DELAYS: (Duration, Duration) =
     (Duration::from_millis(100), Duration::from_secs(2));
@@ -89,6 +93,10 @@ const _: () = {
     assert!(BYTE_STALL.as_millis() + CONNECT.as_millis() < RUN_AHEAD.as_millis());
     // "Both sources failed" is due within 5 s.
     assert!(OPEN_BUDGET.as_millis() + 1000 < 5000);
+    // The fallback plays before the listener hears that the first source is gone.
+    assert!(
+        OUTAGE_BUDGET_WITH_FALLBACK.as_millis() + OPEN_BUDGET.as_millis() < RUN_AHEAD.as_millis()
+    );
     // The watchdog must not shoot ffmpeg for a stall that the proxy is about to repair.
     assert!(BYTE_STALL.as_millis() + CONNECT.as_millis() < FFMPEG_STALL.as_millis());
     // A hanging ffmpeg is replaced before the queue runs dry.

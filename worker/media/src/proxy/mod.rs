@@ -31,7 +31,7 @@ use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
-pub(crate) use route::Route;
+pub(crate) use route::{Patience, Route};
 pub(crate) use upstream::{Access, Upstream};
 
 use crate::Error;

@@ -8,7 +8,7 @@ use orb_jellyfin::SourceUrl;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Failure, timing};
+use crate::Failure;
 
 /// Which file it is. A resumed body is only spliced to the same one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,10 +31,19 @@ impl Identity {
     }
 }
 
+/// What network faults of a source may cost before it is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Patience {
+    /// Until the film plays.
+    pub(crate) open: Duration,
+    /// In the middle of the film.
+    pub(crate) outage: Duration,
+}
+
 /// One source of one pipeline.
 pub(crate) struct Route {
     pub(crate) source: SourceUrl,
-    open_budget: Duration,
+    patience: Patience,
     established: AtomicBool,
     identity: Mutex<Option<Identity>>,
     /// Requests that wait for bytes which do not come; see [`Trouble`].
@@ -44,12 +53,12 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    /// `open_budget` is what network faults may cost until the film plays. A source that is
-    /// `known` to play (it did, minutes ago) gets the patience of the middle of a film.
-    pub(crate) fn new(source: SourceUrl, open_budget: Duration, known: bool) -> Self {
+    /// A source that is `known` to play (it did, minutes ago) gets the patience of the middle of a
+    /// film from the start.
+    pub(crate) fn new(source: SourceUrl, patience: Patience, known: bool) -> Self {
         Self {
             source,
-            open_budget,
+            patience,
             established: AtomicBool::new(known),
             identity: Mutex::default(),
             troubled: AtomicUsize::new(0),
@@ -143,9 +152,9 @@ impl Trouble {
             now
         });
         let budget = if self.route.established.load(Ordering::Relaxed) {
-            timing::OUTAGE_BUDGET
+            self.route.patience.outage
         } else {
-            self.route.open_budget
+            self.route.patience.open
         };
         since + budget
     }
@@ -170,7 +179,11 @@ mod tests {
     use super::*;
 
     fn route(known: bool) -> Route {
-        Route::new("http://h/a".parse().unwrap(), Duration::from_secs(4), known)
+        let patience = Patience {
+            open: Duration::from_secs(4),
+            outage: Duration::from_mins(1),
+        };
+        Route::new("http://h/a".parse().unwrap(), patience, known)
     }
 
     fn file(total: Option<u64>, etag: Option<&str>) -> Identity {
@@ -200,10 +213,10 @@ mod tests {
         assert_eq!(trouble.begin(later), now + Duration::from_secs(4));
         assert!(route.in_trouble());
         route.establish();
-        assert_eq!(trouble.begin(later), now + timing::OUTAGE_BUDGET);
+        assert_eq!(trouble.begin(later), now + Duration::from_mins(1));
         trouble.end();
         assert!(!route.in_trouble());
-        assert_eq!(trouble.begin(later), later + timing::OUTAGE_BUDGET);
+        assert_eq!(trouble.begin(later), later + Duration::from_mins(1));
         drop(trouble);
         assert!(!route.in_trouble());
     }
