@@ -76,8 +76,9 @@ impl<'a> Ears<'a> {
         // A second is sure when the one before it was heard too.
         let from = at.checked_sub(2 * REACH).unwrap_or(at);
         until("the position at the member", 3 * REACH, async || {
-            let report = self.report(from);
-            position_in(&report, at, Instant::now())
+            // The packets first: what comes between the two is in the report alone.
+            let (taken_at, sound) = (Instant::now(), self.sound_packets(from));
+            position_in(&self.report(from), &sound, at, taken_at)
         })
         .await
     }
@@ -89,12 +90,12 @@ impl<'a> Ears<'a> {
     /// When no sure second was heard in that time.
     pub fn end_of_sound(&self, last: Instant) -> f64 {
         let from = last.checked_sub(2 * REACH).unwrap_or(last);
-        let report = self.report(from);
+        let (report, sound) = (self.report(from), self.sound_packets(from));
         let before = confirmed(&report)
             .take_while(|one| one.moment.at <= last)
             .last()
             .expect("a second of film was heard before the sound ended");
-        f64::from(before.second) + film_time(&report, before.moment.at, last)
+        f64::from(before.second) + film_time(&sound, before.moment.at, last)
     }
 
     /// How far a status is from what the member heard, in seconds: 0 when it lies between what was heard as the request was
@@ -192,17 +193,25 @@ pub(crate) fn confirmed(report: &EarReport) -> impl Iterator<Item = &CodedSecond
     report.seconds.iter().filter(|one| one.confirmed)
 }
 
-/// How much of a film came in between two moments, in seconds: time without packets is no time of the film.
-fn film_time(report: &EarReport, from: Instant, to: Instant) -> f64 {
-    let holes = report.gaps.iter().map(|gap| {
-        let (from, until) = (gap.from.at.max(from), gap.until.at.min(to));
-        until.saturating_duration_since(from).saturating_sub(PACKET)
-    });
-    (to - from).saturating_sub(holes.sum()).as_secs_f64()
+/// How much of a film came in between two moments, in seconds: counted in packets, for a busy machine sends some late and
+/// then makes up for it.
+fn film_time(sound: &[Instant], from: Instant, to: Instant) -> f64 {
+    let come_by = |at: Instant| {
+        let packets = sound.partition_point(|one| *one <= at);
+        let since_last = packets.checked_sub(1).map(|last| at - sound[last]);
+        let of_last = since_last.unwrap_or_default().min(PACKET);
+        packets as f64 * PACKET.as_secs_f64() + of_last.as_secs_f64()
+    };
+    come_by(to) - come_by(from)
 }
 
 /// The media second at `at`: counted from the sure second before it, or back from the one after it. `None`: cannot be said, or not yet.
-fn position_in(report: &EarReport, at: Instant, taken_at: Instant) -> Option<f64> {
+fn position_in(
+    report: &EarReport,
+    sound: &[Instant],
+    at: Instant,
+    taken_at: Instant,
+) -> Option<f64> {
     let before = confirmed(report)
         .take_while(|one| one.moment.at <= at)
         .last()
@@ -211,16 +220,16 @@ fn position_in(report: &EarReport, at: Instant, taken_at: Instant) -> Option<f64
         .find(|one| one.moment.at > at)
         .filter(|one| one.moment.at - at < REACH);
     let from_before =
-        |before: &CodedSecond| f64::from(before.second) + film_time(report, before.moment.at, at);
+        |before: &CodedSecond| f64::from(before.second) + film_time(sound, before.moment.at, at);
     match (before, after) {
         (Some(before), Some(after)) => {
             let counted = f64::from(after.second) - f64::from(before.second);
-            let heard = film_time(report, before.moment.at, after.moment.at);
+            let heard = film_time(sound, before.moment.at, after.moment.at);
             // Else there was a seek or a loss between them, and nobody can say on which side of `at`.
             ((heard - counted).abs() < 0.1).then(|| from_before(before))
         }
         (None, Some(after)) => {
-            Some(f64::from(after.second) - film_time(report, at, after.moment.at))
+            Some(f64::from(after.second) - film_time(sound, at, after.moment.at))
         }
         // It was paused or ended after that.
         (Some(before), None) if taken_at > at + REACH => Some(from_before(before)),

@@ -77,9 +77,14 @@ pub struct Roles {
 impl Roles {
     /// Starts all three, and waits until a call finds account and worker.
     pub async fn start(surroundings: Surroundings) -> Self {
+        let environment = surroundings.environment();
+        Self::start_with(surroundings, environment).await
+    }
+
+    /// The same with an environment of the test's own, but for what makes them find each other.
+    pub async fn start_with(surroundings: Surroundings, environment: Environment) -> Self {
         let grpc = free_port();
-        let environment = surroundings
-            .environment()
+        let environment = environment
             .with("ORB_GRPC_ADDR", format!("127.0.0.1:{grpc}"))
             .with("ORB_SCHEDULER_URL", format!("http://127.0.0.1:{grpc}"))
             .with("ORB_WORKER_ID", "worker-1");

@@ -79,6 +79,20 @@ impl OrbProcess {
             .join("\n")
     }
 
+    /// All that it has printed until its end.
+    ///
+    /// # Panics
+    ///
+    /// When it has not ended: it would have more to say.
+    pub fn all_printed(&mut self) -> String {
+        let ended = self.child.try_wait().expect("a child can be waited for");
+        assert!(ended.is_some(), "orb {} still runs", self.role);
+        for reader in self.readers.drain(..) {
+            let _ = reader.join();
+        }
+        self.log()
+    }
+
     /// Where its HTTP side listens, as it says.
     pub async fn http_addr(&mut self) -> SocketAddr {
         self.address("HTTP listens").await

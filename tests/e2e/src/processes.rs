@@ -20,13 +20,7 @@ pub struct ProcessInfo {
 
 /// `ancestor`'s children, their children and so on.
 pub fn descendants(ancestor: u32) -> Vec<ProcessInfo> {
-    let all: BTreeMap<u32, ProcessInfo> = std::fs::read_dir("/proc")
-        .expect("this is Linux")
-        .filter_map(|entry| {
-            let pid = entry.ok()?.file_name().to_str()?.parse().ok()?;
-            Some((pid, info(pid)?))
-        })
-        .collect();
+    let all = everything();
     let descends = |process: &ProcessInfo| {
         let mut parent = process.parent;
         // A chain of parents ends at 1 or at a process that has just gone; pids do not go round.
@@ -48,14 +42,32 @@ pub fn ffmpegs(ancestor: u32) -> Vec<ProcessInfo> {
     found
 }
 
+/// The command lines of all processes of the machine.
+pub fn command_lines() -> Vec<String> {
+    everything()
+        .into_values()
+        .map(|process| process.command_line)
+        .collect()
+}
+
 /// SIGKILL.
 pub fn kill(pid: u32) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     kill_process(pid.expect("a pid is above zero"), Signal::KILL).expect("the process is there");
 }
 
+fn everything() -> BTreeMap<u32, ProcessInfo> {
+    std::fs::read_dir("/proc")
+        .expect("this is Linux")
+        .filter_map(|entry| {
+            let pid = entry.ok()?.file_name().to_str()?.parse().ok()?;
+            Some((pid, info(pid)?))
+        })
+        .collect()
+}
+
 /// A process; `None` when it is gone.
-pub(crate) fn info(pid: u32) -> Option<ProcessInfo> {
+fn info(pid: u32) -> Option<ProcessInfo> {
     let folder = Path::new("/proc").join(pid.to_string());
     let stat = std::fs::read_to_string(folder.join("stat")).ok()?;
     // "pid (name) state parent …", and the name may hold anything.

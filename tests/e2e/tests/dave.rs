@@ -1,0 +1,97 @@
+//! Encryption as the member sees it: DAVE on and off, both transport encryptions.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::time::{Duration, Instant};
+
+use discord_sim::{DiscordSimConfig, Fault, FirstCommit, GuildId, Heard, TransportMode};
+use orb_e2e::{Installation, Party, Setting, Surroundings, Title};
+
+const GUILD: u64 = 111;
+
+/// For anything that opens a file and starts an encoder, on a busy machine.
+const SOON: Duration = Duration::from_secs(10);
+
+/// Plays a film under these conditions, and gives what was heard until four seconds were.
+async fn heard_with(discord: DiscordSimConfig) -> (Installation, Party, Heard) {
+    let setting = Setting {
+        discord,
+        ..Setting::default()
+    };
+    let orb = Installation::up(Surroundings::start(setting).await).await;
+    let party = Party::create(&orb.api, GUILD).await;
+    let started = Instant::now();
+    party.play_title(&orb.surroundings, Title::Clock).await;
+    let ears = party.ears(&orb.surroundings.discord);
+    let report = ears.seconds(started, 4, SOON).await;
+    assert_eq!(report.undecodable, 0);
+    let heard = orb.surroundings.discord.heard(GUILD);
+    println!("{:?}", heard.totals());
+    assert_eq!(heard.totals().undecryptable, 0);
+    (orb, party, heard)
+}
+
+/// Nothing of the film in the clear, and no packet that only the server could read.
+#[track_caller]
+fn assert_end_to_end(heard: &Heard) {
+    let totals = heard.totals();
+    assert!(heard.connections.iter().all(|one| one.info.dave));
+    assert!(totals.dave_encrypted >= 150, "{totals:?}");
+    assert_eq!(totals.in_the_clear, 0, "{totals:?}");
+    assert_eq!(totals.dave_encrypted + totals.silence, totals.packets);
+}
+
+async fn with_transport(mode: TransportMode) {
+    for dave in [true, false] {
+        println!("{mode:?}, dave {dave}");
+        let (_orb, _party, heard) = heard_with(DiscordSimConfig {
+            dave,
+            modes: vec![mode],
+            ..DiscordSimConfig::default()
+        })
+        .await;
+        if dave {
+            assert_end_to_end(&heard);
+        } else {
+            assert!(heard.connections.iter().all(|one| !one.info.dave));
+            assert_eq!(heard.totals().dave_encrypted, 0);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_aes256_gcm() {
+    with_transport(TransportMode::Aes256GcmRtpSize).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_xchacha20_poly1305() {
+    with_transport(TransportMode::XChaCha20Poly1305RtpSize).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_member_makes_the_first_commit() {
+    let (_orb, _party, heard) = heard_with(DiscordSimConfig {
+        first_commit: FirstCommit::Member,
+        ..DiscordSimConfig::default()
+    })
+    .await;
+    assert_end_to_end(&heard);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_group_is_made_anew() {
+    let (orb, party, _) = heard_with(DiscordSimConfig::default()).await;
+    let discord = &orb.surroundings.discord;
+    let again = Instant::now();
+    let anew = Fault::RecreateGroup {
+        guild: GuildId(GUILD),
+    };
+    assert_eq!(discord.fault(&anew).unwrap(), 1);
+    let ears = party.ears(discord);
+    ears.seconds(again, 5, SOON).await;
+    let (from, to) = ears.longest_hole(again);
+    println!("longest hole {} ms", (to - from).as_millis());
+    let heard = discord.heard(GUILD);
+    println!("{:?}", heard.totals());
+    assert_end_to_end(&heard);
+}
