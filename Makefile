@@ -22,8 +22,7 @@ run: deps web ## The demo: all roles and both simulators; FILM=path plays that f
 test: deps test-deps web ## All tests
 	$(CARGO) build --workspace --all-targets
 	cd gateway/web && npm test --silent
-	$(CARGO) $(TEST_RUNNER) --workspace --exclude orb-e2e
-	$(CARGO) $(TEST_RUNNER) -p orb-e2e
+	$(CARGO) $(TEST_RUNNER) --workspace --no-fail-fast
 	tests/python/run $(VENV)/bin/python
 	node tests/node/page.mjs
 
