@@ -257,7 +257,8 @@ class BadInput(unittest.TestCase):
             for value in ("abc", "-1", "1.5", "1e3", " 12", "12 ", "0x12", "1" * 100, "١٢", "12\n"):
                 self.refused(f"{field} {value!r}", "POST", "/sessions", CREATE | {field: value}, invalid_id(field))
         for value in ("a/b", "a b", "../x", "a\0b", "ä", "x" * 1000):
-            self.refused(f"sessionId {value[:9]!r}", "POST", "/sessions", CREATE | {"sessionId": value}, invalid_id("sessionId"))
+            body = CREATE | {"sessionId": value}
+            self.refused(f"sessionId {value[:9]!r}", "POST", "/sessions", body, invalid_id("sessionId"))
         self.refused("none was made", "GET", "/sessions/never-made", None, UNKNOWN_SESSION)
 
     def test_play(self):
