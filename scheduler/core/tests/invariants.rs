@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use harness::{ACCOUNT, GUILD, Harness};
 use orb_scheduler_core::{
-    Action, CallId, Effect, EndReason, Event, Incarnation, PlaybackState, WorkerId, Write,
+    Action, CallId, Effect, EndReason, Event, Incarnation, Now, PlaybackState, WorkerId, Write,
 };
 use proptest::prelude::*;
 
@@ -144,10 +144,10 @@ proptest! {
         }
 
         // LS-4: what is durable is what is in memory: the next leader knows the same sessions.
-        let before: BTreeMap<_, _> = harness.scheduler.views(Default::default())
+        let before: BTreeMap<_, _> = harness.scheduler.views(Now::default())
             .into_iter().map(|view| (view.id, (view.generation, view.end_reason, view.queue_entry_id))).collect();
         let restarted = harness.restart();
-        let after: BTreeMap<_, _> = restarted.scheduler.views(Default::default())
+        let after: BTreeMap<_, _> = restarted.scheduler.views(Now::default())
             .into_iter().map(|view| (view.id, (view.generation, view.end_reason, view.queue_entry_id))).collect();
         prop_assert_eq!(before, after);
     }
