@@ -34,6 +34,9 @@ fn main() -> ExitCode {
     if let Err(error) = check(&loaded.config, &cli.role) {
         return usage(&error);
     }
+    if let Err(error) = roles::source_policy(&loaded.config) {
+        return usage(&error);
+    }
     let trust = match trust::settle(&loaded.config, &cli.role) {
         Ok(trust) => trust,
         Err(error) => return usage(&error),

@@ -338,7 +338,8 @@ fn remote_channel(config: &Config) -> Result<Channel> {
     Ok(endpoint.connect_lazy())
 }
 
-fn source_policy(config: &Config) -> Result<SourcePolicy> {
+/// Which sources may be played. An error is the configuration's.
+pub(crate) fn source_policy(config: &Config) -> Result<SourcePolicy> {
     let jellyfin = &config.jellyfin;
     let allowed: Vec<&str> = jellyfin
         .allowed_origins

@@ -28,11 +28,14 @@ pub struct Session {
     pub(crate) judged: Option<Generation>,
     /// Given up on voice until the next play.
     pub(crate) voice_failed: bool,
+    /// Its lease is an earlier leader's, whose worker this one has not heard of yet.
+    pub(crate) lease_is_inherited: bool,
 }
 
 impl Session {
     pub(crate) fn new(record: SessionRecord) -> Self {
         Self {
+            lease_is_inherited: record.lease.is_some(),
             record,
             observed: None,
             waiters: Vec::new(),

@@ -196,7 +196,9 @@ impl Session {
                 WorkerStatus::Disconnected => WorkerStatus::Connecting,
                 seen => seen,
             },
-            None if self.record.last_token.get() > 1 => WorkerStatus::Reconnecting,
+            None if self.lease_is_inherited || self.record.last_token.get() > 1 => {
+                WorkerStatus::Reconnecting
+            }
             None => WorkerStatus::Connecting,
         }
     }

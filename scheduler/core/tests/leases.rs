@@ -118,6 +118,7 @@ fn after_a_restart_of_the_scheduler_a_playing_session_plays_on_untouched() {
         PlaybackState::Loading,
         "nobody knows yet"
     );
+    assert_eq!(h.view("s").worker_status, WorkerStatus::Reconnecting);
     h.attach("w2", "life-2", vec![]);
     h.wait(3_000);
     h.beat_of("w2", "life-2", vec![]);

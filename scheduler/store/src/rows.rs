@@ -1,42 +1,72 @@
 //! From the state machine's records to rows and back.
 
 use orb_scheduler_core::{SessionRecord, VoiceCredentials};
+use serde::{Deserialize, Serialize};
 
 use crate::{Error, Seal};
 
 const SESSIONS: &str = "watch_party_sessions";
 
-/// The record as JSON, without the voice credentials, which go sealed into a column of their own.
-pub(crate) fn record_json(record: &SessionRecord) -> Result<String, Error> {
-    let clear = SessionRecord {
-        voice: None,
-        ..record.clone()
-    };
-    serde_json::to_string(&clear).map_err(|error| Error::corrupt(SESSIONS, error))
+/// What of a record is nobody's business who reads the database: it goes sealed into a column of its own.
+#[derive(Default, Serialize, Deserialize)]
+struct Secrets {
+    voice: Option<VoiceCredentials>,
+    /// Keys may stand in their queries.
+    current: Option<Sources>,
+    next: Option<Sources>,
 }
 
-pub(crate) fn sealed_voice(
+#[derive(Serialize, Deserialize)]
+struct Sources {
+    stream: String,
+    download: Option<String>,
+}
+
+/// The record as JSON, and its secrets, sealed.
+pub(crate) fn split(
     seal: &Seal,
     nonce: [u8; 12],
-    voice: Option<&VoiceCredentials>,
-) -> Result<Option<Vec<u8>>, Error> {
-    let Some(voice) = voice else { return Ok(None) };
-    let json = serde_json::to_vec(voice).map_err(|error| Error::corrupt(SESSIONS, error))?;
-    Ok(Some(seal.close(nonce, &json)))
+    mut record: SessionRecord,
+) -> Result<(String, Vec<u8>), Error> {
+    let take = |item: &mut orb_scheduler_core::Item| Sources {
+        stream: std::mem::take(&mut item.stream_url),
+        download: item.download_url.take(),
+    };
+    let secrets = Secrets {
+        voice: record.voice.take(),
+        current: record.desired.current.as_mut().map(take),
+        next: record.desired.next.as_mut().map(take),
+    };
+    let corrupt = |error| Error::corrupt(SESSIONS, error);
+    let json = serde_json::to_string(&record).map_err(corrupt)?;
+    let secrets = serde_json::to_vec(&secrets).map_err(corrupt)?;
+    Ok((json, seal.close(nonce, &secrets)))
 }
 
-pub(crate) fn record(
+pub(crate) fn join(
     seal: &Seal,
     json: &str,
-    sealed: Option<&[u8]>,
+    sealed: &[u8],
     position_ms: Option<i64>,
 ) -> Result<SessionRecord, Error> {
     let mut record: SessionRecord =
         serde_json::from_str(json).map_err(|error| Error::corrupt(SESSIONS, error))?;
-    // Credentials that do not open (the tokens were changed) are lost; Discord hands out new ones.
-    record.voice = sealed
-        .and_then(|sealed| seal.open(sealed))
-        .and_then(|clear| serde_json::from_slice(&clear).ok());
+    // What does not open (the tokens were changed) is lost: Discord hands out new credentials, and an item
+    // without a source ends with a reason.
+    let secrets: Secrets = seal
+        .open(sealed)
+        .and_then(|clear| serde_json::from_slice(&clear).ok())
+        .unwrap_or_default();
+    record.voice = secrets.voice;
+    for (item, sources) in [
+        (&mut record.desired.current, secrets.current),
+        (&mut record.desired.next, secrets.next),
+    ] {
+        if let Some((item, sources)) = item.as_mut().zip(sources) {
+            item.stream_url = sources.stream;
+            item.download_url = sources.download;
+        }
+    }
     if record.desired.current.is_some()
         && let Some(position) = position_ms.and_then(|p| u64::try_from(p).ok())
     {

@@ -68,13 +68,15 @@ impl SqliteStore {
         match write {
             Write::Session(record, status) => {
                 let nonce = Self::fresh_nonce(transaction).await?;
-                let current = record.desired.current.as_ref();
+                let current = record.desired.current.clone();
+                let title = current.as_ref().map(|item| item.title.clone());
+                let (json, sealed) = rows::split(&self.seal, nonce, (*record).clone())?;
                 sqlx::query(
                     "INSERT INTO watch_party_sessions (id, guild_id, voice_channel_id, text_channel_id, \
-                     status, worker_session_id, created_at, updated_at, record, voice_sealed, title) \
+                     status, worker_session_id, created_at, updated_at, record, sealed, title) \
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
                      ON CONFLICT (id) DO UPDATE SET text_channel_id = ?4, status = ?5, updated_at = ?8, \
-                     record = ?9, voice_sealed = ?10, title = ?11, current_queue_entry_id = \
+                     record = ?9, sealed = ?10, title = ?11, current_queue_entry_id = \
                      (SELECT id FROM watch_party_queue WHERE session_id = ?1 AND external_id = ?12)",
                 )
                 .bind(record.id.as_str())
@@ -85,9 +87,9 @@ impl SqliteStore {
                 .bind(&record.worker_session_id)
                 .bind(record.created_at)
                 .bind(record.updated_at)
-                .bind(rows::record_json(&record)?)
-                .bind(rows::sealed_voice(&self.seal, nonce, record.voice.as_ref())?)
-                .bind(current.map(|item| item.title.as_str()))
+                .bind(json)
+                .bind(sealed)
+                .bind(title)
                 .bind(current.map(|item| item.queue_entry_id))
                 .execute(&mut **transaction)
                 .await?;
@@ -204,7 +206,7 @@ impl Store for SqliteStore {
     async fn load(&self) -> Result<Vec<SessionRecord>, Error> {
         let mut writer = self.writer.lock().await;
         let rows = sqlx::query(
-            "SELECT s.record, s.voice_sealed, w.position_ms FROM watch_party_sessions s \
+            "SELECT s.record, s.sealed, w.position_ms FROM watch_party_sessions s \
              LEFT JOIN watch_party_worker_state w ON w.session_id = s.id",
         )
         .fetch_all(&mut *writer)
@@ -212,8 +214,8 @@ impl Store for SqliteStore {
         rows.iter()
             .map(|row| {
                 let json: String = row.try_get(0)?;
-                let sealed: Option<Vec<u8>> = row.try_get(1)?;
-                rows::record(&self.seal, &json, sealed.as_deref(), row.try_get(2)?)
+                let sealed: Vec<u8> = row.try_get(1)?;
+                rows::join(&self.seal, &json, &sealed, row.try_get(2)?)
             })
             .collect()
     }

@@ -49,7 +49,7 @@ fn item() -> Item {
         source_id: "abc123".to_owned(),
         title: "Film".to_owned(),
         media_type: "movie".to_owned(),
-        stream_url: "http://jellyfin:8096/Videos/1/stream".to_owned(),
+        stream_url: "http://jellyfin:8096/Videos/1/stream?ApiKey=source-key-secret".to_owned(),
         download_url: None,
         duration_ms: Some(60_000),
         poster_url: None,
@@ -218,6 +218,7 @@ async fn voice_and_gateway_secrets_are_sealed_and_open_with_the_same_tokens_only
         "voice-token-secret",
         "voice-session-secret",
         "gateway-session-secret",
+        "source-key-secret",
     ] {
         assert!(
             !bytes.windows(secret.len()).any(|w| w == secret.as_bytes()),

@@ -14,8 +14,8 @@ CREATE TABLE watch_party_sessions (
     updated_at             INTEGER NOT NULL,
     -- The scheduler's durable record of the session (desired state, lease, last end), as JSON.
     record                 TEXT NOT NULL,
-    -- Voice credentials, sealed with a key derived from the accounts' tokens.
-    voice_sealed           BLOB
+    -- Voice credentials and the URLs of sources, sealed with a key derived from the accounts' tokens.
+    sealed                 BLOB NOT NULL
 ) STRICT;
 
 CREATE TABLE watch_party_queue (
