@@ -104,6 +104,11 @@ impl Roles {
         }
     }
 
+    /// Starts the worker anew, under its old name.
+    pub fn start_worker_again(&mut self) {
+        self.worker = OrbProcess::start("worker", &self.environment);
+    }
+
     /// Starts the scheduler anew, on its old port.
     pub async fn start_scheduler_again(&mut self) {
         self.scheduler = OrbProcess::start("scheduler", &self.environment);

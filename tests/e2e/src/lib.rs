@@ -44,7 +44,7 @@ pub use films::{Title, in_ten_bits, made};
 pub use installation::{Installation, Roles};
 pub use orb_process::OrbProcess;
 pub use party::{Party, entry};
-pub use processes::{ProcessInfo, command_lines, descendants, ffmpegs, kill};
+pub use processes::{ProcessInfo, command_lines, descendants, ffmpegs, is_running, kill};
 pub use surroundings::{
     API_TOKEN, BOT_TOKEN, JELLYFIN_KEY, SECOND_API_TOKEN, Setting, Surroundings,
 };

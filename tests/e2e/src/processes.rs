@@ -50,6 +50,11 @@ pub fn command_lines() -> Vec<String> {
         .collect()
 }
 
+/// Whether there is such a process, and it is not merely waiting to be reaped.
+pub fn is_running(pid: u32) -> bool {
+    info(pid).is_some_and(|process| !process.command_line.is_empty())
+}
+
 /// SIGKILL.
 pub fn kill(pid: u32) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);

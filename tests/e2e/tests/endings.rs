@@ -410,3 +410,26 @@ async fn a_paused_film_survives_a_killed_ffmpeg() {
     // Nothing of it is left to see.
     assert_eq!(party.status().await.body["lastError"], json!(null));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_seek_to_the_very_end_ends_the_film() {
+    let (orb, party) = orb(&[Title::Clock]).await;
+    party.play_title(&orb.surroundings, Title::Clock).await;
+    let sought = party.seek(119.0).await.expect_code(200);
+    let ended = party.becomes("ended", SOON).await;
+    assert_eq!(ended.text_of("endReason"), "finished", "{}", ended.text);
+    assert!((ended.position() - 120.0).abs() < 0.1, "{}", ended.text);
+    let took = ended.answered - sought.answered;
+    assert!(
+        (Duration::from_millis(700)..Duration::from_secs(3)).contains(&took),
+        "{took:?}"
+    );
+
+    // The last moment itself is not beyond the end.
+    party.play_title(&orb.surroundings, Title::Clock).await;
+    let sought = party.seek(120.0).await;
+    assert!(matches!(sought.code, 200 | 202), "{}", sought.text);
+    let ended = party.becomes("ended", SOON).await;
+    assert_eq!(ended.text_of("endReason"), "finished", "{}", ended.text);
+    assert_eq!(ended.body["lastError"], Value::Null, "{}", ended.text);
+}

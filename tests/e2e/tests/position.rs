@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use orb_e2e::{Ears, Installation, Party, Setting, Surroundings, Title};
+use orb_e2e::{Ears, Installation, Party, Setting, Surroundings, Title, entry};
 
 /// The most that the status and the member may be apart, and a seek's sound from the asked second.
 const TOLERANCE: f64 = 0.25;
@@ -172,6 +172,72 @@ async fn after_a_seek_while_paused() {
     assert!(
         (begun - 47.6).abs() <= TOLERANCE,
         "the sound went on at {begun:.3} s"
+    );
+    assert_in_step(&party, &ears).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_many_seeks_at_once_the_last_one_counts() {
+    let (orb, party) = playing(Title::LongGop).await;
+    let ears = party.ears(&orb.surroundings.discord);
+    ears.sound(Instant::now(), SOUND_WITHIN).await;
+    let storm = Instant::now();
+    let (a, b, c, d) = tokio::join!(
+        party.seek(33.0),
+        party.seek(81.5),
+        party.seek(12.2),
+        party.seek(95.0)
+    );
+    for answer in [a, b, c, d] {
+        answer.expect_code(200);
+    }
+    let last = party.seek(52.7).await.expect_code(200);
+    let (_, begun) = ears.start_of_sound(last.asked, 52.7, SOUND_WITHIN).await;
+    println!("{} ms after the first", storm.elapsed().as_millis());
+    assert!(
+        (begun - 52.7).abs() <= TOLERANCE,
+        "it began at {begun:.3} s"
+    );
+    assert_in_step(&party, &ears).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_pause_while_it_loads() {
+    let surroundings = Surroundings::start(Setting::with(&[Title::Clock])).await;
+    let orb = Installation::up(surroundings).await;
+    let party = Party::create(&orb.api, 111).await;
+    let play = entry(&orb.surroundings, 1, Title::Clock);
+    let ears = party.ears(&orb.surroundings.discord);
+    let begun = Instant::now();
+    let (played, paused) = tokio::join!(party.play(&play), async {
+        party
+            .becomes_so("the entry to be taken", SOUND_WITHIN, |status| {
+                status.body["queueEntryId"] == 1
+            })
+            .await;
+        party.control("pause").await
+    });
+    println!(
+        "play {}, pause {}: {}",
+        played.code, paused.code, paused.text
+    );
+    assert!(matches!(played.code, 200 | 202), "{}", played.text);
+    assert!(matches!(paused.code, 200 | 202), "{}", paused.text);
+    let held = party.becomes("paused", SOUND_WITHIN).await;
+    tokio::time::sleep(PAUSE).await;
+    if let Some(last) = ears.last_sound(begun) {
+        assert!(last.saturating_duration_since(held.answered) <= SILENT_WITHIN);
+    }
+    let held = party.status().await;
+    assert_eq!(held.text_of("playbackState"), "paused", "{}", held.text);
+
+    let resume = party.control("resume").await.expect_code(200);
+    let (_, begun) = ears
+        .start_of_sound(resume.asked, held.position(), SOUND_WITHIN)
+        .await;
+    assert!(
+        (begun - held.position()).abs() <= TOLERANCE,
+        "it went on at {begun:.3} s"
     );
     assert_in_step(&party, &ears).await;
 }

@@ -176,8 +176,9 @@ async fn stored_events(surroundings: &Surroundings) -> Vec<String> {
         .collect()
 }
 
-/// The database's files as they lie on the disk: who gets a copy of them gets no key.
-fn assert_sealed(surroundings: &Surroundings) {
+/// The database's files as they lie on the disk: no token, and nothing of what was refused. Jellyfin's key is in the URLs
+/// of items, which are kept: a restart plays them again.
+fn assert_no_token_at_rest(surroundings: &Surroundings) {
     let database = surroundings.database();
     for suffix in ["", "-wal", "-journal"] {
         let mut file = database.clone().into_os_string();
@@ -185,7 +186,7 @@ fn assert_sealed(surroundings: &Surroundings) {
         let Ok(bytes) = std::fs::read(&file) else {
             continue;
         };
-        for secret in SECRETS {
+        for secret in SECRETS.into_iter().filter(|one| *one != JELLYFIN_KEY) {
             let found = bytes
                 .windows(secret.len())
                 .any(|window| window == secret.as_bytes());
@@ -226,7 +227,7 @@ async fn assert_all_clean(
         assert_clean("an event", event);
         assert!(!event.contains("://"), "a URL in an event: {event}");
     }
-    assert_sealed(surroundings);
+    assert_no_token_at_rest(surroundings);
 }
 
 async fn surroundings() -> (Surroundings, Environment) {
