@@ -2,6 +2,7 @@
 
 import Hls, { ErrorTypes, Events, type HlsConfig, type LevelDetails } from "hls.js";
 import { openFeed, type Feed } from "./feed";
+import { reopen, startEachRunAfresh } from "./fresh_start";
 import { desiredMs, isJump, locate, placeOf, shownMs, SyncController, type PartyState, type Received, type Segment } from "./sync";
 
 /** How often the drift is looked at. */
@@ -33,6 +34,7 @@ export interface PlayerEvents {
 
 export class Player {
   #hls: Hls | null = null;
+  #buffers: SourceBuffer[] = [];
   #sync = new SyncController();
   #received: Received | null = null;
   #feed: Feed;
@@ -135,7 +137,8 @@ export class Player {
         if (video.readyState > 0) this.#foundAtMs = now;
         break;
     }
-    if (playing === video.paused) {
+    // A video at its end would be played from the beginning.
+    if (playing === video.paused && !video.ended) {
       if (playing) void video.play().catch(() => this.#muteAndPlay());
       else video.pause();
     }
@@ -144,12 +147,19 @@ export class Player {
   /**
    * Asks for the playlist now: after a seek the new place is not in the old one, and its own reload is seconds
    * away. hls.js has no call for that; starting to load anew reloads a playlist whose time has come.
+   *
+   * A playlist that had the film's end is never asked for again, and nothing is beyond the end of its media: both go
+   * on after a seek back.
    */
   #reload(now: number): void {
     const details = this.#hls?.latestLevelDetails;
     if (!details || now - this.#reloadedAtMs < RELOAD_MS || this.video.readyState === 0) return;
     this.#reloadedAtMs = now;
     details.requestScheduled = 0;
+    if (!details.live) {
+      details.live = true;
+      this.#buffers.forEach(reopen);
+    }
     this.#hls?.startLoad(-1, true);
   }
 
@@ -174,6 +184,10 @@ export class Player {
       if (error.type === ErrorTypes.MEDIA_ERROR) hls.recoverMediaError();
       else this.#fail();
     });
+    hls.on(Events.BUFFER_CREATED, (_, { tracks }) => {
+      this.#buffers = Object.values(tracks).map(({ buffer }) => buffer);
+      this.#buffers.forEach(startEachRunAfresh);
+    });
     hls.once(Events.MANIFEST_PARSED, (_, { levels }) => {
       const segments = segmentsOf(levels[0]?.details);
       const place = this.#received && placeOf(segments, desiredMs(this.#received, performance.now()));
@@ -191,6 +205,7 @@ export class Player {
   #close(): void {
     this.#hls?.destroy();
     this.#hls = null;
+    this.#buffers = [];
     this.#sync.changed();
   }
 }
