@@ -204,7 +204,7 @@ async fn bad_input_is_named_and_changes_nothing() {
         ("downloadUrl", json!(7)),
         ("durationSeconds", json!(-1)),
         ("durationSeconds", json!("long")),
-        ("year", json!(2024)),
+        ("itemId", json!(7)),
     ];
     for (name, bad) in inner {
         let mut body = play.clone();
