@@ -78,6 +78,9 @@ impl Scheduler {
             });
             return;
         }
+        if now.monotonic < self.unknown_until {
+            self.heard_of.insert((id.clone(), incarnation.clone()));
+        }
         self.workers.insert(
             id.clone(),
             Worker {
@@ -130,15 +133,35 @@ impl Scheduler {
     }
 
     pub(crate) fn detached(&mut self, id: &WorkerId, incarnation: &Incarnation, now: Now) {
-        if let Some(worker) = self.workers.get_mut(id)
-            && &worker.incarnation == incarnation
-        {
-            worker.attached = false;
-            self.timers.at(
-                now.monotonic.after(self.timing.reset_grace_ms),
-                Timer::Suspect(id.clone(), incarnation.clone()),
-            );
+        let Some(worker) = self.workers.get_mut(id) else {
+            return;
+        };
+        if &worker.incarnation != incarnation {
+            return;
         }
+        worker.attached = false;
+        self.timers.at(
+            now.monotonic.after(self.timing.reset_grace_ms),
+            Timer::Suspect(id.clone(), incarnation.clone()),
+        );
+        // A reset comes when the process dies: what was played until now was heard.
+        for session in self.leased_to(id, incarnation) {
+            session.stand_still(Some(now.monotonic));
+        }
+    }
+
+    fn leased_to<'a>(
+        &'a mut self,
+        id: &'a WorkerId,
+        incarnation: &'a Incarnation,
+    ) -> impl Iterator<Item = &'a mut crate::Session> {
+        self.sessions.values_mut().filter(move |session| {
+            session
+                .record
+                .lease
+                .as_ref()
+                .is_some_and(|lease| &lease.worker == id && &lease.incarnation == incarnation)
+        })
     }
 
     pub(crate) fn judge_worker(
@@ -161,13 +184,11 @@ impl Scheduler {
                 .at(due, Timer::Suspect(id.clone(), incarnation.clone()));
             return;
         }
-        let (id, incarnation) = (id.clone(), incarnation.clone());
-        for session in self.sessions.values() {
-            let held = |lease: &Lease| lease.worker == id && lease.incarnation == incarnation;
-            if session.record.lease.as_ref().is_some_and(held) {
-                step.effects
-                    .push(Effect::Changed(session.record.id.clone()));
-            }
+        // After silence nobody knows what was heard since: the last report counts.
+        for session in self.leased_to(id, incarnation) {
+            session.stand_still(None);
+            step.effects
+                .push(Effect::Changed(session.record.id.clone()));
         }
         self.place_unserved(now, step);
     }
@@ -183,11 +204,8 @@ impl Scheduler {
 
     /// Whether the holder may yet come back to this leader, which has not heard of it so far.
     fn is_unknown(&self, lease: &Lease, now: Millis) -> bool {
-        let heard_of = self
-            .workers
-            .get(&lease.worker)
-            .is_some_and(|worker| worker.incarnation == lease.incarnation);
-        !heard_of && now < self.unknown_until
+        let life = (lease.worker.clone(), lease.incarnation.clone());
+        now < self.unknown_until && !self.heard_of.contains(&life)
     }
 
     pub(crate) fn lease_alive(&self, session: &SessionId, now: Millis) -> bool {

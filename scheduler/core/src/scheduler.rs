@@ -8,9 +8,9 @@ use crate::lease::Worker;
 use crate::session::Waiter;
 use crate::timers::{Timer, Timers};
 use crate::{
-    AccountId, Call, CommandId, CommandOutcome, CommandRecord, Effect, Epoch, Event, Millis, Now,
-    PlaybackState, Refusal, Request, SchedulerTiming, Session, SessionId, SessionRecord,
-    SessionView, Step, WorkerId, Write,
+    AccountId, Call, CommandId, CommandOutcome, CommandRecord, Effect, Epoch, Event, Incarnation,
+    Millis, Now, PlaybackState, Refusal, Request, SchedulerTiming, Session, SessionId,
+    SessionRecord, SessionView, Step, WorkerId, Write,
 };
 
 /// All sessions, workers and accounts of one leader.
@@ -20,6 +20,8 @@ pub struct Scheduler {
     pub(crate) timing: SchedulerTiming,
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     pub(crate) workers: BTreeMap<WorkerId, Worker>,
+    /// Worker processes that this leader has heard of, while that matters: until `unknown_until`.
+    pub(crate) heard_of: BTreeSet<(WorkerId, Incarnation)>,
     /// Accounts that have been connected at least once.
     pub(crate) accounts: BTreeSet<AccountId>,
     /// Who holds `(account, guild)`.
@@ -43,6 +45,7 @@ impl Scheduler {
             timing,
             sessions: BTreeMap::new(),
             workers: BTreeMap::new(),
+            heard_of: BTreeSet::new(),
             accounts: BTreeSet::new(),
             leased: BTreeMap::new(),
             timers: Timers::default(),
@@ -287,7 +290,10 @@ impl Scheduler {
                 Timer::Suspect(worker, incarnation) => {
                     self.judge_worker(&worker, &incarnation, now, step);
                 }
-                Timer::Reattach => self.place_unserved(now, step),
+                Timer::Reattach => {
+                    self.heard_of.clear();
+                    self.place_unserved(now, step);
+                }
                 Timer::IdleLeave(session, generation) => {
                     self.idle_leave(&session, generation, now, step);
                 }

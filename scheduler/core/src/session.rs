@@ -85,6 +85,16 @@ impl Session {
         }
     }
 
+    /// The worker is not heard of: the position stands, at `until` or at its last report.
+    pub(crate) fn stand_still(&mut self, until: Option<Millis>) {
+        if let Some(observed) = &mut self.observed {
+            if let Some(until) = until {
+                observed.position.media_ms = observed.position.at(until);
+            }
+            observed.position.rate_permille = 0;
+        }
+    }
+
     /// A change of what shall be: the generation rises by one.
     pub(crate) fn change(&mut self, now: Now, change: impl FnOnce(&mut Desired, Generation)) {
         let generation = self.record.desired.generation.next();
