@@ -24,13 +24,15 @@ pub(crate) struct Api {
     token: String,
 }
 
-/// A call that was answered with 200.
+/// A call that was accepted.
 #[derive(Debug)]
 pub(crate) struct Call {
     /// Before the request was sent.
     pub(crate) asked: Instant,
     /// From then until the answer was read.
     pub(crate) took: Duration,
+    /// Whether the worker had done it by then (200), or was given up waiting for (202).
+    pub(crate) done: bool,
     /// The status of the session.
     pub(crate) status: Value,
 }
@@ -157,18 +159,18 @@ impl Party {
         .await
     }
 
-    /// 202 is refused: what is measured is the answer to a call that was carried out.
     async fn call(&self, call: &str, body: &Value) -> Result<Call> {
         let path = format!("{}/{call}", self.path);
         let asked = Instant::now();
         let (code, status) = self.api.post(&path, body).await?;
         let took = asked.elapsed();
-        if code != StatusCode::OK {
+        if !matches!(code, StatusCode::OK | StatusCode::ACCEPTED) {
             bail!("POST {path} {}: {code} {status}", body["action"]);
         }
         Ok(Call {
             asked,
             took,
+            done: code == StatusCode::OK,
             status,
         })
     }
