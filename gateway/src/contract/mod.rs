@@ -18,7 +18,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 pub(crate) use json_fields::Fields;
-pub(crate) use status::{PlaybackState, SessionStatus};
+pub(crate) use status::{EndReason, PlaybackState, SessionStatus};
 
 use crate::{app::Gateway, problem::Problem};
 

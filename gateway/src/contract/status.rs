@@ -116,7 +116,7 @@ impl From<Session> for SessionStatus {
         Self {
             worker_status: session.worker_status().into(),
             playback_state: session.playback_state().into(),
-            end_reason: end_reason(session.end_reason()),
+            end_reason: EndReason::of(session.end_reason()),
             position_seconds: position_ms / 1000,
             position_ms,
             duration_seconds: (session.duration_ms > 0).then_some(session.duration_ms / 1000),
@@ -164,13 +164,16 @@ impl From<v1::PlaybackState> for PlaybackState {
     }
 }
 
-fn end_reason(reason: v1::EndReason) -> Option<EndReason> {
-    match reason {
-        v1::EndReason::Unspecified => None,
-        v1::EndReason::Finished => Some(EndReason::Finished),
-        v1::EndReason::Skipped => Some(EndReason::Skipped),
-        v1::EndReason::Stopped => Some(EndReason::Stopped),
-        v1::EndReason::Failed => Some(EndReason::Failed),
+impl EndReason {
+    /// `None` before any item has ended.
+    pub(crate) fn of(reason: v1::EndReason) -> Option<Self> {
+        match reason {
+            v1::EndReason::Unspecified => None,
+            v1::EndReason::Finished => Some(Self::Finished),
+            v1::EndReason::Skipped => Some(Self::Skipped),
+            v1::EndReason::Stopped => Some(Self::Stopped),
+            v1::EndReason::Failed => Some(Self::Failed),
+        }
     }
 }
 

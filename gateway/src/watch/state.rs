@@ -17,7 +17,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::link::{Viewer, ViewerPath};
-use crate::{app::Gateway, contract::PlaybackState, events, problem::Problem, serve::Closing};
+use crate::{
+    app::Gateway,
+    contract::{EndReason, PlaybackState},
+    events,
+    problem::Problem,
+    serve::Closing,
+};
 
 /// Oldest that a position is taken to be. The scheduler stamps each change and sends one at least once a second
 /// while playing; anything older than this is a difference between two machines' clocks, not age.
@@ -27,13 +33,16 @@ const MAX_AGE: Duration = Duration::from_millis(1500);
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(examples(json!({
-    "title": "Movie Title", "playbackState": "playing", "positionMs": 381_240, "durationMs": 5_420_000,
-    "ageMs": 12, "latencyMs": 200, "generation": 3, "watchable": true,
+    "title": "Movie Title", "playbackState": "playing", "endReason": null, "positionMs": 381_240,
+    "durationMs": 5_420_000, "ageMs": 12, "latencyMs": 200, "generation": 3, "watchable": true,
 })))]
 pub(super) struct PublicState {
     #[schema(required)]
     title: Option<String>,
     playback_state: PlaybackState,
+    /// Why the last item ended; stays until the next play.
+    #[schema(required)]
+    end_reason: Option<EndReason>,
     /// Media time in the channel, `ageMs` before this was sent.
     #[schema(minimum = 0)]
     position_ms: i64,
@@ -57,6 +66,7 @@ impl PublicState {
     fn of(session: Session, now: SystemTime) -> Self {
         Self {
             playback_state: session.playback_state().into(),
+            end_reason: EndReason::of(session.end_reason()),
             age_ms: age(&session, now).as_millis() as u64,
             title: Some(session.current_title).filter(|title| !title.is_empty()),
             position_ms: session.position_ms.max(0),

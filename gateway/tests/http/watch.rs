@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use orb_proto::v1::{PlaybackState, Session, WatchOutput};
+use orb_proto::v1::{EndReason, PlaybackState, Session, WatchOutput};
 use reqwest::Method;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -155,8 +155,8 @@ async fn viewers_see_where_the_party_is_and_no_more() {
     harness.scheduler.answer(|_| Ok(Reply(playing(), true)));
     let link = link(&harness, "{}").await;
     let expected = json!({
-        "title": "Movie Title", "playbackState": "playing", "positionMs": 381_240, "durationMs": 5_420_000,
-        "ageMs": 0, "latencyMs": 200, "generation": 3, "watchable": true,
+        "title": "Movie Title", "playbackState": "playing", "endReason": null, "positionMs": 381_240,
+        "durationMs": 5_420_000, "ageMs": 0, "latencyMs": 200, "generation": 3, "watchable": true,
     });
     let (status, state) = json(harness.bare(Method::GET, &format!("{link}/state"))).await;
     assert_eq!((status, &state), (200, &expected));
@@ -168,6 +168,18 @@ async fn viewers_see_where_the_party_is_and_no_more() {
         ..playing()
     }));
     assert_eq!(events.next().await.unwrap()["generation"], 4);
+
+    harness.scheduler.change(Ok(Session {
+        playback_state: PlaybackState::Ended.into(),
+        end_reason: EndReason::Failed.into(),
+        ..playing()
+    }));
+    let ended = events.next().await.unwrap();
+    assert_eq!(
+        (&ended["playbackState"], &ended["endReason"]),
+        (&json!("ended"), &json!("failed"))
+    );
+    assert!(!ended.to_string().contains("private"), "{ended}");
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 // Calls to the gateway, as the page makes them: by cookie, with the header that shows that it is the page.
 
+import type { EndReason } from "./sync";
+
 /** The status object of the worker contract; the fields that the page shows. */
 export interface Status {
   sessionId: string;
@@ -9,9 +11,8 @@ export interface Status {
   positionMs: number;
   durationSeconds: number | null;
   lastError: string | null;
-  endReason: "finished" | "skipped" | "stopped" | "failed" | null;
+  endReason: EndReason | null;
   plan: string | null;
-  capabilities: string[];
   health: { framesSent: number; framesNulled: number; framesLate: number; restarts: number } | null;
 }
 

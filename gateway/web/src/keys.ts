@@ -8,6 +8,12 @@ export interface KeyActions {
 }
 
 export function bindKeys(actions: KeyActions): void {
+  // Else a button that was clicked with a pointer keeps the focus, and takes the next space, which means pause.
+  // `detail` is 0 of a click by the keyboard, which needs the focus.
+  document.addEventListener("click", ({ target, detail }) => {
+    const button = target instanceof Element ? target.closest("button") : null;
+    if (detail > 0) button?.blur();
+  });
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || belongsElsewhere(event)) return;
     const act = actionOf(event, actions);

@@ -1,7 +1,7 @@
 // The video and what lies over it: sound, full screen, and a word on why there is no picture.
 
 import { Player } from "./player";
-import type { PartyState } from "./sync";
+import type { EndReason, PartyState } from "./sync";
 import { need, setIcon } from "./dom";
 
 declare global {
@@ -10,6 +10,13 @@ declare global {
     orb: { readonly state: PartyState | null; mediaTimeMs(): number | null };
   }
 }
+
+const ENDED: Record<EndReason, string> = {
+  finished: "The end",
+  skipped: "The end (skipped)",
+  stopped: "Stopped",
+  failed: "This film could not be played",
+};
 
 const WORDS: Record<PartyState["playbackState"], string> = {
   idle: "Nothing plays yet",
@@ -76,8 +83,9 @@ export class Stage {
   #showSound(): void {
     const { muted } = this.#video;
     setIcon(this.#sound, muted ? "mute" : "sound");
-    need("#sound span", HTMLElement).textContent = muted ? "Sound on" : "Sound off";
-    this.#sound.setAttribute("aria-pressed", String(!muted));
+    const action = muted ? "Unmute" : "Mute";
+    need("#sound span", HTMLElement).textContent = action;
+    this.#sound.setAttribute("aria-label", action);
   }
 
   #showVeil(): void {
@@ -92,5 +100,6 @@ export class Stage {
 function wordsFor(state: PartyState): string {
   if (!Player.isSupported()) return "This browser cannot play the stream";
   if (state.playbackState === "playing" && !state.watchable) return "Playing in the voice channel, without a picture";
+  if (state.playbackState === "ended" && state.endReason !== null) return ENDED[state.endReason];
   return WORDS[state.playbackState];
 }

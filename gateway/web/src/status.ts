@@ -3,13 +3,6 @@
 import type { Status } from "./api";
 import { need, setIcon } from "./dom";
 
-const ENDED: Record<NonNullable<Status["endReason"]>, string> = {
-  finished: "finished",
-  skipped: "skipped",
-  stopped: "stopped",
-  failed: "failed",
-};
-
 export class StatusView {
   readonly #title = need("#title", HTMLElement);
   readonly #chips = need("#chips", HTMLElement);
@@ -67,12 +60,11 @@ type Chip = [text: string, kind: "good" | "busy" | "bad" | "plain"];
 
 function chipsOf(status: Status): Chip[] {
   const chips: Chip[] = [];
-  const ended = status.playbackState === "ended" && status.endReason ? `: ${ENDED[status.endReason]}` : "";
+  const ended = status.playbackState === "ended" && status.endReason ? `: ${status.endReason}` : "";
   chips.push([`${status.playbackState}${ended}`, status.playbackState === "playing" ? "good" : "plain"]);
   const worker = status.workerStatus;
   const kind = worker === "connected" ? "good" : worker === "error" ? "bad" : worker === "disconnected" ? "plain" : "busy";
   chips.push([`voice ${worker}`, kind]);
-  for (const capability of status.capabilities) chips.push([capability, "plain"]);
   const health = status.health;
   if (health && health.framesNulled > 0) chips.push([`${health.framesNulled} frames missed`, "busy"]);
   if (health && health.restarts > 0) chips.push([`${health.restarts} restarts`, "busy"]);

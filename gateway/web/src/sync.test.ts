@@ -7,7 +7,7 @@ import {
 
 function received(change: Partial<PartyState> = {}): Received {
   const state: PartyState = {
-    title: "Film", playbackState: "playing", positionMs: 60_000, durationMs: 120_000, ageMs: 100,
+    title: "Film", playbackState: "playing", endReason: null, positionMs: 60_000, durationMs: 120_000, ageMs: 100,
     latencyMs: 200, generation: 1, watchable: true, ...change,
   };
   return { state, atMs: 1000 };

@@ -6,10 +6,14 @@
 //
 // A large difference is closed by a seek, a small one by playing a little faster or slower.
 
+export type EndReason = "finished" | "skipped" | "stopped" | "failed";
+
 /** What a viewer is told of a party (`/watch/{session}/{sig}/state`). */
 export interface PartyState {
   title: string | null;
   playbackState: "idle" | "loading" | "playing" | "paused" | "ended" | "stopped";
+  /** Why the last item ended; stays until the next play. */
+  endReason: EndReason | null;
   positionMs: number;
   durationMs: number | null;
   /** How old `positionMs` was when it was sent. */

@@ -17,6 +17,7 @@ async function start(): Promise<void> {
   if (response !== null && (response.status === 403 || response.status === 404)) {
     const { detail } = (await response.json()) as { detail: string };
     need("#veil", HTMLElement).textContent = detail;
+    document.body.dataset["invalid"] = "true";
     return;
   }
   // Anything else mends itself: the feed tries again.
