@@ -9,6 +9,18 @@ use serde_json::Value;
 /// A call waits 5 s for the worker; beyond that something hangs.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(15);
 
+/// The values of `workerStatus`.
+const WORKER_STATUSES: [&str; 5] = [
+    "connecting",
+    "connected",
+    "reconnecting",
+    "disconnected",
+    "error",
+];
+
+/// The values of `playbackState`.
+const PLAYBACK_STATES: [&str; 6] = ["idle", "loading", "playing", "paused", "ended", "stopped"];
+
 /// An HTTP client with a token.
 #[derive(Clone)]
 pub struct Api {
@@ -176,6 +188,46 @@ impl Answer {
         assert_eq!(self.body["status"], status, "answer: {}", self.text);
         let detail = self.body["detail"].as_str().unwrap_or_default();
         assert!(!detail.is_empty(), "answer: {}", self.text);
+    }
+
+    /// That it is the whole status object, each field of its type, and bears no URL.
+    #[track_caller]
+    pub fn expect_status(&self) {
+        let Self { body, text, .. } = self;
+        let one_of = |field: &str, values: &[&str]| {
+            let value = body[field].as_str().unwrap_or_default();
+            assert!(values.contains(&value), "{field} in {text}");
+        };
+        one_of("workerStatus", &WORKER_STATUSES);
+        one_of("playbackState", &PLAYBACK_STATES);
+        for field in ["currentTitle", "lastError"] {
+            let value = body.get(field);
+            assert!(
+                value.is_some_and(|v| v.is_null() || v.is_string()),
+                "{field} in {text}"
+            );
+        }
+        let duration = body.get("durationSeconds");
+        assert!(
+            duration.is_some_and(|v| v.is_null() || v.is_u64()),
+            "{text}"
+        );
+        let seconds = body["positionSeconds"].as_u64();
+        let ms = body["positionMs"].as_u64();
+        assert!(
+            seconds.is_some() && seconds == ms.map(|ms| ms / 1000),
+            "{text}"
+        );
+        assert!(!text.contains("://"), "{text}");
+    }
+
+    /// What of a status stands still while nothing is done: all but the time and what runs with it.
+    pub fn settled(&self) -> Value {
+        let mut body = self.body.clone();
+        for moving in ["updatedAt", "positionMs", "positionSeconds", "health"] {
+            body[moving] = Value::Null;
+        }
+        body
     }
 
     /// A field of the status.

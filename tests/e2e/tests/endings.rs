@@ -352,21 +352,31 @@ async fn a_stall_that_is_heard_is_seen_and_the_film_goes_on_where_it_was() {
     assert!((seen.position() - before).abs() < 0.25, "{}", seen.text);
 }
 
-/// Kills ffmpeg while a title plays, twice; the member is to notice little.
+#[track_caller]
+fn kill_ffmpegs(orb: &Installation) {
+    let running = ffmpegs(orb.orb.pid());
+    assert!(!running.is_empty(), "ffmpeg runs as a child of orb");
+    for one in running {
+        kill(one.pid);
+    }
+}
+
+/// Kills ffmpeg while a title plays, several times; the member is to notice little.
 async fn survives_kills(title: Title) {
     let (orb, party) = orb(&[title]).await;
     let ears = party.ears(&orb.surroundings.discord);
     let started = Instant::now();
     party.play_title(&orb.surroundings, title).await;
-    // The first one as early as can be, when little was read ahead.
-    for second in [4, 12] {
-        let running = ffmpegs(orb.orb.pid());
-        assert!(!running.is_empty(), "ffmpeg runs as a child of orb");
-        for one in running {
-            kill(one.pid);
-        }
+    for second in [4, 10] {
+        kill_ffmpegs(&orb);
         assert_heard_through(&ears, started, second, RECOVERED_WITHIN).await;
     }
+    // As early as can be, when next to nothing was read ahead.
+    let sought = party.seek(60.4).await.expect_code(200);
+    kill_ffmpegs(&orb);
+    let (begun_at, begun) = ears.start_of_sound(sought.asked, 60.4, SOON).await;
+    assert!((begun - 60.4).abs() < 0.25, "it began at {begun:.3} s");
+    assert_heard_through(&ears, begun_at, 65, RECOVERED_WITHIN).await;
     let status = party.status().await;
     println!("afterwards: {}", status.text);
     assert_eq!(status.text_of("playbackState"), "playing");
@@ -394,9 +404,7 @@ async fn a_paused_film_survives_a_killed_ffmpeg() {
     party.play_title(&orb.surroundings, Title::Clock).await;
     party.seek(40.0).await.expect_code(200);
     party.control("pause").await.expect_code(200);
-    for one in ffmpegs(orb.orb.pid()) {
-        kill(one.pid);
-    }
+    kill_ffmpegs(&orb);
     let held = party.status().await;
     assert_eq!(held.text_of("playbackState"), "paused", "{}", held.text);
     let resume = party.control("resume").await.expect_code(200);
