@@ -82,10 +82,10 @@ mod tests {
         let pid = std::process::id();
         assert!(resident_mb(pid).unwrap() > 1.0);
         let meter = CpuMeter::start(pid).unwrap();
-        let busy = Instant::now();
-        while busy.elapsed() < Duration::from_millis(100) {
-            std::hint::spin_loop();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        // The kernel's ticks are 10 ms, which a busy machine gives nobody at once.
+        while meter.cores().unwrap() <= 0.0 {
+            assert!(Instant::now() < deadline, "a busy loop takes CPU time");
         }
-        assert!(meter.cores().unwrap() > 0.05);
     }
 }
