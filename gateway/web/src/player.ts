@@ -3,14 +3,16 @@
 import Hls, { ErrorTypes, Events, type HlsConfig, type LevelDetails } from "hls.js";
 import { openFeed, type Feed } from "./feed";
 import { reopen, startEachRunAfresh } from "./fresh_start";
-import { desiredMs, isJump, locate, placeOf, shownMs, SyncController, type PartyState, type Received, type Segment } from "./sync";
+import { desiredMs, isJump, locate, placeOf, shownMs, SyncController, type PartyState, type Place, type Received, type Segment } from "./sync";
 
 /** How often the drift is looked at. */
 const TICK_MS = 250;
 /** How long there may be no picture, or no such place in the playlist, before the stream is opened anew. */
 const LOST_MS = 5000;
 /** How often the playlist is asked for while it lacks the party's place. */
-const RELOAD_MS = 700;
+const RELOAD_MS = 400;
+/** A jump brings a new run; how long it is waited for before an older one that has the place will do. */
+const NEW_RUN_MS = 1000;
 /** Pause before a stream that failed is opened again. */
 const REOPEN_MS = 800;
 
@@ -39,6 +41,8 @@ export class Player {
   #received: Received | null = null;
   #feed: Feed;
   #timer: number;
+  /** The run that a jump leaves, and until when nothing but a newer one will do. */
+  #left = { run: -1, untilMs: -Infinity };
   #foundAtMs = 0;
   #reopenAtMs = 0;
   #reloadedAtMs = 0;
@@ -72,7 +76,7 @@ export class Player {
 
   /** Media time of the picture that is shown, in milliseconds; null while there is none. */
   mediaTimeMs(): number | null {
-    return this.video.readyState === 0 ? null : (locate(this.#segments(), this.video.currentTime)?.mediaMs ?? null);
+    return this.#here()?.mediaMs ?? null;
   }
 
   /** Ends it; the video element can be given to another player. */
@@ -86,8 +90,13 @@ export class Player {
     const before = this.#received;
     const now = performance.now();
     this.#received = { state, atMs: now };
+    // The generation rises when a change is wanted, the position jumps when it happens.
     if (before?.state.generation !== state.generation) this.#sync.changed();
-    if (isJump(before, this.#received)) this.#reload(now);
+    if (isJump(before, this.#received)) {
+      this.#sync.changed();
+      this.#left = { run: this.#here()?.run ?? -1, untilMs: now + NEW_RUN_MS };
+      this.#reload(now);
+    }
     this.events.onState(state);
     this.#tick();
   }
@@ -115,7 +124,9 @@ export class Player {
     const correction = this.#sync.correct(received, shown, now);
     switch (correction.kind) {
       case "seek": {
-        const place = placeOf(segments, correction.mediaMs);
+        // Into the older run, and then into the new one, would be two jumps for one.
+        const candidates = now < this.#left.untilMs ? segments.filter(({ run }) => run > this.#left.run) : segments;
+        const place = placeOf(candidates, correction.mediaMs);
         if (place === null) {
           this.#sync.changed();
           this.#reload(now);
@@ -170,6 +181,11 @@ export class Player {
     void this.video.play().catch(() => undefined);
   }
 
+  /** What is shown; null while nothing is. */
+  #here(): Place | null {
+    return this.video.readyState === 0 ? null : locate(this.#segments(), this.video.currentTime);
+  }
+
   #segments(): Segment[] {
     return segmentsOf(this.#hls?.latestLevelDetails);
   }
@@ -187,6 +203,12 @@ export class Player {
     hls.on(Events.BUFFER_CREATED, (_, { tracks }) => {
       this.#buffers = Object.values(tracks).map(({ buffer }) => buffer);
       this.#buffers.forEach(startEachRunAfresh);
+    });
+    let newestRun = -1;
+    hls.on(Events.LEVEL_UPDATED, (_, { details }) => {
+      // What was found in an older run is not where to be.
+      if (details.endCC !== newestRun) this.#sync.changed();
+      newestRun = details.endCC;
     });
     hls.once(Events.MANIFEST_PARSED, (_, { levels }) => {
       const segments = segmentsOf(levels[0]?.details);
