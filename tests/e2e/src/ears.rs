@@ -10,6 +10,9 @@ use crate::waiting::until;
 /// A confirmed second tells the position of moments at most so far away.
 const REACH: Duration = Duration::from_millis(1500);
 
+/// Counts of a position from two seconds agree when they are at most this far apart, in seconds.
+const AGREED: f64 = 0.06;
+
 /// Seconds so near to an asked one belong to its place.
 const NEAR: f64 = 4.0;
 
@@ -90,12 +93,10 @@ impl<'a> Ears<'a> {
     /// When no sure second was heard in that time.
     pub fn end_of_sound(&self, last: Instant) -> f64 {
         let from = last.checked_sub(2 * REACH).unwrap_or(last);
-        let (report, sound) = (self.report(from), self.sound_packets(from));
-        let before = confirmed(&report)
-            .take_while(|one| one.moment.at <= last)
-            .last()
-            .expect("a second of film was heard before the sound ended");
-        f64::from(before.second) + film_time(&sound, before.moment.at, last)
+        let (mut report, sound) = (self.report(from), self.sound_packets(from));
+        report.seconds.retain(|one| one.moment.at <= last);
+        position_in(&report, &sound, last, last + 2 * REACH)
+            .expect("a second of film was heard before the sound ended")
     }
 
     /// How far a status is from what the member heard, in seconds: 0 when it lies between what was heard as the request was
@@ -205,34 +206,34 @@ fn film_time(sound: &[Instant], from: Instant, to: Instant) -> f64 {
     come_by(to) - come_by(from)
 }
 
-/// The media second at `at`: counted from the sure second before it, or back from the one after it. `None`: cannot be said, or not yet.
+/// The media second at `at`, counted from each sure second near it. One count may be off, where late packets came in a
+/// bunch; two that agree are believed. `None`: cannot be said, or not yet.
 fn position_in(
     report: &EarReport,
     sound: &[Instant],
     at: Instant,
     taken_at: Instant,
 ) -> Option<f64> {
-    let before = confirmed(report)
-        .take_while(|one| one.moment.at <= at)
-        .last()
-        .filter(|one| at - one.moment.at < REACH);
-    let after = confirmed(report)
-        .find(|one| one.moment.at > at)
-        .filter(|one| one.moment.at - at < REACH);
-    let from_before =
-        |before: &CodedSecond| f64::from(before.second) + film_time(sound, before.moment.at, at);
-    match (before, after) {
-        (Some(before), Some(after)) => {
-            let counted = f64::from(after.second) - f64::from(before.second);
-            let heard = film_time(sound, before.moment.at, after.moment.at);
-            // Else there was a seek or a loss between them, and nobody can say on which side of `at`.
-            ((heard - counted).abs() < 0.1).then(|| from_before(before))
-        }
-        (None, Some(after)) => {
-            Some(f64::from(after.second) - film_time(sound, at, after.moment.at))
-        }
-        // It was paused or ended after that.
-        (Some(before), None) if taken_at > at + REACH => Some(from_before(before)),
-        _ => None,
-    }
+    let counts: Vec<f64> = confirmed(report)
+        .filter_map(|one| {
+            let click = one.moment.at;
+            let before = at.saturating_duration_since(click);
+            let after = click.saturating_duration_since(at);
+            (before.max(after) < REACH).then(|| {
+                let film = film_time(sound, click.min(at), click.max(at));
+                let away = if click <= at { film } else { -film };
+                f64::from(one.second) + away
+            })
+        })
+        .collect();
+    let agree = |count: f64| {
+        let others = counts
+            .iter()
+            .filter(|other| (*other - count).abs() < AGREED);
+        others.count()
+    };
+    let best = counts.iter().copied().max_by_key(|count| agree(*count))?;
+    // When nothing came after it, it was paused or ended, and one has to do.
+    let settled = taken_at > at + REACH;
+    (agree(best) >= 2 || settled).then_some(best)
 }
