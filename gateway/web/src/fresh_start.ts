@@ -3,7 +3,7 @@
 // A run (after a seek, of the next item, of a restarted encoder) has its picture from the key frame before the
 // wanted second, and its sound from that second on. Put right behind an older run, its late sound looks like a hole
 // to the buffer, which answers a hole in one track by dropping the frames of *every* track up to their next key
-// frame (Media Source Extensions, "Coded Frame Processing", step 1.6): the picture would stand still for up to a
+// frame (Media Source Extensions, "Coded Frame Processing"): the picture would stand still for up to a
 // whole GOP. `abort()` makes the buffer forget what came before; what is buffered and shown stays.
 
 /** The part of a `SourceBuffer` that this needs. */
