@@ -32,6 +32,7 @@ lint: deps web node_tools ## Formatting, clippy, licences, protos, types of the 
 	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
 	$(CARGO) deny --all-features check bans licenses sources
 	tests/node/node_modules/.bin/buf lint
+	tests/node/node_modules/.bin/buf breaking --against '.git#ref=HEAD'
 	cd gateway/web && npm run --silent lint
 
 bench: deps web ## All benches, or BENCH=name; each writes target/bench/<name>.json
