@@ -7,6 +7,7 @@ TEST_PACKAGES := chromium python3-venv curl
 
 CARGO ?= cargo
 VENV  := .venv
+BUF   := target/tools/node_modules/.bin/buf
 # nextest where it is installed, else cargo's own runner: the tests do not mind.
 TEST_RUNNER := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo "nextest run" || echo "test")
 
@@ -26,13 +27,13 @@ test: deps test-deps web ## All tests
 	tests/python/run $(VENV)/bin/python
 	node tests/node/page.mjs
 
-lint: deps web node_tools ## Formatting, clippy, licences, protos, types of the page
+lint: deps web $(BUF) ## Formatting, clippy, licences, protos, types of the page
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
 	$(CARGO) deny --all-features check bans licenses sources
-	tests/node/node_modules/.bin/buf lint
-	tests/node/node_modules/.bin/buf breaking --against '.git#ref=HEAD'
+	$(BUF) lint
+	$(BUF) breaking --against '.git#ref=HEAD'
 	cd gateway/web && npm run --silent lint
 
 bench: deps web ## All benches, or BENCH=name; each writes target/bench/<name>.json
@@ -59,6 +60,10 @@ test-deps: node_tools ## What the tests need besides (apt, npm, PyPI)
 	@deploy/install-packages $(TEST_PACKAGES)
 	@test -x $(VENV)/bin/python || python3 -m venv $(VENV)
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r tests/python/requirements.txt
+
+# Not with the tests' packages: npm ci refuses a lock file whose optional packages are for other platforms.
+$(BUF):
+	npm install --silent --no-audit --no-fund --no-save --prefix target/tools @bufbuild/buf@1.75.0
 
 .PHONY: node_tools
 node_tools: tests/node/node_modules/.package-lock.json
