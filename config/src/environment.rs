@@ -16,7 +16,7 @@ pub(crate) const KEYS: &[(&str, &[&str])] = &[
     ("grpc", &["addr"]),
     ("database", &["url"]),
     ("etcd", &["endpoints"]),
-    ("scheduler", &["url"]),
+    ("scheduler", &["url", "token"]),
     (
         "worker",
         &[

