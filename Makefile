@@ -34,7 +34,7 @@ lint: deps web $(BUF) ## Formatting, clippy, licences, protos, types of the page
 	$(CARGO) deny --all-features check bans licenses sources
 	$(BUF) lint
 	$(BUF) breaking --against '.git#ref=HEAD'
-	cd gateway/web && npm run --silent lint
+	cd gateway/web && npm run --silent check
 
 bench: deps web ## All benches, or BENCH=name; each writes target/bench/<name>.json
 	$(CARGO) build --release --bin orb --bin orb-bench
