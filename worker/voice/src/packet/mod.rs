@@ -1,0 +1,1 @@
+//! The packet layer: how frames become packets on the wire, and back.
