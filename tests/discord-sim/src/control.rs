@@ -1,4 +1,4 @@
-//! The control API under `/_sim/`: the record, what was heard, faults.
+//! The control API under `/_sim/`: the record, what was heard, faults, voice credentials.
 //!
 //! For tests of other processes and other languages. It asks for no token: it is no part of
 //! Discord.
@@ -17,13 +17,14 @@ use serde_json::{Value, json};
 use crate::ears::EarReport;
 use crate::heard::{Heard, HeardConnection, HeardPacket};
 use crate::world::World;
-use crate::{Error, Fault, GuildId, UserId};
+use crate::{ChannelId, Error, Fault, GuildId, UserId};
 
 pub(crate) fn routes() -> Router<Arc<World>> {
     Router::new()
         .route("/_sim/record", get(record))
         .route("/_sim/heard", get(heard))
         .route("/_sim/fault", post(fault))
+        .route("/_sim/voice", post(enter_voice).delete(leave_voice))
 }
 
 async fn record(State(world): State<Arc<World>>) -> Response {
@@ -43,6 +44,53 @@ async fn fault(
     match hits {
         Ok(hits) => Json(json!({"hits": hits})).into_response(),
         Err(error) => refused(error.code(), &error.to_string()),
+    }
+}
+
+/// Body of `POST /_sim/voice`.
+#[derive(Deserialize)]
+struct EnterVoice {
+    guild: GuildId,
+    channel: ChannelId,
+    user: UserId,
+}
+
+/// `POST /_sim/voice`: lets a guest into a voice channel and answers its credentials.
+async fn enter_voice(
+    State(world): State<Arc<World>>,
+    body: Result<Json<EnterVoice>, JsonRejection>,
+) -> Response {
+    let Json(enter) = match body {
+        Ok(enter) => enter,
+        Err(rejection) => return refused("bad_voice", &rejection.body_text()),
+    };
+    let admitted = world
+        .state()
+        .admit_guest(enter.guild, enter.channel, enter.user);
+    match admitted {
+        Ok(credentials) => Json(credentials).into_response(),
+        Err(error) => refused(error.code(), &error.to_string()),
+    }
+}
+
+/// Body of `DELETE /_sim/voice`.
+#[derive(Deserialize)]
+struct LeaveVoice {
+    guild: GuildId,
+    user: UserId,
+}
+
+/// `DELETE /_sim/voice`: takes a user out of its voice channel.
+async fn leave_voice(
+    State(world): State<Arc<World>>,
+    body: Result<Json<LeaveVoice>, JsonRejection>,
+) -> Response {
+    match body {
+        Ok(Json(leave)) => {
+            world.state().leave(leave.guild, leave.user);
+            Json(json!({})).into_response()
+        }
+        Err(rejection) => refused("bad_voice", &rejection.body_text()),
     }
 }
 

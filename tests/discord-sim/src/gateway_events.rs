@@ -107,6 +107,22 @@ pub(crate) fn bot_voice_state(
     )
 }
 
+/// A guest's `VOICE_STATE_UPDATE`: a person, not a bot.
+pub(crate) fn guest_voice_state(
+    guild: GuildId,
+    guest: UserId,
+    state: &VoiceState,
+    channel: Option<ChannelId>,
+) -> Value {
+    voice_state(
+        guild,
+        channel,
+        &user_named(guest, &format!("guest-{guest}"), false),
+        &state.voice_session,
+        (state.self_mute, state.self_deaf),
+    )
+}
+
 /// The `VOICE_STATE_UPDATE` of a channel's listening member, who never leaves.
 pub(crate) fn member_voice_state(guild: GuildId, channel: ChannelId, member: UserId) -> Value {
     voice_state(

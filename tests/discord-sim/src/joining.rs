@@ -31,6 +31,17 @@ pub(crate) struct VoiceStateRequest {
     pub(crate) self_deaf: bool,
 }
 
+/// A user comes into a voice channel.
+pub(crate) struct Entry {
+    pub(crate) guild: GuildId,
+    pub(crate) channel: ChannelId,
+    pub(crate) user: UserId,
+    pub(crate) gateway_session: String,
+    pub(crate) voice_session: String,
+    pub(crate) self_mute: bool,
+    pub(crate) self_deaf: bool,
+}
+
 impl State {
     /// READY and the guilds.
     pub(crate) fn greet(&mut self, session: &str, shard: Option<&Value>) {
@@ -62,16 +73,8 @@ impl State {
         let members: Vec<Value> = calls()
             .map(|call| gateway_events::listening_member(call.member))
             .collect();
-        for (_, state) in self.voice_states.in_guild(guild) {
-            if let Some(owner) = self.gateway.get(&state.gateway_session) {
-                let channel = Some(state.channel);
-                voice_states.push(gateway_events::bot_voice_state(
-                    guild,
-                    &owner.account,
-                    state,
-                    channel,
-                ));
-            }
+        for (user, state) in self.voice_states.in_guild(guild) {
+            voice_states.push(self.voice_state_event(guild, user, state, Some(state.channel)));
         }
         let created = gateway_events::guild_create(guild, &channels, &voice_states, &members);
         self.gateway.dispatch(session, "GUILD_CREATE", &created);
@@ -111,11 +114,26 @@ impl State {
         if self.gateway.join_guild(session, guild) {
             self.announce_guild(session, guild);
         }
+        let entry = Entry {
+            guild,
+            channel,
+            user,
+            gateway_session: session.to_owned(),
+            voice_session: self.voice_session_of(session),
+            self_mute: request.self_mute,
+            self_deaf: request.self_deaf,
+        };
+        self.enter(entry);
+    }
+
+    /// The user is in the channel from now on, with credentials for its call.
+    pub(crate) fn enter(&mut self, entry: Entry) {
+        let (guild, channel, user) = (entry.guild, entry.channel, entry.user);
         self.ensure_call(guild, channel);
         let before = self.voice_states.get(guild, user).cloned();
-        let same_place = before
-            .as_ref()
-            .is_some_and(|before| before.channel == channel && before.gateway_session == session);
+        let same_place = before.as_ref().is_some_and(|before| {
+            before.channel == channel && before.gateway_session == entry.gateway_session
+        });
         // The same place keeps its credentials, unless they were made void.
         let kept = before
             .as_ref()
@@ -127,10 +145,10 @@ impl State {
             .map_or(0, |credentials| credentials.listener);
         let state = VoiceState {
             channel,
-            gateway_session: session.to_owned(),
-            voice_session: self.voice_session_of(session),
-            self_mute: request.self_mute,
-            self_deaf: request.self_deaf,
+            gateway_session: entry.gateway_session,
+            voice_session: entry.voice_session,
+            self_mute: entry.self_mute,
+            self_deaf: entry.self_deaf,
             credentials: Some(kept.unwrap_or_else(|| self.new_credentials(listener))),
         };
         self.voice_states.set(guild, user, state);
@@ -148,11 +166,9 @@ impl State {
         let Some(state) = self.voice_states.remove(guild, user) else {
             return;
         };
-        if let Some(owner) = self.gateway.get(&state.gateway_session) {
-            let left = gateway_events::bot_voice_state(guild, &owner.account, &state, None);
-            self.gateway
-                .broadcast(guild, INTENT_VOICE_STATES, "VOICE_STATE_UPDATE", &left);
-        }
+        let left = self.voice_state_event(guild, user, &state, None);
+        self.gateway
+            .broadcast(guild, INTENT_VOICE_STATES, "VOICE_STATE_UPDATE", &left);
         self.close_connections(guild, user, 4014, "disconnected");
     }
 
@@ -242,13 +258,23 @@ impl State {
         let Some(state) = self.voice_states.get(guild, user) else {
             return;
         };
-        let Some(owner) = self.gateway.get(&state.gateway_session) else {
-            return;
-        };
-        let channel = Some(state.channel);
-        let update = gateway_events::bot_voice_state(guild, &owner.account, state, channel);
+        let update = self.voice_state_event(guild, user, state, Some(state.channel));
         self.gateway
             .broadcast(guild, INTENT_VOICE_STATES, "VOICE_STATE_UPDATE", &update);
+    }
+
+    /// `VOICE_STATE_UPDATE` of a bot, or of a guest, who has no main gateway session.
+    fn voice_state_event(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        state: &VoiceState,
+        channel: Option<ChannelId>,
+    ) -> Value {
+        match self.gateway.get(&state.gateway_session) {
+            Some(owner) => gateway_events::bot_voice_state(guild, &owner.account, state, channel),
+            None => gateway_events::guest_voice_state(guild, user, state, channel),
+        }
     }
 
     fn announce_voice_server(&mut self, guild: GuildId, user: UserId) {
