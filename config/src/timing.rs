@@ -69,6 +69,12 @@ timing! {
     /// within a round trip, so there is no need to wait for `suspect_after`.
     reset_grace = millis(150);
 
+    /// A worker that was told that its lease stands may open a voice connection for so long, counted
+    /// from when it asked. Below `reset_grace`, for which a confirmed lease is granted to nobody else:
+    /// the two may count at somewhat different speeds. Shorter: a busy scheduler's answer comes too
+    /// late. Longer: a worker that is stopped (SIGSTOP) may use more of it when it wakes up.
+    dial_permit = millis(100);
+
     /// After an election or a pause of the leader, every lease is unknown for so long and is not
     /// granted elsewhere. Must outlast the slowest worker's way back: see `check`.
     reattach_grace = secs(10);
@@ -148,6 +154,11 @@ impl Timing {
             "must be below suspect_after and above reconnect_backoff_min, so that a worker can be back in time",
         );
         relations.hold(
+            "dial_permit",
+            self.dial_permit < self.reset_grace && self.dial_permit < self.suspect_after,
+            "must be below reset_grace and suspect_after, or a worker may take a voice channel from its successor",
+        );
+        relations.hold(
             "reattach_grace",
             self.reattach_grace
                 >= self.reconnect_backoff_max + self.reconnect_jitter_max + 2 * self.suspect_after,
@@ -211,10 +222,11 @@ mod tests {
     #[test]
     fn each_broken_relation_is_named() {
         type Break = fn(&mut Timing);
-        let table: [(&str, Break); 9] = [
+        let table: [(&str, Break); 10] = [
             ("timing.suspect_after", |t| t.suspect_after = secs(1)),
             ("timing.reset_grace", |t| t.reset_grace = secs(3)),
             ("timing.reset_grace", |t| t.reset_grace = millis(20)),
+            ("timing.dial_permit", |t| t.dial_permit = millis(150)),
             ("timing.reattach_grace", |t| t.reattach_grace = secs(7)),
             ("timing.self_stop_after", |t| t.outage_survived = secs(61)),
             ("timing.self_stop_after", |t| t.reattach_grace = secs(88)),

@@ -185,6 +185,7 @@ async fn scheduler(
             heartbeat_playing: config.timing.heartbeat_playing,
             heartbeat_idle: config.timing.heartbeat_idle,
             self_stop_after: config.timing.self_stop_after,
+            dial_permit: config.timing.dial_permit,
             watch_interval: config.timing.watch_interval,
         },
     );

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::{
-    AccountId, CallId, CommandRecord, Desired, Fence, Incarnation, Item, Refusal, SessionId,
-    SessionRecord, SessionStatus, SessionView, VoiceCredentials, WorkerId,
+    AccountId, CallId, CommandRecord, Desired, Fence, FencingToken, Incarnation, Item, Refusal,
+    SessionId, SessionRecord, SessionStatus, SessionView, VoiceCredentials, WorkerId,
 };
 
 /// `watch_party_queue.status`.
@@ -76,6 +76,17 @@ pub enum Write {
     Command(Box<CommandRecord>),
 }
 
+/// Whether a worker still holds a lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaseVerdict {
+    /// Which session.
+    pub session: SessionId,
+    /// Under which token.
+    pub token: FencingToken,
+    /// If so, the session is granted nowhere else for a while.
+    pub held: bool,
+}
+
 /// An act that may happen once the writes are durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
@@ -111,6 +122,18 @@ pub enum Effect {
         session: SessionId,
         /// Newer than anything that worker was told.
         fence: Fence,
+    },
+    /// Answer a worker's question about its leases. Only while this leader's leadership is beyond doubt: a successor
+    /// may have granted them elsewhere.
+    ConfirmLeases {
+        /// Whom.
+        worker: WorkerId,
+        /// Which life of it.
+        incarnation: Incarnation,
+        /// The worker's own number of the question.
+        request: u64,
+        /// In the order of the question.
+        verdicts: Vec<LeaseVerdict>,
     },
     /// Turn a worker's stream away: another process with its id is alive.
     RefuseWorker {

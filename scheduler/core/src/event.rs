@@ -1,8 +1,8 @@
 //! What goes in.
 
 use crate::{
-    AccountId, CallId, CommandId, CommandRecord, Incarnation, Item, Observed, SessionId,
-    VoiceCredentials, WorkerId, WorkerRegistration,
+    AccountId, CallId, CommandId, CommandRecord, FencingToken, Incarnation, Item, Observed,
+    SessionId, VoiceCredentials, WorkerId, WorkerRegistration,
 };
 
 /// What a caller wants.
@@ -79,6 +79,17 @@ pub enum Event {
         free_millicores: u32,
         /// What it sees.
         observed: Vec<Observed>,
+    },
+    /// A worker is about to open a voice connection, and asks whether its leases still stand.
+    ConfirmLeases {
+        /// Who.
+        worker: WorkerId,
+        /// Which life of it.
+        incarnation: Incarnation,
+        /// The worker's own number of the question.
+        request: u64,
+        /// Which, each under the token that the worker knows.
+        leases: Vec<(SessionId, FencingToken)>,
     },
     /// A worker's stream was reset.
     Detached {

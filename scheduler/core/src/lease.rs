@@ -238,6 +238,9 @@ impl Scheduler {
 
     /// Leases the session to the freest worker, under the next token; nothing happens without one.
     pub(crate) fn grant(&mut self, id: &SessionId, now: Now, step: &mut Step) {
+        if self.must_wait_for_permit(id, now.monotonic) {
+            return;
+        }
         let Some((worker, incarnation)) = self
             .workers
             .iter()

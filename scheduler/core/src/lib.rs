@@ -26,6 +26,7 @@ mod control;
 mod create;
 mod effect;
 mod event;
+mod gate;
 mod ids;
 mod lease;
 mod observed;
@@ -40,7 +41,9 @@ mod timers;
 mod voice;
 
 pub use command::{CallId, CommandId, CommandOutcome, CommandRecord};
-pub use effect::{Answer, Effect, EventRow, QueueRow, QueueStatus, Step, WorkerStateRow, Write};
+pub use effect::{
+    Answer, Effect, EventRow, LeaseVerdict, QueueRow, QueueStatus, Step, WorkerStateRow, Write,
+};
 pub use event::{Action, Call, Event, Request};
 pub use ids::{AccountId, Epoch, FencingToken, Generation, Incarnation, SessionId, WorkerId};
 pub use lease::{Fence, Lease, WorkerRegistration};

@@ -60,7 +60,12 @@ impl Scheduler {
             Timer::Checkpoint,
         );
         for record in records {
-            let session = Session::new(record);
+            let mut session = Session::new(record);
+            if session.record.lease.is_some() {
+                // The last leader may have confirmed it a moment ago; without a grace, its holder is known to be gone.
+                let grace = timing.reset_grace_ms.min(timing.reattach_grace_ms);
+                session.permitted_until = now.monotonic.after(grace);
+            }
             let record = &session.record;
             if let Some(account) = record.account {
                 scheduler
@@ -107,6 +112,12 @@ impl Scheduler {
                     &mut step,
                 );
             }
+            Event::ConfirmLeases {
+                worker,
+                incarnation,
+                request,
+                leases,
+            } => self.confirm_leases(worker, incarnation, request, leases, now, &mut step),
             Event::Detached {
                 worker,
                 incarnation,
@@ -294,6 +305,7 @@ impl Scheduler {
                     self.heard_of.clear();
                     self.place_unserved(now, step);
                 }
+                Timer::PermitOver => self.place_unserved(now, step),
                 Timer::IdleLeave(session, generation) => {
                     self.idle_leave(&session, generation, now, step);
                 }

@@ -28,6 +28,8 @@ pub struct Session {
     pub(crate) judged: Option<Generation>,
     /// Given up on voice until the next play.
     pub(crate) voice_failed: bool,
+    /// A worker may open a voice connection until then, whatever became of its lease: nobody else is granted one.
+    pub(crate) permitted_until: Millis,
     /// Its lease is an earlier leader's, whose worker this one has not heard of yet.
     pub(crate) lease_is_inherited: bool,
 }
@@ -42,6 +44,7 @@ impl Session {
             refreshes: 0,
             judged: None,
             voice_failed: false,
+            permitted_until: Millis::default(),
         }
     }
 

@@ -24,6 +24,7 @@ pub(crate) struct WorkerTiming {
     pub(crate) heartbeat_playing: Duration,
     pub(crate) heartbeat_idle: Duration,
     pub(crate) self_stop_after: Duration,
+    pub(crate) dial_permit: Duration,
 }
 
 pub(crate) struct Attach {
@@ -65,6 +66,7 @@ impl WorkerService for Attach {
                 heartbeat_playing_ms: self.timing.heartbeat_playing.as_millis() as u32,
                 heartbeat_idle_ms: self.timing.heartbeat_idle.as_millis() as u32,
                 self_stop_after_ms: self.timing.self_stop_after.as_millis() as u32,
+                dial_permit_ms: self.timing.dial_permit.as_millis() as u32,
             })),
         };
         // The queue is empty: this cannot fail.
@@ -133,19 +135,32 @@ async fn read_reports(
         return;
     }
     while let Some(Ok(report)) = reports.next().await {
-        let Some(v1::attach_request::Message::Heartbeat(beat)) = report.message else {
-            continue;
-        };
-        let received = leader.clock.now().monotonic;
-        let event = Event::Beat {
-            worker: worker.clone(),
-            incarnation: incarnation.clone(),
-            free_millicores: beat.capacity.unwrap_or_default().free_millicores,
-            observed: beat
-                .sessions
-                .into_iter()
-                .map(|s| convert::observed(s, received))
-                .collect(),
+        use v1::attach_request::Message;
+        let event = match report.message {
+            Some(Message::Heartbeat(beat)) => {
+                let received = leader.clock.now().monotonic;
+                Event::Beat {
+                    worker: worker.clone(),
+                    incarnation: incarnation.clone(),
+                    free_millicores: beat.capacity.unwrap_or_default().free_millicores,
+                    observed: beat
+                        .sessions
+                        .into_iter()
+                        .map(|s| convert::observed(s, received))
+                        .collect(),
+                }
+            }
+            Some(Message::ConfirmLeases(question)) => Event::ConfirmLeases {
+                worker: worker.clone(),
+                incarnation: incarnation.clone(),
+                request: question.request_id,
+                leases: question
+                    .leases
+                    .into_iter()
+                    .map(convert::lease_ref)
+                    .collect(),
+            },
+            Some(Message::Register(_)) | None => continue,
         };
         if !leader.event(event).await {
             return;

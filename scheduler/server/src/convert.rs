@@ -3,8 +3,8 @@
 use orb_proto::v1;
 use orb_scheduler_core::{
     Anchor, Desired, EndReason, Epoch, Failure, Fence, FencingToken, Generation, Health, Item,
-    Millis, Now, Observed, PlaybackState, Position, SessionId, SessionView, VoiceCredentials,
-    VoiceLoss, WorkerStatus,
+    LeaseVerdict, Millis, Now, Observed, PlaybackState, Position, SessionId, SessionView,
+    VoiceCredentials, VoiceLoss, WorkerStatus,
 };
 
 pub(crate) fn fence(fence: Fence) -> v1::Fence {
@@ -12,6 +12,30 @@ pub(crate) fn fence(fence: Fence) -> v1::Fence {
         token: fence.token.get(),
         epoch: fence.epoch.get(),
         generation: fence.generation.get(),
+    }
+}
+
+pub(crate) fn lease_ref(lease: v1::LeaseRef) -> (SessionId, FencingToken) {
+    (
+        SessionId::new(lease.session_id),
+        FencingToken::new(lease.token),
+    )
+}
+
+pub(crate) fn leases_confirmed(
+    request_id: u64,
+    verdicts: Vec<LeaseVerdict>,
+) -> v1::LeasesConfirmed {
+    let verdict = |verdict: LeaseVerdict| v1::LeaseVerdict {
+        lease: Some(v1::LeaseRef {
+            session_id: verdict.session.to_string(),
+            token: verdict.token.get(),
+        }),
+        held: verdict.held,
+    };
+    v1::LeasesConfirmed {
+        request_id,
+        verdicts: verdicts.into_iter().map(verdict).collect(),
     }
 }
 

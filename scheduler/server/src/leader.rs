@@ -256,6 +256,20 @@ impl<S: Store> Leader<S> {
                 };
                 self.links.send(&worker, &incarnation, word);
             }
+            // Here no answer is given while the leadership is in doubt: today a process leads from its start to its
+            // end; with an election, this asks the leadership's own deadline first (docs/adr/0004-the-gate.md).
+            Effect::ConfirmLeases {
+                worker,
+                incarnation,
+                request,
+                verdicts,
+            } => {
+                let confirmed = convert::leases_confirmed(request, verdicts);
+                let word = v1::AttachResponse {
+                    message: Some(Message::LeasesConfirmed(confirmed)),
+                };
+                self.links.send(&worker, &incarnation, word);
+            }
             Effect::RefuseWorker {
                 worker,
                 incarnation,

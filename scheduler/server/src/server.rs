@@ -37,6 +37,9 @@ pub struct ServerConfig {
     pub heartbeat_idle: Duration,
     /// Told to workers.
     pub self_stop_after: Duration,
+    /// Told to workers: below [`reset_grace_ms`](orb_scheduler_core::SchedulerTiming::reset_grace_ms), for which a
+    /// confirmed lease is granted to nobody else.
+    pub dial_permit: Duration,
     /// How often a watcher hears of a session that plays.
     pub watch_interval: Duration,
 }
@@ -92,6 +95,7 @@ impl SchedulerServer {
                 heartbeat_playing: self.config.heartbeat_playing,
                 heartbeat_idle: self.config.heartbeat_idle,
                 self_stop_after: self.config.self_stop_after,
+                dial_permit: self.config.dial_permit,
             },
             cancel: cancel.clone(),
         };

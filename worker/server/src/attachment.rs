@@ -89,7 +89,7 @@ impl Attachment {
                     Some(Ok(word)) => match word.message {
                         Some(Message::Lease(lease)) => sessions.lease(lease),
                         Some(Message::Revoke(revoke)) => sessions.revoke(&revoke),
-                        Some(Message::Registered(_)) | None => {}
+                        Some(Message::Registered(_) | Message::LeasesConfirmed(_)) | None => {}
                     },
                     Some(Err(status)) => return status,
                     None => return Status::unavailable("the scheduler ended the stream"),

@@ -96,6 +96,7 @@ impl Surroundings {
             heartbeat_playing: Duration::from_millis(250),
             heartbeat_idle: Duration::from_secs(1),
             self_stop_after: Duration::from_secs(90),
+            dial_permit: Duration::from_millis(100),
             watch_interval: Duration::from_secs(1),
         };
         let (connections, accepted) = mpsc::channel(16);

@@ -1,0 +1,198 @@
+//! What a worker is told that asks whether its leases stand, and what that keeps the scheduler from.
+#![allow(clippy::unwrap_used)]
+
+mod harness;
+
+use harness::Harness;
+use orb_scheduler_core::{
+    Action, Effect, Event, FencingToken, Incarnation, PlaybackState, SessionId, WorkerId,
+};
+
+/// Permits are shorter (`orb-config`).
+const RESET_GRACE: u64 = 150;
+
+impl Harness {
+    /// What this life of the worker is told of session `s`; none when it is not answered.
+    fn confirm(&mut self, worker: &str, incarnation: &str, token: u64) -> Option<bool> {
+        let step = self.event(Event::ConfirmLeases {
+            worker: WorkerId::new(worker),
+            incarnation: Incarnation::new(incarnation),
+            request: 7,
+            leases: vec![(SessionId::new("s"), FencingToken::new(token))],
+        });
+        assert!(step.writes.is_empty(), "nothing of it has to be durable");
+        match &step.effects[..] {
+            [] => None,
+            [
+                Effect::ConfirmLeases {
+                    worker: to,
+                    incarnation: life,
+                    request,
+                    verdicts,
+                },
+            ] => {
+                assert_eq!((to.as_str(), life.as_str()), (worker, incarnation));
+                assert_eq!((*request, verdicts.len()), (7, 1));
+                assert_eq!(verdicts[0].session.as_str(), "s");
+                assert_eq!(verdicts[0].token.get(), token);
+                Some(verdicts[0].held)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn detach(&mut self, worker: &str, incarnation: &str) {
+        self.event(Event::Detached {
+            worker: WorkerId::new(worker),
+            incarnation: Incarnation::new(incarnation),
+        });
+    }
+
+    fn token(&self) -> u64 {
+        self.lease("s").0.token.get()
+    }
+}
+
+#[test]
+fn a_lease_is_held_by_one_life_under_one_token() {
+    let mut h = Harness::playing();
+    h.attach("w2", "life-2", vec![]);
+    assert_eq!(h.confirm("w1", "life-1", 1), Some(true));
+    assert_eq!(
+        h.confirm("w1", "life-1", 2),
+        Some(false),
+        "no such token yet"
+    );
+    assert_eq!(h.confirm("w1", "life-1", 0), Some(false));
+    assert_eq!(h.confirm("w2", "life-2", 1), Some(false), "another's");
+    assert_eq!(h.confirm("w1", "life-9", 1), None, "not attached");
+    assert_eq!(h.confirm("w9", "life-1", 1), None, "not known");
+}
+
+#[test]
+fn an_unknown_session_is_not_held() {
+    let mut h = Harness::new();
+    assert_eq!(h.confirm("w1", "life-1", 1), Some(false));
+}
+
+#[test]
+fn a_stopped_session_is_not_held() {
+    let mut h = Harness::playing();
+    h.control("s", Action::Stop);
+    assert_eq!(h.confirm("w1", "life-1", 1), Some(false));
+}
+
+#[test]
+fn after_a_take_over_only_the_successor_is_confirmed() {
+    let mut h = Harness::playing();
+    h.attach("w2", "life-2", vec![]);
+    h.detach("w1", "life-1");
+    h.wait(RESET_GRACE);
+    h.attach("w1", "life-1", vec![]);
+    assert_eq!(h.token(), 2);
+    assert_eq!(h.confirm("w1", "life-1", 1), Some(false));
+    assert_eq!(h.confirm("w1", "life-1", 2), Some(false));
+    assert_eq!(h.confirm("w2", "life-2", 2), Some(true));
+}
+
+#[test]
+fn a_new_leader_confirms_the_holder_that_came_back_before_its_grace_is_over() {
+    let h = Harness::playing();
+    let observed = h.observed("s", PlaybackState::Playing, 500);
+    let mut h = h.restart();
+    assert_eq!(
+        h.confirm("w1", "life-1", 1),
+        None,
+        "not attached to this one"
+    );
+    h.attach("w1", "life-1", vec![observed]);
+    assert_eq!(h.confirm("w1", "life-1", 1), Some(true));
+}
+
+#[test]
+fn a_question_counts_as_a_beat() {
+    let mut h = Harness::playing();
+    h.attach("w2", "life-2", vec![]);
+    for _ in 0..4 {
+        h.wait(1_500);
+        h.beat_of("w2", "life-2", vec![]);
+        assert_eq!(h.confirm("w1", "life-1", 1), Some(true));
+    }
+    for _ in 0..3 {
+        h.wait(1_000);
+        h.beat_of("w2", "life-2", vec![]);
+    }
+    assert_eq!(h.token(), 2, "and its silence after that is noticed");
+}
+
+#[test]
+fn a_question_after_the_worker_was_judged_keeps_it_under_watch() {
+    let mut h = Harness::playing();
+    h.wait(5_000);
+    assert_eq!(
+        h.confirm("w1", "life-1", 1),
+        Some(true),
+        "nobody else was there"
+    );
+    h.attach("w2", "life-2", vec![]);
+    for _ in 0..3 {
+        h.wait(1_000);
+        h.beat_of("w2", "life-2", vec![]);
+    }
+    assert_eq!(h.token(), 2);
+}
+
+/// Every way in which a session can go elsewhere at once waits for the permit.
+#[test]
+fn a_confirmed_lease_is_granted_to_nobody_else_while_the_permit_may_be_used() {
+    let ways: [(&str, fn(&mut Harness)); 3] = [
+        ("another worker comes right after the reset", |h| {
+            h.detach("w1", "life-1");
+            h.attach("w2", "life-2", vec![]);
+        }),
+        ("another process takes the worker's id", |h| {
+            h.detach("w1", "life-1");
+            h.attach("w1", "life-2", vec![]);
+        }),
+        ("the party is stopped and made anew", |h| {
+            h.attach("w2", "life-2", vec![]);
+            h.control("s", Action::Stop);
+            h.event(Event::VoiceLeft {
+                account: harness::ACCOUNT,
+                guild_id: harness::GUILD,
+                asked: true,
+            });
+            h.detach("w1", "life-1");
+            h.play("s", 2);
+        }),
+    ];
+    for (way, go_elsewhere) in ways {
+        let mut h = Harness::playing();
+        h.wait(1_000);
+        assert_eq!(h.confirm("w1", "life-1", 1), Some(true));
+        go_elsewhere(&mut h);
+        assert_eq!(h.token(), 1, "{way}: too early");
+        h.wait(RESET_GRACE - 1);
+        assert_eq!(h.token(), 1, "{way}: too early");
+        h.wait(2);
+        assert_eq!(h.token(), 2, "{way}: it is granted when the permit is over");
+    }
+}
+
+#[test]
+fn a_new_leader_waits_for_permits_of_the_last_one() {
+    let h = Harness::playing();
+    let observed = h.observed("s", PlaybackState::Playing, 500);
+    let mut h = h.restart();
+    h.attach("w1", "life-1", vec![observed]);
+    h.detach("w1", "life-1");
+    h.effects.clear();
+    h.attach("w2", "life-2", vec![]);
+    assert!(
+        h.effects
+            .iter()
+            .all(|e| !matches!(e, Effect::SendLease { .. }))
+    );
+    h.wait(RESET_GRACE);
+    assert_eq!(h.token(), 2);
+}
