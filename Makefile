@@ -3,7 +3,7 @@
 # Debian packages: ffmpeg and libopus for the worker, protobuf for etcd's client of a later version,
 # the font for the demo film's time code. For tests: a browser and Python's venv.
 RUN_PACKAGES  := ffmpeg libopus-dev pkg-config gcc libc6-dev protobuf-compiler libprotobuf-dev fonts-dejavu-core
-TEST_PACKAGES := chromium python3-venv curl postgresql
+TEST_PACKAGES := chromium python3-venv curl etcd-server postgresql
 
 CARGO ?= cargo
 VENV  := .venv

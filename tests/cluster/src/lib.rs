@@ -8,8 +8,10 @@
 //! programs come from Debian's packages; where one is missing the [`Error`] names the package.
 
 mod error;
+mod etcd;
 mod port;
 mod postgres;
 
 pub use error::Error;
+pub use etcd::Etcd;
 pub use postgres::Postgres;
