@@ -1,0 +1,223 @@
+//! Who is due when. Pure: time is passed in.
+//!
+//! The 20 ms of a round are divided into slots of a millisecond. An entry gets a slot when it joins and stays there, so
+//! that entries with the same slot share one wake-up of the thread, and the slots share the load.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::{Duration, Instant};
+
+use super::{PacerCounters, TICK, Tick};
+
+/// Slots in a round, each a millisecond.
+const SLOTS: usize = TICK.as_millis() as usize;
+
+/// An entry that joins gets the least loaded of so many slots that come next: its first tick is due within 5 ms, so that
+/// a start, a seek or the end of a pause is not heard to wait, and of a crowd that joins at once each slot gets a fifth.
+const JOIN_WITHIN: u64 = 5;
+
+/// The most ticks that a session gets in a burst, when the thread woke late: 100 ms of sound. Receivers buffer not much
+/// more; what would come in a greater burst would be thrown away there.
+pub const MAX_BURST: u32 = 5;
+
+/// A busy entry is asked again after so long. Locks are held for microseconds, so that once is enough as a rule.
+const BUSY_RETRY: Duration = Duration::from_micros(250);
+
+/// Names an entry of a wheel. No two have the same, ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct EntryId(u64);
+
+/// What the thread is to do now.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next<T> {
+    /// Call this one, then [`Wheel::settle`].
+    Call { id: EntryId, due: Instant, item: T },
+    /// Sleep until then.
+    Sleep(Instant),
+    /// Nobody is there, or all are parked.
+    Idle,
+}
+
+/// Entries, their slots and their schedules.
+pub(super) struct Wheel<T> {
+    epoch: Instant,
+    last_id: u64,
+    entries: HashMap<EntryId, Entry<T>>,
+    /// Those that wait for their call, by its time.
+    queue: BTreeSet<(Instant, EntryId)>,
+    /// Entries that are not parked, by slot.
+    load: [u32; SLOTS],
+    counters: PacerCounters,
+}
+
+struct Entry<T> {
+    item: T,
+    state: State,
+}
+
+#[derive(Clone, Copy)]
+enum State {
+    /// In the queue with the time `at`, which is later than `due` only after [`Tick::Busy`].
+    Waiting {
+        due: Instant,
+        at: Instant,
+    },
+    /// [`Wheel::take`] returned it. `woken`: by [`Wheel::wake`] since then.
+    Called {
+        due: Instant,
+        woken: bool,
+    },
+    Parked,
+}
+
+impl<T: Clone> Wheel<T> {
+    pub(super) fn new(epoch: Instant) -> Self {
+        Self {
+            epoch,
+            last_id: 0,
+            entries: HashMap::new(),
+            queue: BTreeSet::new(),
+            load: [0; SLOTS],
+            counters: PacerCounters::default(),
+        }
+    }
+
+    /// Entries, the parked ones too.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn counters(&self) -> PacerCounters {
+        self.counters
+    }
+
+    pub(super) fn insert(&mut self, item: T, now: Instant) -> EntryId {
+        self.last_id += 1;
+        let id = EntryId(self.last_id);
+        let state = self.join(id, now);
+        self.entries.insert(id, Entry { item, state });
+        id
+    }
+
+    /// Ends the parking of an entry. One that is being called is not parked after the call.
+    pub(super) fn wake(&mut self, id: EntryId, now: Instant) {
+        match self.entries.get_mut(&id).map(|entry| &mut entry.state) {
+            Some(State::Called { woken, .. }) => *woken = true,
+            Some(State::Parked) => {
+                let joined = self.join(id, now);
+                self.set(id, joined);
+            }
+            Some(State::Waiting { .. }) | None => {}
+        }
+    }
+
+    /// Takes an entry out, also while it is being called.
+    pub(super) fn remove(&mut self, id: EntryId) -> Option<T> {
+        let entry = self.entries.remove(&id)?;
+        match entry.state {
+            State::Waiting { due, at } => {
+                self.queue.remove(&(at, id));
+                self.leave(due);
+            }
+            State::Called { due, .. } => self.leave(due),
+            State::Parked => {}
+        }
+        Some(entry.item)
+    }
+
+    /// Takes all out.
+    pub(super) fn clear(&mut self) -> Vec<T> {
+        self.queue.clear();
+        self.load = [0; SLOTS];
+        let entries = self.entries.drain();
+        entries.map(|(_, entry)| entry.item).collect()
+    }
+
+    /// Takes an entry out because its call panicked.
+    pub(super) fn remove_panicked(&mut self, id: EntryId) -> Option<T> {
+        self.counters.panics += 1;
+        self.remove(id)
+    }
+
+    /// What is to be done at `now`: the call that has waited longest comes first.
+    pub(super) fn take(&mut self, now: Instant) -> Next<T> {
+        let Some(&(at, id)) = self.queue.first() else {
+            return Next::Idle;
+        };
+        if at > now {
+            return Next::Sleep(at);
+        }
+        self.queue.pop_first();
+        let entry = self.entries.get_mut(&id);
+        let entry = entry.expect("who leaves the wheel leaves its queue");
+        let State::Waiting { due, .. } = entry.state else {
+            unreachable!("only those who wait are queued");
+        };
+        let behind = now.saturating_duration_since(due);
+        let missed = (behind.as_nanos() / TICK.as_nanos()) as u32;
+        let due = if missed < MAX_BURST {
+            due
+        } else {
+            // The schedule begins anew, in the same slot.
+            self.counters.jumps += 1;
+            self.counters.skipped += u64::from(missed);
+            due + TICK * missed
+        };
+        entry.state = State::Called { due, woken: false };
+        let item = entry.item.clone();
+        Next::Call { id, due, item }
+    }
+
+    /// After a call: when the next one is. An entry that was taken out meanwhile stays out.
+    pub(super) fn settle(&mut self, id: EntryId, outcome: Tick, now: Instant) {
+        let Some(State::Called { due, woken }) = self.entries.get(&id).map(|entry| entry.state)
+        else {
+            return;
+        };
+        match outcome {
+            Tick::Again => self.wait(id, due + TICK, due + TICK),
+            Tick::Busy => self.wait(id, due, now + BUSY_RETRY),
+            // Who woke it may have done so after the call had looked: the 20 ms go on.
+            Tick::Park if woken => self.wait(id, due + TICK, due + TICK),
+            Tick::Park => {
+                self.leave(due);
+                self.set(id, State::Parked);
+            }
+        }
+    }
+
+    fn wait(&mut self, id: EntryId, due: Instant, at: Instant) {
+        self.queue.insert((at, id));
+        self.set(id, State::Waiting { due, at });
+    }
+
+    fn set(&mut self, id: EntryId, state: State) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.state = state;
+        }
+    }
+
+    /// Finds a slot and puts `id` into the queue.
+    fn join(&mut self, id: EntryId, now: Instant) -> State {
+        let first = now.saturating_duration_since(self.epoch).as_millis() as u64 + 1;
+        let soon =
+            (first..first + JOIN_WITHIN).map(|count| self.epoch + Duration::from_millis(count));
+        let due = soon.min_by_key(|due| self.load[self.slot(*due)]);
+        let due = due.expect("some slot comes next");
+        let slot = self.slot(due);
+        self.load[slot] += 1;
+        self.queue.insert((due, id));
+        State::Waiting { due, at: due }
+    }
+
+    fn leave(&mut self, due: Instant) {
+        let slot = self.slot(due);
+        self.load[slot] -= 1;
+    }
+
+    fn slot(&self, due: Instant) -> usize {
+        (due.duration_since(self.epoch).as_millis() % SLOTS as u128) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests;
