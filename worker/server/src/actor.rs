@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use orb_jellyfin::{SourcePolicy, SourceUrl};
 use orb_proto::v1;
+use orb_voice::Refused;
 use orb_worker_core::{Action, Failure, Fence, Input, Item, PipelineNews, Session, VoiceNews};
 use orb_worker_media::{Media, OpenSpec, Pipeline, PipelineEvent, Sources, WatchSpool};
 use orb_worker_outputs::voice::{Voice, VoiceCredentials, VoiceEvent};
@@ -17,6 +18,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::changed::Changed;
+use crate::dial::Dial;
+use crate::gate::{GateDesk, LeaseGate};
 use crate::report;
 
 /// A few ticks without a frame are a hiccup that the counters show; longer, and people notice.
@@ -34,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) sources: SourcePolicy,
     pub(crate) registry: Arc<WatchRegistry>,
     pub(crate) changed: Changed,
+    pub(crate) gates: Arc<GateDesk>,
 }
 
 /// The parts that the actor changes and reports read.
@@ -67,6 +71,7 @@ impl SessionHandle {
             state.voice.snapshot().position_ms
         });
         let registered = shared.registry.register(id, Arc::clone(&runs));
+        let gate = LeaseGate::new(Arc::clone(&shared.gates), id, token);
         let cancel = CancellationToken::new();
         let spool = shared
             .media
@@ -77,6 +82,8 @@ impl SessionHandle {
             spool,
             shared,
             state: Arc::clone(&state),
+            gate,
+            dial: Dial::default(),
             pipeline: None,
             run: 0,
             runs,
@@ -147,6 +154,8 @@ struct Actor {
     id: String,
     shared: Arc<Shared>,
     state: Arc<Mutex<State>>,
+    gate: LeaseGate,
+    dial: Dial,
     pipeline: Option<Pipeline>,
     /// Of `pipeline`.
     run: u64,
@@ -181,6 +190,10 @@ impl Actor {
                     Some(event) => self.voice_input(event),
                     None => break,
                 },
+                permitted = self.dial.permitted() => {
+                    self.connect(permitted);
+                    None
+                }
                 event = next_event(&mut self.pipeline) => self.pipeline_input(event),
                 () = sleep_until(starved_at.unwrap_or_else(tokio::time::Instant::now)), if starved_at.is_some() => {
                     self.starved_at = None;
@@ -219,8 +232,7 @@ impl Actor {
             Action::Pause => lock(&self.state).voice.pause(),
             Action::Resume => lock(&self.state).voice.resume(),
             Action::Connect(credentials) => {
-                tracing::info!(session = %self.id, revision = credentials.revision, "connecting to voice");
-                lock(&self.state).voice.connect(VoiceCredentials {
+                let credentials = VoiceCredentials {
                     guild_id: credentials.guild_id,
                     channel_id: credentials.channel_id,
                     user_id: credentials.user_id,
@@ -228,10 +240,27 @@ impl Actor {
                     endpoint: credentials.endpoint,
                     token: SecretString::from(credentials.token),
                     revision: credentials.revision,
-                });
+                };
+                self.dial.begin(self.gate.clone(), credentials);
             }
-            Action::Disconnect => lock(&self.state).voice.disconnect(),
+            Action::Disconnect => {
+                self.dial.withdraw();
+                lock(&self.state).voice.disconnect();
+            }
             Action::Report => self.shared.changed.add(&self.id),
+        }
+    }
+
+    fn connect(&self, permitted: Result<VoiceCredentials, Refused>) {
+        match permitted {
+            Ok(credentials) => {
+                tracing::info!(session = %self.id, revision = credentials.revision, "connecting to voice");
+                lock(&self.state).voice.connect(credentials);
+            }
+            // The scheduler's newer word about the session is on its way.
+            Err(Refused) => {
+                tracing::warn!(session = %self.id, "not connecting to voice: the lease is another's by now");
+            }
         }
     }
 

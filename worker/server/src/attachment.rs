@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use orb_proto::v1;
+use orb_proto::v1::attach_request::Message as Report;
 use orb_proto::v1::worker_service_client::WorkerServiceClient;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
@@ -26,6 +27,7 @@ pub(crate) struct Times {
     pub(crate) heartbeat_playing: Duration,
     pub(crate) heartbeat_idle: Duration,
     pub(crate) self_stop_after: Duration,
+    pub(crate) dial_permit: Duration,
 }
 
 /// A stream that is open.
@@ -45,7 +47,7 @@ impl Attachment {
         let opening = async {
             let (reports, stream) = mpsc::channel(REPORTS);
             // Before the call: the scheduler answers no stream whose first message has not come.
-            let first = v1::attach_request::Message::Register(register);
+            let first = Report::Register(register);
             let _ = reports.try_send(v1::AttachRequest {
                 message: Some(first),
             });
@@ -67,6 +69,7 @@ impl Attachment {
                 heartbeat_playing: milliseconds(registered.heartbeat_playing_ms),
                 heartbeat_idle: milliseconds(registered.heartbeat_idle_ms),
                 self_stop_after: milliseconds(registered.self_stop_after_ms),
+                dial_permit: milliseconds(registered.dial_permit_ms),
             };
             Ok(Self {
                 reports,
@@ -83,24 +86,31 @@ impl Attachment {
     pub(crate) async fn run(mut self, sessions: &Sessions, shared: &Shared) -> Status {
         use v1::attach_response::Message;
         let mut beat = tokio::time::Instant::now();
+        let gates = shared.gates.attached(self.times.dial_permit);
         loop {
             tokio::select! {
                 word = self.words.next() => match word {
                     Some(Ok(word)) => match word.message {
                         Some(Message::Lease(lease)) => sessions.lease(lease),
                         Some(Message::Revoke(revoke)) => sessions.revoke(&revoke),
-                        Some(Message::Registered(_) | Message::LeasesConfirmed(_)) | None => {}
+                        Some(Message::LeasesConfirmed(confirmed)) => gates.answer(confirmed),
+                        Some(Message::Registered(_)) | None => {}
                     },
                     Some(Err(status)) => return status,
                     None => return Status::unavailable("the scheduler ended the stream"),
                 },
+                question = gates.question() => {
+                    if !self.send(Report::ConfirmLeases(question)) {
+                        return Status::unavailable("the scheduler does not read");
+                    }
+                }
                 changed = shared.changed.take() => {
-                    if !self.send(sessions, Some(&changed)) {
+                    if !self.beat(sessions, Some(&changed)) {
                         return Status::unavailable("the scheduler does not read");
                     }
                 }
                 () = tokio::time::sleep_until(beat) => {
-                    if !self.send(sessions, None) {
+                    if !self.beat(sessions, None) {
                         return Status::unavailable("the scheduler does not read");
                     }
                     let interval = if sessions.any_playing() {
@@ -114,12 +124,16 @@ impl Attachment {
         }
     }
 
-    fn send(&self, sessions: &Sessions, only: Option<&std::collections::BTreeSet<String>>) -> bool {
+    fn beat(&self, sessions: &Sessions, only: Option<&std::collections::BTreeSet<String>>) -> bool {
         let beat = v1::Heartbeat {
             capacity: Some(sessions.capacity()),
             sessions: sessions.reports(only),
         };
-        let message = Some(v1::attach_request::Message::Heartbeat(beat));
+        self.send(Report::Heartbeat(beat))
+    }
+
+    fn send(&self, report: Report) -> bool {
+        let message = Some(report);
         self.reports.try_send(v1::AttachRequest { message }).is_ok()
     }
 }

@@ -13,6 +13,8 @@
 //! sessions play on; the worker attaches again and says what it holds. Only after `self_stop_after`
 //! without any scheduler does it stop by itself.
 //!
+//! Before a voice connection is opened, its [`gate`] asks the scheduler whether the lease still stands.
+//!
 //! The decisions of a session are made by the state machine in `orb-worker-core`; [`actor`] carries its
 //! actions out. Gateways fetch the watch output from [`Worker::media_url`], with a token made here.
 
@@ -21,7 +23,9 @@ mod attachment;
 mod backoff;
 mod changed;
 mod convert;
+mod dial;
 mod error;
+mod gate;
 mod report;
 mod sessions;
 mod worker;

@@ -71,6 +71,7 @@ impl Worker {
             sources: config.sources.clone(),
             registry: Arc::default(),
             changed: Changed::default(),
+            gates: Arc::default(),
         });
         let sessions = Sessions::new(Arc::clone(&shared), config.capacity_millicores);
         Ok(Self {
