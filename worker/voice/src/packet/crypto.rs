@@ -245,7 +245,7 @@ mod tests {
             let cipher = Cipher::new(mode, &TransportKey::new(key));
             let mut packet = plain.to_vec();
             cipher.seal(&mut packet, 12, 1);
-            packet[at] ^= 1 << bit;
+            packet[at] ^= 1_u8 << bit;
             prop_assert_eq!(cipher.open(&mut packet, 12), Err(PacketError::NotAuthentic));
         }
 

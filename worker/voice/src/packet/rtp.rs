@@ -114,7 +114,7 @@ mod tests {
         let header = RtpHeader::parse(&packet).unwrap();
         assert_eq!(header.clear, 24);
         assert_eq!(header.media(&[9, 9, 9, 9, 9, 9, 9, 9, 5]).unwrap(), [5]);
-        assert_eq!(header.media(&[9; 8]).unwrap(), []);
+        assert_eq!(header.media(&[9; 8]).unwrap(), b"");
         assert!(header.media(&[9; 7]).is_err());
         assert!(RtpHeader::parse(&packet[..23]).is_err());
         packet[0] = 0x82;
@@ -127,7 +127,7 @@ mod tests {
         packet[0] |= PADDED;
         let header = RtpHeader::parse(&packet).unwrap();
         assert_eq!(header.media(&[5, 6, 0, 2]).unwrap(), [5, 6]);
-        assert_eq!(header.media(&[0, 2]).unwrap(), []);
+        assert_eq!(header.media(&[0, 2]).unwrap(), b"");
         for lie in [&[5, 3][..], &[5, 0], &[]] {
             assert!(header.media(lie).is_err(), "{lie:?}");
         }

@@ -1,0 +1,132 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const PACKET: &[u8] = &[0xfc, 1, 2, 3, 4, 5, 6, 7];
+
+fn negotiated() -> Dave {
+    let mut dave = Dave::new(1, 2, OnDowngrade::Hold);
+    let answers = dave.begin(1);
+    assert!(matches!(answers[..], [ClientMessage::KeyPackage(_)]));
+    dave
+}
+
+fn sealed(dave: &mut Dave, packet: &[u8]) -> (Sealed, Vec<u8>) {
+    let mut out = vec![9; 3];
+    (dave.seal_opus(packet, &mut out), out)
+}
+
+#[test]
+fn a_call_without_dave_is_sent_as_it_is() {
+    let mut dave = Dave::new(1, 2, OnDowngrade::Hold);
+    assert!(dave.begin(0).is_empty());
+    assert!(dave.may_send());
+    assert_eq!(sealed(&mut dave, PACKET), (Sealed::Ready, PACKET.to_vec()));
+    assert_eq!(dave.open_opus(7, PACKET).as_deref(), Some(PACKET));
+}
+
+#[test]
+fn negotiated_but_not_ready_sends_silence_alone() {
+    let mut dave = negotiated();
+    assert!(!dave.may_send());
+    assert_eq!(sealed(&mut dave, PACKET), (Sealed::NoKey, Vec::new()));
+    let silence = (Sealed::Ready, OPUS_SILENCE.to_vec());
+    assert_eq!(sealed(&mut dave, &OPUS_SILENCE), silence);
+    assert_eq!(dave.open_opus(7, PACKET), None);
+}
+
+#[test]
+fn a_downgrade_holds_frames_unless_told_to_follow() {
+    for (on_downgrade, may_send) in [(OnDowngrade::Hold, false), (OnDowngrade::Follow, true)] {
+        let mut dave = Dave::new(1, 2, on_downgrade);
+        dave.begin(1);
+        let prepare = DaveMessage::PrepareTransition {
+            transition: 3,
+            version: 0,
+        };
+        let ready = vec![ClientMessage::TransitionReady { transition: 3 }];
+        assert_eq!(dave.handle(prepare), ready);
+        assert!(!dave.may_send(), "not before it is executed");
+        dave.handle(DaveMessage::ExecuteTransition { transition: 3 });
+        assert_eq!(dave.may_send(), may_send);
+        let upgrade = DaveMessage::PrepareEpoch {
+            version: 1,
+            epoch: 1,
+        };
+        assert!(matches!(
+            dave.handle(upgrade)[..],
+            [ClientMessage::KeyPackage(_)]
+        ));
+    }
+}
+
+#[test]
+fn an_unknown_transition_changes_nothing() {
+    let mut dave = negotiated();
+    dave.handle(DaveMessage::ExecuteTransition { transition: 9 });
+    assert_eq!(sealed(&mut dave, PACKET).0, Sealed::NoKey);
+}
+
+#[test]
+fn transition_zero_is_executed_without_asking() {
+    let mut dave = negotiated();
+    let downgrade = DaveMessage::PrepareTransition {
+        transition: 0,
+        version: 0,
+    };
+    assert!(dave.handle(downgrade).is_empty());
+    assert!(!dave.may_send(), "and holds");
+}
+
+#[test]
+fn a_commit_that_is_none_is_answered_with_op_31_and_a_new_key_package() {
+    let mut dave = negotiated();
+    let answers = dave.handle(DaveMessage::Welcome {
+        transition: 4,
+        welcome: vec![1, 2, 3],
+    });
+    assert!(matches!(
+        answers[..],
+        [
+            ClientMessage::InvalidCommitWelcome { transition: 4 },
+            ClientMessage::KeyPackage(_)
+        ]
+    ));
+    assert_eq!(dave.invalid_commits(), 1);
+    assert!(!dave.may_send());
+}
+
+#[test]
+fn what_a_server_announces_is_bounded() {
+    let mut dave = negotiated();
+    for transition in 1..1000 {
+        dave.handle(DaveMessage::PrepareTransition {
+            transition,
+            version: 1,
+        });
+    }
+    dave.joined(&(0..50_000).collect::<Vec<_>>());
+    assert!(dave.prepared.len() <= MOST_TRANSITIONS && dave.members.len() <= MOST_MEMBERS);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn no_bytes_of_a_server_let_a_frame_out_in_the_clear(
+        messages in proptest::collection::vec((0_u8..7, any::<u16>(), any::<Vec<u8>>()), 0..8)
+    ) {
+        let mut dave = negotiated();
+        for (kind, number, bytes) in messages {
+            dave.handle(match kind {
+                0 => DaveMessage::PrepareTransition { transition: number, version: number % 3 },
+                1 => DaveMessage::ExecuteTransition { transition: number },
+                2 => DaveMessage::PrepareEpoch { version: number % 3, epoch: u64::from(number % 2) },
+                3 => DaveMessage::ExternalSender(bytes),
+                4 => DaveMessage::Proposals { change: ProposalChange::Append, payload: bytes },
+                5 => DaveMessage::AnnounceCommit { transition: number, commit: bytes },
+                _ => DaveMessage::Welcome { transition: number, welcome: bytes },
+            });
+            prop_assert_eq!(sealed(&mut dave, PACKET).0, Sealed::NoKey);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The owner's handle to one call.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{
+    connection::Connection,
+    driver::Common,
+    event::{CallEvent, Heard},
+    shared::{SPEAKING_QUEUE, Shared, Wire},
+};
+use crate::{
+    Dave, Gate, MediaCounts, VoiceServer,
+    pacer::{Paced, Ticket},
+};
+
+/// One account in one guild: at most one connection, one source of frames.
+///
+/// All calls return at once. Dropping it takes the account off the wire; the channel is left by the main gateway.
+pub struct Call {
+    common: Arc<Common>,
+    shared: Arc<Shared>,
+    /// Its place in the pacer.
+    ticket: Arc<Ticket>,
+    events: mpsc::Sender<CallEvent>,
+    heard: Option<mpsc::Sender<Heard>>,
+    connection: Option<AbortOnDropHandle<()>>,
+    /// A channel in which DAVE was negotiated: `(channel, account)`.
+    encrypted: Option<(u64, u64)>,
+    place: Option<(u64, u64)>,
+}
+
+impl Call {
+    pub(super) fn new(
+        common: Arc<Common>,
+        shared: Arc<Shared>,
+        events: mpsc::Sender<CallEvent>,
+        heard: Option<mpsc::Sender<Heard>>,
+    ) -> Self {
+        let ticket = common.pacer.add(Arc::clone(&shared) as Arc<dyn Paced>);
+        Self {
+            common,
+            shared,
+            ticket: Arc::new(ticket),
+            events,
+            heard,
+            connection: None,
+            encrypted: None,
+            place: None,
+        }
+    }
+
+    /// Drops any connection there is and makes a new one, for as long as `gate` lets it pass.
+    ///
+    /// Ends in [`CallEvent::Connected`] or [`CallEvent::Lost`], at the latest after
+    /// [`VoiceTiming::give_up`](crate::VoiceTiming::give_up) and an attempt, besides what the gate waits.
+    pub fn connect(&mut self, server: VoiceServer, gate: Arc<dyn Gate>) {
+        // The old one first: not for an instant may two of them speak with the same account.
+        self.disconnect();
+        let place = (server.channel_id, server.user_id);
+        let mut dave = Dave::new(
+            server.user_id,
+            server.channel_id,
+            self.common.config.on_downgrade,
+        );
+        if self.encrypted == Some(place) {
+            dave.require();
+        }
+        let (flags, speaking) = mpsc::channel(SPEAKING_QUEUE);
+        self.place = Some(place);
+        self.shared.replace(Some(Wire::new(dave, flags)));
+        let connection = Connection::new(
+            Arc::clone(&self.common),
+            Arc::clone(&self.shared),
+            Arc::clone(&self.ticket),
+            server,
+            gate,
+            self.events.clone(),
+            self.heard.clone(),
+            speaking,
+        );
+        let task = self.common.runtime.spawn(connection.run());
+        self.connection = Some(AbortOnDropHandle::new(task));
+    }
+
+    /// Drops the connection at once, without a word to the server. Gives no event.
+    pub fn disconnect(&mut self) {
+        self.connection = None;
+        // From here on nothing is sent: the pacer finds no wire.
+        let wire = self.shared.replace(None);
+        if wire.is_some_and(|wire| wire.dave.is_required()) {
+            self.encrypted = self.place;
+        }
+    }
+
+    /// The source has something after it said [`NextFrame::Idle`](crate::NextFrame::Idle).
+    pub fn wake(&self) {
+        self.ticket.wake();
+    }
+
+    /// Counters of the present media path.
+    pub fn media_counts(&self) -> MediaCounts {
+        self.shared.counts()
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.disconnect();
+    }
+}

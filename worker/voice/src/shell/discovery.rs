@@ -1,0 +1,54 @@
+//! IP discovery: how the voice server sees this host.
+
+use std::{
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{net::UdpSocket, time::timeout};
+
+use crate::{End, packet::discovery};
+
+/// A socket for media, and the address that the server sees it under.
+pub(super) struct Discovered {
+    pub(super) socket: Arc<UdpSocket>,
+    pub(super) address: SocketAddr,
+}
+
+/// Asks until there is an answer; the attempt's deadline ends it.
+pub(super) async fn discover(
+    media: SocketAddr,
+    ssrc: u32,
+    retry: Duration,
+) -> Result<Discovered, End> {
+    let local: SocketAddr = match media {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    let failed = |error: std::io::Error| End::broken(format!("no socket for media: {error}"));
+    let socket = UdpSocket::bind(local).await.map_err(failed)?;
+    // Connected: what others send to this port is not received.
+    socket.connect(media).await.map_err(failed)?;
+    let request = discovery::request(ssrc);
+    let mut buffer = [0; 2048];
+    loop {
+        // A refusal (ICMP) of an earlier datagram: ask again.
+        let _ = socket.send(&request).await;
+        let answer = timeout(retry, async {
+            loop {
+                let Ok(length) = socket.recv(&mut buffer).await else {
+                    // Not at once, or a closed port would be asked in a busy loop.
+                    return std::future::pending().await;
+                };
+                if let Ok(address) = discovery::parse_response(&buffer[..length], ssrc) {
+                    return address;
+                }
+            }
+        });
+        if let Ok(address) = answer.await {
+            let socket = Arc::new(socket);
+            return Ok(Discovered { socket, address });
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What all calls of a process share.
+
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use tokio::{runtime::Handle, sync::mpsc};
+
+use super::{
+    call::Call,
+    event::{CallEvent, Heard},
+    shared::Shared,
+    stats::DriverStats,
+    tls,
+};
+use crate::{Error, FrameSource, OnDowngrade, VoiceTiming, pacer::Pacer};
+
+/// How a driver behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct DriverConfig {
+    /// Time-outs.
+    pub timing: VoiceTiming,
+    /// What a downgrade to transport encryption does.
+    pub on_downgrade: OnDowngrade,
+    /// Threads that pace. One serves hundreds of calls.
+    pub pacing_threads: usize,
+}
+
+impl Default for DriverConfig {
+    fn default() -> Self {
+        Self {
+            timing: VoiceTiming::default(),
+            on_downgrade: OnDowngrade::default(),
+            pacing_threads: 1,
+        }
+    }
+}
+
+/// One a process. Cheap to clone; the threads end with the last clone and the last call.
+#[derive(Clone)]
+pub struct Driver {
+    pub(super) common: Arc<Common>,
+}
+
+pub(super) struct Common {
+    pub(super) config: DriverConfig,
+    pub(super) tls: Arc<ClientConfig>,
+    pub(super) pacer: Pacer,
+    pub(super) stats: Arc<DriverStats>,
+    pub(super) runtime: Handle,
+}
+
+impl Driver {
+    /// Starts the pacing threads. Must be called on a tokio runtime, which then serves all connections.
+    pub fn new(config: DriverConfig) -> Result<Self, Error> {
+        config.timing.check()?;
+        let pacer = Pacer::start(config.pacing_threads.max(1)).map_err(Error::Thread)?;
+        Ok(Self {
+            common: Arc::new(Common {
+                config,
+                tls: tls::client_config()?,
+                pacer,
+                stats: Arc::default(),
+                runtime: Handle::current(),
+            }),
+        })
+    }
+
+    /// A call without a connection that sends what `source` gives.
+    ///
+    /// Events that find the channel full are lost (and logged): a connection waits for no reader.
+    pub fn call(&self, source: Arc<dyn FrameSource>, events: mpsc::Sender<CallEvent>) -> Call {
+        self.make(source, events, None)
+    }
+
+    /// The same, for an owner who also listens; packets that find `heard` full are lost.
+    pub fn listening_call(
+        &self,
+        source: Arc<dyn FrameSource>,
+        events: mpsc::Sender<CallEvent>,
+        heard: mpsc::Sender<Heard>,
+    ) -> Call {
+        self.make(source, events, Some(heard))
+    }
+
+    /// What was counted over all calls.
+    pub fn stats(&self) -> Arc<DriverStats> {
+        Arc::clone(&self.common.stats)
+    }
+
+    fn make(
+        &self,
+        source: Arc<dyn FrameSource>,
+        events: mpsc::Sender<CallEvent>,
+        heard: Option<mpsc::Sender<Heard>>,
+    ) -> Call {
+        let common = Arc::clone(&self.common);
+        let shared = Arc::new(Shared::new(source, Arc::clone(&common.stats)));
+        Call::new(common, shared, events, heard)
+    }
+}

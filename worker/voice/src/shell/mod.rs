@@ -1,0 +1,16 @@
+//! The adapters: sockets, the clock, threads and tasks around the state machines.
+
+mod call;
+mod connection;
+mod discovery;
+mod driver;
+mod event;
+mod shared;
+mod socket;
+mod stats;
+mod tls;
+
+pub use call::Call;
+pub use driver::{Driver, DriverConfig};
+pub use event::{CallEvent, Encryption, Heard};
+pub use stats::{DriverStats, StatsSnapshot};

@@ -1,0 +1,148 @@
+//! What the pacing thread, the connection's task and the owner's handle share: the wire.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError},
+    time::Instant,
+};
+
+use tokio::{net::UdpSocket, sync::mpsc};
+
+use super::{event::Encryption, stats::DriverStats};
+use crate::{
+    Dave, FrameSource, Media, MediaCounts,
+    pacer::{Paced, Tick},
+    wire::Speaking,
+};
+
+/// Changes of the speaking flag that wait for the connection's task. More than one wait only while it is stuck, and
+/// then the newest is as good as any.
+pub(super) const SPEAKING_QUEUE: usize = 4;
+
+pub(super) struct Shared {
+    source: Arc<dyn FrameSource>,
+    stats: Arc<DriverStats>,
+    wire: Mutex<Option<Wire>>,
+}
+
+/// One connection's end of the wire.
+pub(super) struct Wire {
+    pub(super) dave: Dave,
+    pub(super) path: Option<Path>,
+    held: bool,
+    speaking: mpsc::Sender<Speaking>,
+}
+
+/// The way that media takes.
+pub(super) struct Path {
+    pub(super) media: Media,
+    pub(super) socket: Arc<UdpSocket>,
+}
+
+impl Wire {
+    pub(super) fn new(dave: Dave, speaking: mpsc::Sender<Speaking>) -> Self {
+        Self {
+            dave,
+            path: None,
+            held: true,
+            speaking,
+        }
+    }
+
+    pub(super) fn open(&mut self, mut path: Path) {
+        if self.held {
+            path.media.hold();
+        }
+        self.path = Some(path);
+    }
+
+    pub(super) fn hold(&mut self, held: bool) {
+        self.held = held;
+        if let Some(path) = &mut self.path {
+            if held {
+                path.media.hold();
+            } else {
+                path.media.release();
+            }
+        }
+    }
+
+    pub(super) fn encryption(&self) -> Encryption {
+        match (self.dave.is_required(), self.dave.may_send()) {
+            (false, _) => Encryption::TransportOnly,
+            (true, false) => Encryption::Waiting,
+            (true, true) => Encryption::EndToEnd,
+        }
+    }
+}
+
+impl Shared {
+    pub(super) fn new(source: Arc<dyn FrameSource>, stats: Arc<DriverStats>) -> Self {
+        Self {
+            source,
+            stats,
+            wire: Mutex::default(),
+        }
+    }
+
+    /// Puts another connection's wire in place, or none; returns what was there.
+    pub(super) fn replace(&self, wire: Option<Wire>) -> Option<Wire> {
+        std::mem::replace(&mut *self.lock(), wire)
+    }
+
+    /// Works on the present wire, if there is one.
+    pub(super) fn with_wire<T>(&self, act: impl FnOnce(&mut Wire) -> T) -> Option<T> {
+        self.lock().as_mut().map(act)
+    }
+
+    /// Counters of the present media path.
+    pub(super) fn counts(&self) -> MediaCounts {
+        let counts = |wire: &mut Wire| wire.path.as_ref().map(|path| path.media.counts());
+        self.with_wire(counts).flatten().unwrap_or_default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Wire>> {
+        // Nothing panics under the lock; if it did, the other calls must go on.
+        self.wire.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Paced for Shared {
+    fn tick(&self, due: Instant) -> Tick {
+        let mut wire = match self.wire.try_lock() {
+            Ok(wire) => wire,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            // MLS is at work, for a millisecond or some; the pacer has others to serve.
+            Err(TryLockError::WouldBlock) => return Tick::Busy,
+        };
+        let Some(Wire {
+            dave,
+            path: Some(Path { media, socket }),
+            speaking,
+            ..
+        }) = &mut *wire
+        else {
+            return Tick::Park;
+        };
+        let mut failed = false;
+        let ticked = media.tick(
+            due,
+            Instant::now(),
+            dave,
+            || self.source.next(),
+            // Full buffers and refusals (ICMP) lose a packet, as the network may.
+            &mut |packet| failed |= socket.try_send(packet).is_err(),
+        );
+        if ticked.sent_frame {
+            let at = Instant::now();
+            self.source.sent(at, at.saturating_duration_since(due));
+        }
+        if let Some(flag) = ticked.speaking {
+            let _ = speaking.try_send(flag);
+        }
+        drop(wire);
+        if failed {
+            self.stats.send_failed();
+        }
+        if ticked.idle { Tick::Park } else { Tick::Again }
+    }
+}
