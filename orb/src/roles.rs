@@ -366,5 +366,6 @@ fn scheduler_timing(config: &Config) -> SchedulerTiming {
         idle_leave_ms: ms(timing.idle_leave),
         voice_event_wait_ms: ms(timing.voice_event_wait),
         position_checkpoint_ms: ms(timing.position_checkpoint),
+        leader_pause_ms: ms(timing.leader_pause),
     }
 }

@@ -50,6 +50,7 @@ impl Scheduler {
             },
             lease: None,
             last_token: FencingToken::default(),
+            last_worker: None,
             account: Some(account),
             voice: None,
             ended: None,
@@ -75,7 +76,8 @@ impl Scheduler {
             guild_id: guild,
             channel_id: channel,
         });
-        self.grant(id, now, step);
+        // It waits for no worker: whoever has room takes it, now or later.
+        self.orphaned(id);
         Ok((true, generation))
     }
 

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::{
-    AccountId, CallId, CommandRecord, Desired, Fence, FencingToken, Incarnation, Item, Refusal,
-    SessionId, SessionRecord, SessionStatus, SessionView, VoiceCredentials, WorkerId,
+    AccountId, CallId, CommandRecord, Desired, Explanation, Fence, FencingToken, Incarnation, Item,
+    Refusal, SessionId, SessionRecord, SessionStatus, SessionView, VoiceCredentials, WorkerId,
 };
 
 /// `watch_party_queue.status`.
@@ -164,6 +164,13 @@ pub enum Effect {
         account: AccountId,
         /// Where.
         guild_id: u64,
+    },
+    /// A decision of placement, for a span: where the session went, or that nobody had room.
+    Placed {
+        /// Which session.
+        session: SessionId,
+        /// Who was considered, why the others were excluded, why this one.
+        explanation: Box<Explanation>,
     },
     /// Tell watchers.
     Changed(SessionId),

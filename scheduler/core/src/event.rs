@@ -1,8 +1,8 @@
 //! What goes in.
 
 use crate::{
-    AccountId, CallId, CommandId, CommandRecord, FencingToken, Incarnation, Item, Observed,
-    SessionId, VoiceCredentials, WorkerId, WorkerRegistration,
+    AccountId, CallId, CommandId, CommandRecord, FencingToken, Incarnation, Item, KnownPlan,
+    Observed, SessionId, VoiceCredentials, WorkerId, WorkerRegistration,
 };
 
 /// What a caller wants.
@@ -90,6 +90,19 @@ pub enum Event {
         request: u64,
         /// Which, each under the token that the worker knows.
         leases: Vec<(SessionId, FencingToken)>,
+    },
+    /// A worker gives back what it cannot hold: the probe found it dearer than its room.
+    LeaseDeclined {
+        /// Who.
+        worker: WorkerId,
+        /// Which life of it.
+        incarnation: Incarnation,
+        /// Which session.
+        session: SessionId,
+        /// Of the lease that it gives back.
+        token: FencingToken,
+        /// What the session really needs.
+        plan: Option<KnownPlan>,
     },
     /// A worker's stream was reset.
     Detached {

@@ -25,18 +25,14 @@ impl Scheduler {
         step: &mut Step,
     ) {
         // Of a life that is not attached: its stream was turned away or has ended, so nobody would hear the answer.
-        let Some(asker) = self
+        let is_attached = self
             .workers
-            .get_mut(&worker)
-            .filter(|known| known.incarnation == incarnation && known.attached)
-        else {
+            .get(&worker)
+            .is_some_and(|known| known.incarnation == incarnation && known.attached);
+        if !is_attached {
             return;
-        };
-        asker.last_heard = now.monotonic;
-        self.timers.at(
-            now.monotonic.after(self.timing.suspect_after_ms),
-            Timer::Suspect(worker.clone(), incarnation.clone()),
-        );
+        }
+        self.heard(&worker, &incarnation, now);
         let permitted_until = now
             .monotonic
             .after(self.timing.reset_grace_ms + STAMP_ERROR_MS);
@@ -80,7 +76,7 @@ impl Scheduler {
         else {
             return false;
         };
-        self.timers.at(until, Timer::PermitOver);
+        self.timers.at(until, Timer::TryLine);
         true
     }
 }

@@ -21,24 +21,31 @@
 //! No I/O, no clock, no randomness, no tokio: time comes in as [`Now`], ids as part of the event.
 //! The life of a session is a table in `docs/session-states.md`; the tests walk it.
 
+mod admission;
 mod command;
 mod control;
+pub mod cost;
 mod create;
 mod effect;
 mod event;
 mod gate;
 mod ids;
 mod lease;
+mod line;
+mod liveness;
 mod observed;
+mod placement;
 mod play;
 mod record;
 mod refusal;
+mod report;
 mod scheduler;
 mod session;
 mod status;
 mod time;
 mod timers;
 mod voice;
+mod worker;
 
 pub use command::{CallId, CommandId, CommandOutcome, CommandRecord};
 pub use effect::{
@@ -46,13 +53,18 @@ pub use effect::{
 };
 pub use event::{Action, Call, Event, Request};
 pub use ids::{AccountId, Epoch, FencingToken, Generation, Incarnation, SessionId, WorkerId};
-pub use lease::{Fence, Lease, WorkerRegistration};
+pub use lease::{Fence, Lease};
 pub use observed::{Failure, Health, Observed, Position, VoiceLoss};
+pub use placement::{
+    Candidate, Chosen, Decision, Excluded, Exclusion, Explanation, Standing, Wanted, Why, place,
+};
 pub use record::{
-    Anchor, Desired, EndReason, Ended, Item, SessionRecord, SessionStatus, VoiceCredentials,
+    Anchor, Desired, EndReason, Ended, Item, KnownPlan, SessionRecord, SessionStatus,
+    VoiceCredentials,
 };
 pub use refusal::{Refusal, RefusalKind};
 pub use scheduler::Scheduler;
 pub use session::Session;
 pub use status::{PlaybackState, SessionView, WorkerStatus};
 pub use time::{Millis, Now, SchedulerTiming};
+pub use worker::WorkerRegistration;

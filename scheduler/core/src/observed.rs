@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EndReason, Fence, Millis, PlaybackState, SessionId, WorkerStatus};
+use crate::{EndReason, Fence, KnownPlan, Millis, PlaybackState, SessionId, WorkerStatus};
 
 /// A failure as callers see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +74,8 @@ pub struct Observed {
     pub failure: Option<Failure>,
     /// What ffmpeg does with the title, and why.
     pub plan: String,
+    /// The same for the next worker, and what it costs; none before the probe.
+    pub known_plan: Option<KnownPlan>,
     /// Counters.
     pub health: Health,
     /// The entry that this is about.

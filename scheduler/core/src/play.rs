@@ -1,5 +1,6 @@
 //! `play`: another entry replaces the current item at once; the same one again changes nothing.
 
+use crate::admission::Admission;
 use crate::{
     Anchor, EndReason, Generation, Item, Now, QueueRow, QueueStatus, Refusal, Scheduler, SessionId,
     Step, Write,
@@ -29,6 +30,10 @@ impl Scheduler {
         {
             return Ok(session.record.desired.current_set_at);
         }
+        let admission = match self.admit(id, item, now) {
+            Ok(admission) => admission,
+            Err(refused) => return Err(refused.explain(id, step)),
+        };
         self.enter_channel(id, now, step)?;
         let epoch = self.epoch;
         let alive = self.lease_alive(id, now.monotonic);
@@ -41,6 +46,7 @@ impl Scheduler {
             desired.current_set_at = generation;
             desired.next = None;
             desired.paused = false;
+            desired.plan = None;
             desired.anchor = Anchor {
                 position_ms: 0,
                 set_at: generation,
@@ -68,10 +74,20 @@ impl Scheduler {
             }),
         );
         session.save(alive, step);
-        if session.record.lease.is_some() {
-            step.effects.extend(session.lease_effect(epoch));
-        } else {
-            self.grant(id, now, step);
+        match admission {
+            Admission::Stays => {
+                step.effects.extend(session.lease_effect(epoch));
+                self.account_for_holder(id);
+            }
+            // The holder may have been told just now that it may open a voice connection: whoever has
+            // room then takes the session.
+            Admission::Goes(..) if self.must_wait_for_permit(id, now.monotonic) => {
+                self.revoke(id, step);
+                self.orphaned(id);
+            }
+            Admission::Goes(worker, explanation) => {
+                self.grant_to(id, &worker, *explanation, now, step);
+            }
         }
         Ok(generation)
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Failure, FencingToken, Generation, Lease, SessionId};
+use crate::{AccountId, Failure, FencingToken, Generation, Lease, SessionId, WorkerId};
 
 /// What to play. Sources were checked before they got here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +74,15 @@ impl std::fmt::Debug for VoiceCredentials {
     }
 }
 
+/// What a worker found out about the current item, so that the next one need not probe it again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownPlan {
+    /// In thousandths of a core.
+    pub cost_millicores: u32,
+    /// The workers' own business: handed on as it is, never read here. Bears no URL.
+    pub details: String,
+}
+
 /// What shall be: the whole of what a worker is told, but for the voice credentials.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Desired {
@@ -91,6 +100,9 @@ pub struct Desired {
     pub in_channel: bool,
     /// Where playback starts.
     pub anchor: Anchor,
+    /// Of the current item, once a worker has probed it. It raises no generation: it is for the next holder.
+    #[serde(default)]
+    pub plan: Option<KnownPlan>,
 }
 
 /// Why the last item ended.
@@ -192,6 +204,9 @@ pub struct SessionRecord {
     pub lease: Option<Lease>,
     /// The newest token ever granted: it outlives its lease.
     pub last_token: FencingToken,
+    /// To whom: it is asked first when the session is placed again.
+    #[serde(default)]
+    pub last_worker: Option<WorkerId>,
     /// The `(account, guild)` that the session holds.
     pub account: Option<AccountId>,
     /// Not in clear in the store.

@@ -30,6 +30,9 @@ pub struct Refusal {
     pub message: String,
     /// The field at fault, in the API's spelling.
     pub field: Option<String>,
+    /// When trying again may help, with [`RefusalKind::Capacity`].
+    #[serde(default)]
+    pub retry_after_ms: Option<u64>,
 }
 
 impl Refusal {
@@ -39,6 +42,7 @@ impl Refusal {
             code: code.to_owned(),
             message: message.into(),
             field: None,
+            retry_after_ms: None,
         }
     }
 
@@ -91,6 +95,19 @@ impl Refusal {
             "no_free_account",
             "no Discord account is free for this server; stop another party in it or add an account",
         )
+    }
+
+    /// Nobody has room; `nobody` when there is no worker at all.
+    pub(crate) fn no_capacity(nobody: bool, retry_after_ms: u64) -> Self {
+        let message = if nobody {
+            "no worker is attached; start one, or try again"
+        } else {
+            "all workers are full; try again, stop another party, or add a worker"
+        };
+        Self {
+            retry_after_ms: Some(retry_after_ms),
+            ..Self::new(RefusalKind::Capacity, "no_capacity", message)
+        }
     }
 
     pub(crate) fn command_id_reused() -> Self {

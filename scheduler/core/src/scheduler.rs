@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::command::RecentCommands;
 use crate::effect::Answer;
-use crate::lease::Worker;
+use crate::line::Place;
 use crate::session::Waiter;
 use crate::timers::{Timer, Timers};
+use crate::worker::Worker;
 use crate::{
     AccountId, Call, CommandId, CommandOutcome, CommandRecord, Effect, Epoch, Event, Incarnation,
-    Millis, Now, PlaybackState, Refusal, Request, SchedulerTiming, Session, SessionId,
+    Lease, Millis, Now, PlaybackState, Refusal, Request, SchedulerTiming, Session, SessionId,
     SessionRecord, SessionView, Step, WorkerId, Write,
 };
 
@@ -20,14 +21,20 @@ pub struct Scheduler {
     pub(crate) timing: SchedulerTiming,
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     pub(crate) workers: BTreeMap<WorkerId, Worker>,
-    /// Worker processes that this leader has heard of, while that matters: until `unknown_until`.
-    pub(crate) heard_of: BTreeSet<(WorkerId, Incarnation)>,
+    /// Leases of an earlier leader, by the worker process that has not been heard of since.
+    pub(crate) inherited: BTreeMap<(WorkerId, Incarnation), BTreeSet<SessionId>>,
+    /// Who waits for a worker, in order.
+    pub(crate) line: BTreeMap<Place, SessionId>,
+    pub(crate) arrivals: u64,
+    /// Something happened that may let somebody leave the line.
+    pub(crate) room_appeared: bool,
     /// Accounts that have been connected at least once.
     pub(crate) accounts: BTreeSet<AccountId>,
     /// Who holds `(account, guild)`.
     pub(crate) leased: BTreeMap<(AccountId, u64), SessionId>,
     pub(crate) timers: Timers,
-    /// Silent leases of an earlier leader are unknown, not suspect, until then.
+    /// Who has not been heard of since then is unknown, not suspect, until `unknown_until`.
+    pub(crate) unknown_since: Millis,
     pub(crate) unknown_until: Millis,
     recent: RecentCommands,
 }
@@ -45,7 +52,11 @@ impl Scheduler {
             timing,
             sessions: BTreeMap::new(),
             workers: BTreeMap::new(),
-            heard_of: BTreeSet::new(),
+            inherited: BTreeMap::new(),
+            line: BTreeMap::new(),
+            arrivals: 0,
+            room_appeared: false,
+            unknown_since: now.monotonic,
             accounts: BTreeSet::new(),
             leased: BTreeMap::new(),
             timers: Timers::default(),
@@ -85,7 +96,16 @@ impl Scheduler {
                     );
                 }
             }
-            scheduler.sessions.insert(record.id.clone(), session);
+            let id = record.id.clone();
+            let lease = record.lease.clone();
+            scheduler.sessions.insert(id.clone(), session);
+            match lease {
+                Some(lease) => {
+                    let life = (lease.worker, lease.incarnation);
+                    scheduler.inherited.entry(life).or_default().insert(id);
+                }
+                None => scheduler.orphaned(&id),
+            }
         }
         scheduler
     }
@@ -93,6 +113,7 @@ impl Scheduler {
     /// Takes one event in. See the crate's mental model for what to do with the outcome.
     pub fn handle(&mut self, event: Event, now: Now) -> Step {
         let mut step = Step::default();
+        self.notice_own_pause(now);
         match event {
             Event::Call(call) => self.call(&call, now, &mut step),
             Event::Tick => self.tick(now, &mut step),
@@ -118,6 +139,20 @@ impl Scheduler {
                 request,
                 leases,
             } => self.confirm_leases(worker, incarnation, request, leases, now, &mut step),
+            Event::LeaseDeclined {
+                worker,
+                incarnation,
+                session,
+                token,
+                plan,
+            } => {
+                let by = Lease {
+                    worker,
+                    incarnation,
+                    token,
+                };
+                self.lease_declined(&by, &session, plan, now, &mut step);
+            }
             Event::Detached {
                 worker,
                 incarnation,
@@ -145,6 +180,11 @@ impl Scheduler {
             } => {
                 self.join_failed(account, guild_id, reason, now, &mut step);
             }
+        }
+        if std::mem::take(&mut self.room_appeared) && !self.line.is_empty() {
+            self.serve_line(now, &mut step);
+            // What serving itself freed is of use to nobody who was just asked.
+            self.room_appeared = false;
         }
         step
     }
@@ -301,11 +341,8 @@ impl Scheduler {
                 Timer::Suspect(worker, incarnation) => {
                     self.judge_worker(&worker, &incarnation, now, step);
                 }
-                Timer::Reattach => {
-                    self.heard_of.clear();
-                    self.place_unserved(now, step);
-                }
-                Timer::PermitOver => self.place_unserved(now, step),
+                Timer::Reattach => self.judge_inherited(now),
+                Timer::TryLine => self.room_appeared = true,
                 Timer::IdleLeave(session, generation) => {
                     self.idle_leave(&session, generation, now, step);
                 }

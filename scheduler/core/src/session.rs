@@ -1,9 +1,10 @@
 //! One session in memory: its durable record, and what is known of it only while this scheduler runs.
 
+use crate::line::Place;
 use crate::timers::{Timer, Timers};
 use crate::{
     Anchor, CallId, Desired, Effect, EndReason, Ended, Failure, Fence, Generation, Millis, Now,
-    Observed, QueueRow, QueueStatus, SessionRecord, Step, WorkerStateRow, Write,
+    Observed, QueueRow, QueueStatus, SessionRecord, Step, WorkerId, WorkerStateRow, Write,
 };
 
 /// Somebody waits until the worker has carried out a generation.
@@ -14,6 +15,10 @@ pub(crate) struct Waiter {
     pub(crate) created: bool,
     pub(crate) deadline: Millis,
 }
+
+/// A worker that gave a session back is not asked again for so long: time for its room to change, and
+/// for the others to be asked.
+pub(crate) const DECLINED_FOR_MS: u64 = 5_000;
 
 /// A session: the durable record and the volatile rest.
 #[derive(Debug, Clone)]
@@ -30,6 +35,10 @@ pub struct Session {
     pub(crate) voice_failed: bool,
     /// A worker may open a voice connection until then, whatever became of its lease: nobody else is granted one.
     pub(crate) permitted_until: Millis,
+    /// Where it stands in the waiting line.
+    pub(crate) place_in_line: Option<Place>,
+    /// Workers that gave it back, and until when they are not asked again.
+    pub(crate) declined: Vec<(WorkerId, Millis)>,
     /// Its lease is an earlier leader's, whose worker this one has not heard of yet.
     pub(crate) lease_is_inherited: bool,
 }
@@ -45,6 +54,8 @@ impl Session {
             judged: None,
             voice_failed: false,
             permitted_until: Millis::default(),
+            place_in_line: None,
+            declined: Vec::new(),
         }
     }
 
@@ -168,7 +179,11 @@ impl Session {
     /// The fence of the next word to the lease holder.
     pub(crate) fn fence(&self, epoch: crate::Epoch) -> Fence {
         Fence {
-            token: self.record.last_token,
+            token: self
+                .record
+                .lease
+                .as_ref()
+                .map_or(self.record.last_token, |lease| lease.token),
             epoch,
             generation: self.record.desired.generation,
         }
@@ -190,6 +205,19 @@ impl Session {
                 .filter(|_| self.record.desired.in_channel)
                 .map(Box::new),
         })
+    }
+
+    /// The worker gave it back: for a while it is asked no more.
+    pub(crate) fn decline(&mut self, worker: WorkerId, now: Millis) {
+        self.declined
+            .retain(|(who, until)| *who != worker && *until > now);
+        self.declined.push((worker, now.after(DECLINED_FOR_MS)));
+    }
+
+    pub(crate) fn failed_lately(&self, worker: &WorkerId, now: Millis) -> bool {
+        self.declined
+            .iter()
+            .any(|(who, until)| who == worker && *until > now)
     }
 
     /// Writes record and status row, and tells watchers.

@@ -40,6 +40,8 @@ pub struct SchedulerTiming {
     pub reset_grace_ms: u64,
     /// After a start every lease is unknown for so long and is granted nowhere else.
     pub reattach_grace_ms: u64,
+    /// An event that is handled so late means that this leader was paused: the silence is its own.
+    pub leader_pause_ms: u64,
     /// The bot leaves the channel so long after the last item ended.
     pub idle_leave_ms: u64,
     /// Bound on waiting for Discord to confirm a voice state.
@@ -55,6 +57,7 @@ impl Default for SchedulerTiming {
             suspect_after_ms: 2_000,
             reset_grace_ms: 150,
             reattach_grace_ms: 10_000,
+            leader_pause_ms: 1_000,
             idle_leave_ms: 300_000,
             voice_event_wait_ms: 5_000,
             position_checkpoint_ms: 1_000,

@@ -13,8 +13,9 @@ pub(crate) enum Timer {
     Suspect(WorkerId, Incarnation),
     /// Workers had time to come back after this scheduler's start.
     Reattach,
-    /// A session was not granted because a worker had a permit under its last lease, which is over.
-    PermitOver,
+    /// A session waits for a moment that has come: a permit under its last lease is over, or a worker that gave it
+    /// back may be asked again.
+    TryLine,
     /// Nothing has played for long; valid at this generation only.
     IdleLeave(SessionId, Generation),
     /// Discord had time to say what a lost voice connection means.

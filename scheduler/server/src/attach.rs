@@ -121,10 +121,13 @@ async fn read_reports(
     reports: &mut Streaming<v1::AttachRequest>,
 ) {
     let received = leader.clock.now().monotonic;
+    let capacity = register.capacity.unwrap_or_default();
     let registration = WorkerRegistration {
         worker: worker.clone(),
         incarnation: incarnation.clone(),
-        free_millicores: register.capacity.unwrap_or_default().free_millicores,
+        total_millicores: capacity.total_millicores,
+        free_millicores: capacity.free_millicores,
+        draining: false,
         sessions: register
             .sessions
             .into_iter()

@@ -115,6 +115,7 @@ pub(crate) fn observed(state: v1::ObservedState, received: Millis) -> Observed {
             message: failure.message,
         }),
         plan: state.plan,
+        known_plan: None,
         health: Health {
             frames_sent: health.frames_sent,
             frames_nulled: health.frames_nulled,

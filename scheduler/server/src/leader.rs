@@ -297,6 +297,12 @@ impl<S: Store> Leader<S> {
                 self.tell_accounts(AccountCommand::Leave { account, guild_id })
                     .await;
             }
+            Effect::Placed {
+                session,
+                explanation,
+            } => {
+                tracing::info!(%session, placement = %serde_json::json!(explanation), "placement decided");
+            }
             Effect::Changed(_) => {}
         }
     }

@@ -26,7 +26,8 @@ pub(crate) fn status(refusal: &Refusal) -> Status {
         details.add_bad_request_violation(field, &refusal.message);
     }
     if refusal.is_retryable() {
-        details.set_retry_info(Some(RETRY_AFTER));
+        let hint = refusal.retry_after_ms.map(Duration::from_millis);
+        details.set_retry_info(Some(hint.unwrap_or(RETRY_AFTER)));
     }
     Status::with_error_details(code, refusal.message.clone(), details)
 }

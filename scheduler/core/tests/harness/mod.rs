@@ -99,10 +99,23 @@ impl Harness {
     }
 
     pub fn attach(&mut self, worker: &str, incarnation: &str, sessions: Vec<Observed>) -> Step {
+        self.attach_with(worker, incarnation, 2000, sessions)
+    }
+
+    /// A worker of that size, with nothing on it.
+    pub fn attach_with(
+        &mut self,
+        worker: &str,
+        incarnation: &str,
+        total_millicores: u32,
+        sessions: Vec<Observed>,
+    ) -> Step {
         self.event(Event::Attached(Box::new(WorkerRegistration {
             worker: WorkerId::new(worker),
             incarnation: Incarnation::new(incarnation),
-            free_millicores: 2000,
+            total_millicores,
+            free_millicores: total_millicores,
+            draining: false,
             sessions,
         })))
     }
@@ -112,10 +125,20 @@ impl Harness {
     }
 
     pub fn beat_of(&mut self, worker: &str, incarnation: &str, observed: Vec<Observed>) -> Step {
+        self.beat_with(worker, incarnation, 2000, observed)
+    }
+
+    pub fn beat_with(
+        &mut self,
+        worker: &str,
+        incarnation: &str,
+        free_millicores: u32,
+        observed: Vec<Observed>,
+    ) -> Step {
         self.event(Event::Beat {
             worker: WorkerId::new(worker),
             incarnation: Incarnation::new(incarnation),
-            free_millicores: 2000,
+            free_millicores,
             observed,
         })
     }
@@ -156,6 +179,24 @@ impl Harness {
         let first = answers.next();
         assert!(answers.next().is_none(), "call {call:?} was answered twice");
         first
+    }
+
+    /// All sessions, by id.
+    pub fn sessions(&self) -> Vec<String> {
+        let views = self.scheduler.views(Now::default());
+        views.into_iter().map(|view| view.id.to_string()).collect()
+    }
+
+    /// Who holds the lease.
+    pub fn newest_holder(&self, session: &str) -> String {
+        self.view(session)
+            .worker
+            .map(|worker| worker.to_string())
+            .unwrap_or_default()
+    }
+
+    pub fn last_call(&self) -> CallId {
+        CallId(self.calls)
     }
 
     pub fn refusal(&self, call: CallId) -> Refusal {
@@ -249,6 +290,7 @@ impl Harness {
             duration_ms: desired.current.as_ref().and_then(|item| item.duration_ms),
             failure: None,
             plan: "copy".to_owned(),
+            known_plan: None,
             health: Default::default(),
             queue_entry_id: desired.current.map(|item| item.queue_entry_id),
             voice_loss: None,

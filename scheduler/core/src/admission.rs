@@ -1,0 +1,201 @@
+//! Whether what a caller wants can be held, before it is accepted; and the facts that placement needs.
+
+use crate::session::DECLINED_FOR_MS;
+use crate::timers::Timer;
+use crate::{
+    Candidate, Decision, Effect, Explanation, Item, KnownPlan, Lease, Millis, Now, Refusal,
+    Scheduler, Session, SessionId, Standing, Step, Wanted, WorkerId, cost, place,
+};
+
+/// Where an admitted play goes.
+#[derive(Debug)]
+pub(crate) enum Admission {
+    /// The holder keeps it.
+    Stays,
+    /// To this worker, under the next token.
+    Goes(WorkerId, Box<Explanation>),
+}
+
+/// What cannot be held is refused, and says why.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    refusal: Refusal,
+    explanation: Option<Box<Explanation>>,
+}
+
+impl Refused {
+    /// The explanation goes to the span; nothing durable changes by a refusal.
+    pub(crate) fn explain(self, id: &SessionId, step: &mut Step) -> Refusal {
+        if let Some(explanation) = self.explanation {
+            step.effects.push(Effect::Placed {
+                session: id.clone(),
+                explanation,
+            });
+        }
+        self.refusal
+    }
+}
+
+/// When everybody is full: until a party ends or a worker comes; seconds, not minutes.
+const RETRY_WHEN_FULL_MS: u64 = 5_000;
+
+/// When nobody is there at all: a rolling update or a restart, over soon.
+const RETRY_WHEN_NOBODY_MS: u64 = 1_000;
+
+impl Scheduler {
+    /// Whether somebody has room for the item; nothing is changed by it.
+    ///
+    /// A holder that is only being waited for (unknown, or its stream was reset a moment ago) keeps the
+    /// session: if it does not come back, the session waits in line before everything new.
+    pub(crate) fn admit(
+        &self,
+        id: &SessionId,
+        item: &Item,
+        now: Now,
+    ) -> Result<Admission, Refused> {
+        let Some(session) = self.sessions.get(id) else {
+            return Err(Refused {
+                refusal: Refusal::not_found(id),
+                explanation: None,
+            });
+        };
+        let holder = session.record.lease.as_ref();
+        if let Some(lease) = holder
+            && !self.is_lost(lease, now.monotonic)
+            && !self.is_alive(&lease.worker, &lease.incarnation, now.monotonic)
+        {
+            return Ok(Admission::Stays);
+        }
+        let kept = self.kept_worker(now);
+        let decision = self.decide(session, cost::need(Some(item), None), kept.as_ref(), now);
+        match decision.worker() {
+            Some(worker) if holder.is_some_and(|lease| &lease.worker == worker) => {
+                Ok(Admission::Stays)
+            }
+            Some(worker) => Ok(Admission::Goes(
+                worker.clone(),
+                Box::new(decision.explain()),
+            )),
+            None => {
+                let nobody = !self.has_worker(now);
+                let retry_after_ms = if nobody {
+                    RETRY_WHEN_NOBODY_MS
+                } else {
+                    RETRY_WHEN_FULL_MS
+                };
+                Err(Refused {
+                    refusal: Refusal::no_capacity(nobody, retry_after_ms),
+                    explanation: Some(Box::new(decision.explain())),
+                })
+            }
+        }
+    }
+
+    /// Where the session would go now.
+    pub(crate) fn decide<'a>(
+        &'a self,
+        session: &Session,
+        need_millicores: u32,
+        kept: Option<&WorkerId>,
+        now: Now,
+    ) -> Decision<'a> {
+        let record = &session.record;
+        let wanted = Wanted {
+            need_millicores,
+            last_holder: record.last_worker.as_ref(),
+        };
+        place(wanted, self.candidates(session, kept, now))
+    }
+
+    /// Every worker as placement sees it. What the session takes already counts as free where it is.
+    pub(crate) fn candidates<'a>(
+        &'a self,
+        session: &Session,
+        kept: Option<&WorkerId>,
+        now: Now,
+    ) -> impl Iterator<Item = Candidate<'a>> {
+        let guild = session.guild();
+        self.workers.iter().map(move |(id, worker)| {
+            let alive = self.is_alive(id, &worker.incarnation, now.monotonic);
+            let unknown =
+                worker.last_heard < self.unknown_since && now.monotonic < self.unknown_until;
+            let here = session.placed_on(id) == Some(&worker.incarnation);
+            let is_here = usize::from(here);
+            Candidate {
+                worker: id,
+                standing: match (alive, unknown) {
+                    (true, _) if worker.draining => Standing::Draining,
+                    (true, _) => Standing::Ready,
+                    (false, true) => Standing::Unknown,
+                    (false, false) => Standing::Suspect,
+                },
+                total_millicores: worker.total_millicores.max(worker.free_millicores),
+                free_millicores: worker.room(here.then_some(&session.record.id)),
+                sessions: worker.held.len() - is_here,
+                of_guild: worker.held.of_guild(guild) - is_here,
+                failed_lately: session.failed_lately(id, now.monotonic),
+                kept: kept == Some(id),
+            }
+        })
+    }
+
+    /// A worker gives the session back: others are asked.
+    pub(crate) fn lease_declined(
+        &mut self,
+        by: &Lease,
+        id: &SessionId,
+        plan: Option<KnownPlan>,
+        now: Now,
+        step: &mut Step,
+    ) {
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        if session.record.lease.as_ref() != Some(by) {
+            return;
+        }
+        session.record.position_ms = session.position_at(now.monotonic);
+        if session.record.desired.current.is_some() && plan.is_some() {
+            session.record.desired.plan = plan;
+        }
+        session.decline(by.worker.clone(), now.monotonic);
+        // It may have had a permit; giving the lease back, it gave up that, too.
+        session.permitted_until = Millis::default();
+        step.event(
+            id,
+            "lease_declined",
+            serde_json::json!({ "worker": by.worker.as_str(), "needMillicores": session.need() }),
+        );
+        self.timers
+            .at(now.monotonic.after(DECLINED_FOR_MS), Timer::TryLine);
+        self.revoke(id, step);
+        if let Some(session) = self.sessions.get(id) {
+            session.save(false, step);
+        }
+        self.orphaned(id);
+    }
+
+    /// What the session takes, as well as it is known.
+    pub(crate) fn need(&self, id: &SessionId) -> u32 {
+        self.sessions.get(id).map_or(0, Session::need)
+    }
+}
+
+impl Session {
+    pub(crate) fn need(&self) -> u32 {
+        let desired = &self.record.desired;
+        let known = desired.plan.as_ref().map(|plan| plan.cost_millicores);
+        cost::need(desired.current.as_ref(), known)
+    }
+
+    /// The worker has the session's item in its own account: its report is past loading, or states a cost.
+    pub(crate) fn is_accounted_by_worker(&self) -> bool {
+        match (&self.record.desired.current, self.observed_current()) {
+            (None, _) => self.observed.is_some(),
+            (Some(_), None) => false,
+            (Some(_), Some(observed)) => {
+                observed.known_plan.is_some() || observed.playback != crate::PlaybackState::Loading
+            }
+        }
+    }
+}

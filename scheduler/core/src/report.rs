@@ -1,0 +1,162 @@
+//! What workers report of sessions, and the conclusions drawn from it.
+
+use crate::timers::Timer;
+use crate::{
+    Effect, EndReason, Fence, Incarnation, Now, Observed, PlaybackState, Scheduler, SessionId,
+    Step, WorkerId, WorkerStatus,
+};
+
+impl Scheduler {
+    /// Takes in one report; a report under another lease than the present one is answered with a revoke.
+    pub(crate) fn observe(
+        &mut self,
+        worker: &WorkerId,
+        incarnation: &Incarnation,
+        observed: Observed,
+        now: Now,
+        step: &mut Step,
+    ) {
+        let epoch = self.epoch;
+        let Some(session) = self.sessions.get_mut(&observed.session) else {
+            step.effects.push(Effect::SendRevoke {
+                worker: worker.clone(),
+                incarnation: incarnation.clone(),
+                session: observed.session,
+                fence: Fence {
+                    epoch,
+                    generation: observed.fence.generation.next(),
+                    ..observed.fence
+                },
+            });
+            return;
+        };
+        let is_holder = session.record.lease.as_ref().is_some_and(|lease| {
+            lease.is_of(worker, incarnation) && lease.token == observed.fence.token
+        });
+        if !is_holder {
+            // Not yet told of its new lease, or no longer the holder. Only the latter is taken away.
+            let lease = session.record.lease.as_ref();
+            let granted_here = lease.is_some_and(|lease| lease.is_of(worker, incarnation));
+            if !granted_here {
+                step.effects.push(Effect::SendRevoke {
+                    worker: worker.clone(),
+                    incarnation: incarnation.clone(),
+                    session: observed.session,
+                    fence: session.revoke_fence(epoch),
+                });
+            }
+            return;
+        }
+        if session
+            .observed
+            .as_ref()
+            .is_some_and(|known| known.fence > observed.fence)
+        {
+            return;
+        }
+        let before = session.view(true);
+        session.observed = Some(observed);
+        self.after_report(&before, now, step);
+    }
+
+    /// Draws the conclusions from a new report.
+    fn after_report(&mut self, before: &crate::SessionView, now: Now, step: &mut Step) {
+        let epoch = self.epoch;
+        let Some(session) = self.sessions.get_mut(&before.id) else {
+            return;
+        };
+        let Some(observed) = session.observed.clone() else {
+            return;
+        };
+        let desired = &session.record.desired;
+        let about_current = observed.fence.generation >= desired.current_set_at
+            && desired.current.as_ref().map(|item| item.queue_entry_id) == observed.queue_entry_id;
+        if about_current {
+            if observed.duration_ms.is_some() {
+                session.record.duration_ms = observed.duration_ms;
+            }
+            if let Some(failure) = &observed.failure {
+                session.record.last_error = Some(failure.clone());
+            }
+        }
+        let learnt_plan = about_current
+            && session.record.desired.current.is_some()
+            && observed.known_plan.is_some()
+            && observed.known_plan != session.record.desired.plan;
+        if learnt_plan {
+            session.record.desired.plan.clone_from(&observed.known_plan);
+        }
+        if observed.worker_status == WorkerStatus::Connected {
+            session.refreshes = 0;
+        }
+        // An end that is older than an acknowledged seek is no end: the worker will carry out the seek.
+        let ended = about_current
+            && session.record.desired.current.is_some()
+            && observed.playback == PlaybackState::Ended
+            && observed.fence.generation >= session.record.desired.anchor.set_at;
+        if ended {
+            let reason = observed.end_reason.unwrap_or(EndReason::Failed);
+            session.end_current(reason, observed.failure.clone(), now, step);
+            session.change(now, |_, _| {});
+            let generation = session.record.desired.generation;
+            self.timers.at(
+                now.monotonic.after(self.timing.idle_leave_ms),
+                Timer::IdleLeave(before.id.clone(), generation),
+            );
+            step.effects.extend(session.lease_effect(epoch));
+        }
+        let after = session.view(true);
+        if before.playback != after.playback
+            || before.worker_status != after.worker_status
+            || before.last_error != after.last_error
+            || before.duration_ms != after.duration_ms
+            || before.plan != after.plan
+            || learnt_plan
+        {
+            session.record.updated_at = now.wall_ms;
+            if before.playback != after.playback || before.worker_status != after.worker_status {
+                step.event(
+                    &before.id,
+                    "observed",
+                    serde_json::json!({
+                        "playbackState": after.playback.as_str(),
+                        "workerStatus": after.worker_status.as_str(),
+                        "positionMs": after.position.media_ms,
+                        "error": after.last_error.as_ref().map(|f| &f.code),
+                    }),
+                );
+            }
+            session.save(true, step);
+        } else if after.observed_generation != before.observed_generation
+            || after.position != before.position
+        {
+            step.effects.push(Effect::Changed(before.id.clone()));
+        }
+        self.account_for_holder(&before.id);
+        self.judge_voice_loss(&observed, now, step);
+        self.answer_settled(&before.id, now, step);
+    }
+
+    pub(crate) fn answer_settled(&mut self, id: &SessionId, now: Now, step: &mut Step) {
+        let alive = self.lease_alive(id, now.monotonic);
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        let waiters = std::mem::take(&mut session.waiters);
+        let (done, waiting): (Vec<_>, Vec<_>) = waiters
+            .into_iter()
+            .partition(|w| session.has_settled(w.generation) || w.deadline <= now.monotonic);
+        session.waiters = waiting;
+        for waiter in done {
+            let settled = session.has_settled(waiter.generation);
+            step.effects.push(Effect::Answer {
+                call: waiter.call,
+                result: Ok(Box::new(crate::Answer {
+                    view: session.view(alive),
+                    created: waiter.created,
+                    settled,
+                })),
+            });
+        }
+    }
+}
