@@ -24,6 +24,8 @@ pub struct DiscordSimConfig {
     pub dave: bool,
     /// Who makes the first commit of a call's MLS group.
     pub first_commit: FirstCommit,
+    /// Who makes the later ones: the listening member at once, or the first client that answers.
+    pub later_commits: FirstCommit,
     /// Transport encryptions that the voice gateway offers, in this order.
     pub modes: Vec<TransportMode>,
     /// What the older of two voice connections of one user in one guild gets to feel.
@@ -34,6 +36,13 @@ pub struct DiscordSimConfig {
     pub resume_window: Duration,
     /// How long a voice session outlives its socket.
     pub voice_resume_window: Duration,
+    /// Number of the first numbered message of a voice session (gateway v8). Discord documents
+    /// neither it nor the moment when numbers wrap around, only that they do.
+    pub voice_first_seq: u16,
+    /// Messages of a voice session that are kept to be sent again after a RESUME (gateway v8).
+    pub voice_replay_buffer: usize,
+    /// Whether RESUMED comes before or after what is sent again.
+    pub resumed: ResumedOrder,
     /// `heartbeat_interval` of the main gateway. A client silent for twice as long is closed.
     pub heartbeat_interval: Duration,
     /// `heartbeat_interval` of the voice gateway. A client silent for twice as long is closed.
@@ -51,6 +60,7 @@ impl Default for DiscordSimConfig {
             ca_file: None,
             dave: true,
             first_commit: FirstCommit::Bot,
+            later_commits: FirstCommit::Member,
             modes: vec![
                 TransportMode::Aes256GcmRtpSize,
                 TransportMode::XChaCha20Poly1305RtpSize,
@@ -60,6 +70,9 @@ impl Default for DiscordSimConfig {
             // Discord's own windows are not documented; these are of the order that clients see.
             resume_window: Duration::from_mins(1),
             voice_resume_window: Duration::from_secs(15),
+            voice_first_seq: 1,
+            voice_replay_buffer: 256,
+            resumed: ResumedOrder::AfterReplay,
             heartbeat_interval: Duration::from_millis(41_250),
             voice_heartbeat_interval: Duration::from_millis(13_750),
             heard_window: Duration::from_mins(10),
@@ -76,6 +89,17 @@ pub enum FirstCommit {
     Bot,
     /// The listening member; the bot joins by welcome.
     Member,
+}
+
+/// When voice op 9 is sent. Discord says that the gateway "will respond with Resumed and will
+/// re-send" what was missed; a client should hold under both orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResumedOrder {
+    /// Before what is sent again.
+    BeforeReplay,
+    /// After it.
+    AfterReplay,
 }
 
 /// What happens to a voice connection when the same user identifies once more in the same guild.

@@ -3,16 +3,20 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::config::Displacement;
+use crate::dave::DaveFault;
 use crate::gateway_sessions::GatewayOut;
 use crate::record::RecordEvent;
+use crate::stalls::StallAt;
 use crate::voice_connections::VoiceOut;
+use crate::voice_faults::PendingVoiceFaults;
 use crate::world::State;
 use crate::{ChannelId, Error, GuildId, UserId};
 
@@ -42,6 +46,35 @@ pub enum Fault {
         /// One bot only.
         #[serde(default)]
         user: Option<UserId>,
+    },
+    /// Ends TLS and TCP of voice sockets in good order, but without a WebSocket close frame; they
+    /// can be resumed.
+    DropVoice {
+        /// The guild whose connections are dropped.
+        guild: GuildId,
+        /// One bot only.
+        #[serde(default)]
+        user: Option<UserId>,
+    },
+    /// Voice sockets stay open, but nothing is sent on them any more and heartbeats are not
+    /// acknowledged. What is meant for a gateway v8 connection waits for its RESUME; its RTP is
+    /// heard as before.
+    SilenceVoice {
+        /// The guild whose connections fall silent.
+        guild: GuildId,
+        /// One bot only.
+        #[serde(default)]
+        user: Option<UserId>,
+    },
+    /// Voice listeners stall for a while.
+    StallVoice {
+        /// 0 or 1; none: both.
+        #[serde(default)]
+        listener: Option<usize>,
+        /// How far connections get.
+        at: StallAt,
+        /// For how long, in milliseconds; 0 ends a stall.
+        ms: u64,
     },
     /// A moderator disconnects the bot: its voice state leaves, its connection closes with 4014.
     Kick {
@@ -111,10 +144,40 @@ pub enum Fault {
         /// The close code.
         code: u16,
     },
+    /// The next RESUMEs on the voice gateway are refused with a close code.
+    RefuseVoiceResume {
+        /// How many.
+        times: u32,
+        /// The close code.
+        code: u16,
+    },
+    /// The answers to the next IP discoveries are lost.
+    LoseDiscovery {
+        /// How many.
+        times: u32,
+    },
+    /// How older voice connections give way from now on. Neither `how` nor `seed`: as configured
+    /// again.
+    Displacement {
+        /// Always like this.
+        #[serde(default)]
+        how: Option<Displacement>,
+        /// Each time another of [`Displacement::ALL`]: the same seed picks the same row of them.
+        #[serde(default)]
+        seed: Option<u64>,
+    },
     /// The DAVE groups of a guild's calls are made anew (voice op 24 with epoch 1).
     RecreateGroup {
         /// The guild.
         guild: GuildId,
+    },
+    /// Something happens to the DAVE groups of a guild's calls.
+    Dave {
+        /// The guild.
+        guild: GuildId,
+        /// What.
+        #[serde(flatten)]
+        what: DaveFault,
     },
     /// From now on this share of RTP packets is lost before the members hear them.
     PacketLoss {
@@ -133,7 +196,7 @@ pub enum Fault {
 #[derive(Default)]
 pub(crate) struct PendingFaults {
     identify: Option<(u32, Option<u16>)>,
-    voice_identify: Option<(u32, u16)>,
+    pub(crate) voice: PendingVoiceFaults,
     loss: Option<Loss>,
     /// Refusals that are in the record already.
     refusals: BTreeSet<(SocketAddr, &'static str)>,
@@ -152,13 +215,6 @@ impl PendingFaults {
         let (left, close) = self.identify.as_mut()?;
         *left = left.checked_sub(1)?;
         Some(*close)
-    }
-
-    /// Whether this voice IDENTIFY is refused, and with which close code.
-    pub(crate) fn refuse_voice_identify(&mut self) -> Option<u16> {
-        let (left, code) = self.voice_identify.as_mut()?;
-        *left = left.checked_sub(1)?;
-        Some(*code)
     }
 
     pub(crate) fn loses_packet(&mut self, guild: GuildId) -> bool {
@@ -191,13 +247,25 @@ impl State {
         match fault {
             Fault::CloseVoice { guild, user, code } => self.close_voice(*guild, *user, *code),
             Fault::ResetVoice { guild, user } => {
-                let hit = self.connections.in_guild(*guild, *user);
-                for &ssrc in &hit {
-                    if let Some(connection) = self.connections.get_mut(ssrc) {
-                        connection.send(VoiceOut::Reset);
-                    }
+                Ok(self.tell_voice(*guild, *user, || VoiceOut::Reset))
+            }
+            Fault::DropVoice { guild, user } => {
+                Ok(self.tell_voice(*guild, *user, || VoiceOut::Eof))
+            }
+            Fault::SilenceVoice { guild, user } => {
+                Ok(self.tell_voice(*guild, *user, || VoiceOut::Silence))
+            }
+            Fault::StallVoice { listener, at, ms } => {
+                let listeners = match listener {
+                    Some(one) => *one..one.saturating_add(1),
+                    None => 0..self.context.endpoints.voice.len(),
+                };
+                for listener in listeners.clone() {
+                    self.check_listener(listener)?;
+                    let lasts = Duration::from_millis(*ms);
+                    self.context.stalls.set(listener, *at, lasts);
                 }
-                Ok(hit.len())
+                Ok(listeners.len())
             }
             Fault::Kick { guild, user } => {
                 let bots = self.bots_in(*guild, *user);
@@ -223,9 +291,7 @@ impl State {
                 listener,
                 close,
             } => {
-                if *listener >= self.context.endpoints.voice.len() {
-                    return Err(Error::Fault("listener must be 0 or 1".to_owned()));
-                }
+                self.check_listener(*listener)?;
                 let bots = self.bots_in(*guild, *user);
                 let moved = bots
                     .into_iter()
@@ -254,10 +320,23 @@ impl State {
                 Ok(0)
             }
             Fault::RefuseVoiceIdentify { times, code } => {
-                self.faults.voice_identify = Some((*times, *code));
+                self.faults.voice.refuse_identifies(*times, *code);
+                Ok(0)
+            }
+            Fault::RefuseVoiceResume { times, code } => {
+                self.faults.voice.refuse_resumes(*times, *code);
+                Ok(0)
+            }
+            Fault::LoseDiscovery { times } => {
+                self.faults.voice.lose_discoveries(*times);
+                Ok(0)
+            }
+            Fault::Displacement { how, seed } => {
+                self.faults.voice.displace(*how, *seed);
                 Ok(0)
             }
             Fault::RecreateGroup { guild } => Ok(self.recreate_groups(*guild)),
+            Fault::Dave { guild, what } => self.apply_to_groups(*guild, what),
             Fault::PacketLoss {
                 percent,
                 guild,
@@ -274,6 +353,13 @@ impl State {
                 Ok(0)
             }
         }
+    }
+
+    fn check_listener(&self, listener: usize) -> Result<(), Error> {
+        if listener < self.context.endpoints.voice.len() {
+            return Ok(());
+        }
+        Err(Error::Fault("listener must be 0 or 1".to_owned()))
     }
 
     fn close_voice(

@@ -11,6 +11,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::clock::SimClock;
+use crate::config::Displacement;
 use crate::{ChannelId, GuildId, UserId};
 
 /// Entries kept; the oldest go first. Enough for hours of a busy cluster test.
@@ -74,6 +75,8 @@ pub enum RecordEvent {
     },
     /// A main gateway session is over; its voice states have left.
     GatewaySessionEnded { session: String, reason: String },
+    /// A TCP connection to one of the voice listeners, before TLS: every dial there is.
+    VoiceDialled { listener: usize },
     /// A connection to the voice gateway failed before its WebSocket was open.
     VoiceHandshakeFailed { reason: String },
     /// Voice op 0.
@@ -86,21 +89,31 @@ pub enum RecordEvent {
         connection: Option<u64>,
         refused: Option<u16>,
     },
-    /// Voice op 7.
+    /// Voice op 7. `seq_ack`: as the client sent it; `replayed`: how many missed messages were
+    /// sent again (both since version 8).
     VoiceResume {
         guild: GuildId,
         session: String,
         token: String,
+        version: u8,
+        seq_ack: Option<i64>,
         connection: Option<u64>,
+        replayed: usize,
         refused: Option<u16>,
     },
+    /// Voice op 0 or 7 with data that cannot be read; closed with 4002.
+    VoiceMalformed { op: u8 },
+    /// A request for IP discovery. `answered`: unless a fault lost the answer.
+    IpDiscovery { connection: u64, answered: bool },
     /// Voice op 5: the bits of its `speaking` field.
     VoiceSpeaking { connection: u64, speaking: u64 },
-    /// A voice connection gave way to a newer one of the same user in the same guild.
+    /// A voice connection (`connection`) gave way to a newer one (`by`, whose source this entry
+    /// bears) of the same user in the same guild.
     VoiceDisplaced {
         guild: GuildId,
         connection: u64,
         by: u64,
+        how: Displacement,
     },
     /// A voice socket is gone. `code`: of the close frame, if there was one.
     VoiceClosed {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -51,6 +51,27 @@ where
         Ok(Ok(()))
     ) {
         tracing::debug!(code, "close frame was not answered");
+    }
+}
+
+/// Ends the stream in good order (TLS: `close_notify`; TCP: FIN) without a close frame, and waits
+/// for the other side to go: dropped with unread data, TCP would reset instead.
+pub(crate) async fn end_without_close_frame<S>(ws: &mut WebSocketStream<S>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let stream = ws.get_mut();
+    let goodbye = async {
+        stream.shutdown().await?;
+        let mut unread = [0; 1024];
+        while stream.read(&mut unread).await? > 0 {}
+        Ok::<(), std::io::Error>(())
+    };
+    if !matches!(
+        tokio::time::timeout(CLOSE_TIMEOUT, goodbye).await,
+        Ok(Ok(()))
+    ) {
+        tracing::debug!("end of the stream was not answered");
     }
 }
 

@@ -5,6 +5,7 @@
 //! first four bytes of the nonce; the rest of it is zero. (Discord, "Voice connections: transport
 //! encryption modes".)
 
+use aes_gcm::aead::consts::U12;
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
@@ -45,52 +46,47 @@ impl TransportCipher {
     /// Opens `packet`, whose first `clear` bytes are not encrypted. `None`: not sealed with this
     /// connection's key, or changed on the way.
     pub(crate) fn open(&self, packet: &[u8], clear: usize) -> Option<Vec<u8>> {
-        let (sealed, suffix) = packet.split_at_checked(packet.len().checked_sub(NONCE_SUFFIX)?)?;
+        let (sealed, suffix) = packet.split_last_chunk::<NONCE_SUFFIX>()?;
         let (aad, msg) = sealed.split_at_checked(clear)?;
         let payload = Payload { msg, aad };
         match self {
-            Self::Aes256Gcm(cipher) => {
-                let mut nonce = [0; 12];
-                nonce[..NONCE_SUFFIX].copy_from_slice(suffix);
-                cipher.decrypt(Nonce::from_slice(&nonce), payload).ok()
-            }
-            Self::XChaCha20Poly1305(cipher) => {
-                let mut nonce = [0; 24];
-                nonce[..NONCE_SUFFIX].copy_from_slice(suffix);
-                cipher.decrypt(XNonce::from_slice(&nonce), payload).ok()
-            }
+            Self::Aes256Gcm(cipher) => cipher.decrypt(&nonce(*suffix), payload).ok(),
+            Self::XChaCha20Poly1305(cipher) => cipher.decrypt(&xnonce(*suffix), payload).ok(),
         }
+    }
+
+    /// Seals `body` behind `header`, which stays clear. `counter` must be another one for each
+    /// packet of a key. `None`: `body` is longer than the cipher takes.
+    pub(crate) fn seal(&self, header: &[u8], body: &[u8], counter: u32) -> Option<Vec<u8>> {
+        let suffix = counter.to_be_bytes();
+        let payload = Payload {
+            msg: body,
+            aad: header,
+        };
+        let sealed = match self {
+            Self::Aes256Gcm(cipher) => cipher.encrypt(&nonce(suffix), payload).ok()?,
+            Self::XChaCha20Poly1305(cipher) => cipher.encrypt(&xnonce(suffix), payload).ok()?,
+        };
+        Some([header, &sealed, &suffix].concat())
     }
 }
 
+fn nonce(suffix: [u8; NONCE_SUFFIX]) -> Nonce<U12> {
+    let mut nonce = Nonce::default();
+    nonce[..NONCE_SUFFIX].copy_from_slice(&suffix);
+    nonce
+}
+
+fn xnonce(suffix: [u8; NONCE_SUFFIX]) -> XNonce {
+    let mut nonce = XNonce::default();
+    nonce[..NONCE_SUFFIX].copy_from_slice(&suffix);
+    nonce
+}
+
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-
-    /// Seals as a client does; the counter is the nonce.
-    pub(crate) fn seal(
-        cipher: &TransportCipher,
-        header: &[u8],
-        msg: &[u8],
-        counter: u32,
-    ) -> Vec<u8> {
-        let suffix = counter.to_be_bytes();
-        let payload = Payload { msg, aad: header };
-        let sealed = match cipher {
-            TransportCipher::Aes256Gcm(cipher) => {
-                let mut nonce = [0; 12];
-                nonce[..4].copy_from_slice(&suffix);
-                cipher.encrypt(Nonce::from_slice(&nonce), payload).unwrap()
-            }
-            TransportCipher::XChaCha20Poly1305(cipher) => {
-                let mut nonce = [0; 24];
-                nonce[..4].copy_from_slice(&suffix);
-                cipher.encrypt(XNonce::from_slice(&nonce), payload).unwrap()
-            }
-        };
-        [header, &sealed, &suffix].concat()
-    }
 
     #[test]
     fn opens_what_was_sealed_and_nothing_else() {
@@ -99,7 +95,7 @@ pub(crate) mod tests {
             TransportMode::XChaCha20Poly1305RtpSize,
         ] {
             let cipher = TransportCipher::new(mode, &[7; 32]);
-            let packet = seal(&cipher, &[0x80; 12], b"opus", 9);
+            let packet = cipher.seal(&[0x80; 12], b"opus", 9).unwrap();
             assert_eq!(cipher.open(&packet, 12).unwrap(), b"opus");
 
             let mut changed = packet.clone();

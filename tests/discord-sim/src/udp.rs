@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use crate::heard::{Arrival, Missed};
 use crate::record::RecordEvent;
 use crate::rtp::{self, RtpHeader};
+use crate::sfu::{Opened, Outgoing};
 use crate::world::{State, World};
 
 /// Packets between the threads: seconds of a hundred streams. Overflow is logged and lost.
@@ -69,31 +70,35 @@ fn receive(socket: &UdpSocket, sender: &SyncSender<Datagram>) {
 /// Runs until the receiving thread, and with it the sending half, is gone.
 fn hear(receiver: &Receiver<Datagram>, replies: &UdpSocket, world: &World) {
     for datagram in receiver {
-        let reply = world.state().datagram(&datagram);
-        if let Some(reply) = reply
-            && let Err(error) = replies.send_to(&reply, datagram.source)
-        {
-            tracing::debug!(%error, source = %datagram.source, "udp reply failed");
+        let outgoing = world.state().datagram(&datagram);
+        for (to, bytes) in outgoing {
+            if let Err(error) = replies.send_to(&bytes, to) {
+                tracing::debug!(%error, %to, "udp send failed");
+            }
         }
     }
 }
 
 impl State {
-    /// Takes one datagram; returns the reply to it, if there is one.
-    fn datagram(&mut self, datagram: &Datagram) -> Option<Vec<u8>> {
+    /// Takes one datagram; returns what is to be sent because of it.
+    fn datagram(&mut self, datagram: &Datagram) -> Vec<Outgoing> {
         let bytes = datagram.bytes.as_slice();
         if bytes.len() == DISCOVERY_LEN && bytes[..4] == [0, 1, 0, 70] {
-            return self.discover(datagram);
+            let reply = self.discover(datagram);
+            return reply
+                .map(|reply| (datagram.source, reply))
+                .into_iter()
+                .collect();
         }
         if let Ok(keepalive) = <[u8; 8]>::try_from(bytes) {
             self.keepalive(datagram.source);
-            return Some(keepalive.to_vec());
+            return vec![(datagram.source, keepalive.to_vec())];
         }
         // Sender reports carry nothing that is measured here.
-        if !rtp::is_rtcp(bytes) {
-            self.rtp(datagram);
+        if rtp::is_rtcp(bytes) {
+            return Vec::new();
         }
-        None
+        self.rtp(datagram).unwrap_or_default()
     }
 
     /// Answers with the address that the request came from.
@@ -105,6 +110,16 @@ impl State {
             return None;
         };
         connection.udp = Some(datagram.source);
+        let answered = !self.faults.voice.loses_discovery();
+        let event = RecordEvent::IpDiscovery {
+            connection: u64::from(ssrc),
+            answered,
+        };
+        let user = Some(connection.user);
+        self.context.record.add(Some(datagram.source), user, event);
+        if !answered {
+            return None;
+        }
         reply[1] = 2;
         reply[8..].fill(0);
         let address = datagram.source.ip().to_string();
@@ -124,20 +139,22 @@ impl State {
         }
     }
 
-    fn rtp(&mut self, datagram: &Datagram) {
+    /// The listening member hears the packet, and everybody else in the call is sent it. `None`: it
+    /// is refused or lost.
+    fn rtp(&mut self, datagram: &Datagram) -> Option<Vec<Outgoing>> {
         let Some(header) = RtpHeader::parse(&datagram.bytes) else {
             self.refuse(datagram, None, "neither rtp nor anything else known");
-            return;
+            return None;
         };
         let ssrc = header.ssrc;
-        let Some(connection) = self.connections.get(ssrc) else {
+        let Some(connection) = self.connections.get_mut(ssrc) else {
             // Also what is left on the way of a connection that has ended.
             self.refuse(datagram, Some(ssrc), "unknown ssrc");
-            return;
+            return None;
         };
         if connection.silenced {
             self.refuse(datagram, Some(ssrc), "displaced connection");
-            return;
+            return None;
         }
         let opened = connection
             .cipher
@@ -145,29 +162,33 @@ impl State {
             .and_then(|cipher| cipher.open(&datagram.bytes, header.clear));
         let Some(opened) = opened else {
             self.refuse(datagram, Some(ssrc), "not sealed with the connection's key");
-            return;
+            return None;
         };
         let Some(payload) = header.payload(&opened) else {
             self.refuse(datagram, Some(ssrc), "malformed rtp payload");
-            return;
+            return None;
         };
+        connection.udp = Some(datagram.source);
         let (guild, channel, user) = (connection.guild, connection.channel, connection.user);
         if self.faults.loses_packet(guild) {
             self.context.heard.missed(ssrc, Missed::Lost);
-            return;
+            return None;
         }
-        let Some(call) = self.calls.get_mut(&(guild, channel)) else {
-            return;
-        };
-        let (dave_encrypted, opus) = call.hear(user, payload);
+        let call = self.calls.get_mut(&(guild, channel))?;
+        let hearing = call.hear(user, payload, datagram.at);
         let arrival = Arrival {
             at: datagram.at,
             sequence: header.sequence,
             timestamp: header.timestamp,
-            dave_encrypted,
-            opus,
+            hearing,
         };
         self.context.heard.packet(ssrc, arrival);
+        let packet = Opened {
+            header: datagram.bytes.get(..header.clear)?,
+            body: &opened,
+            payload,
+        };
+        Some(self.forward((guild, channel), user, &packet))
     }
 
     /// Counts a refused packet; the first one from a source for a reason is recorded.

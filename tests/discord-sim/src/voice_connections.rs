@@ -8,15 +8,18 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::sync::mpsc::Sender;
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::call::Place;
 use crate::transport_crypto::TransportCipher;
+use crate::voice_replay::VoiceReplay;
+use crate::voice_wire::WireVersion;
 use crate::{ChannelId, GuildId, UserId};
 
 /// SSRCs count from here: a value that no counter or index is mistaken for.
 const FIRST_SSRC: u32 = 10_001;
 
-/// What a voice socket's task is told to do.
+/// What happens to a voice connection's client: a message, or something to its socket.
 #[derive(Debug)]
 pub(crate) enum VoiceOut {
     Json(u8, Value),
@@ -24,14 +27,26 @@ pub(crate) enum VoiceOut {
     Close(u16, &'static str),
     /// Reset the TCP connection.
     Reset,
+    /// End TLS and TCP in good order, but without a close frame.
+    Eof,
     /// Answer nothing more, but keep the socket open.
+    Silence,
+}
+
+/// What a voice socket's task is told to do.
+#[derive(Debug)]
+pub(crate) enum SocketOut {
+    Frame(Message),
+    Close(u16, &'static str),
+    Reset,
+    Eof,
     Silence,
 }
 
 pub(crate) struct VoiceSocket {
     pub(crate) id: u64,
     pub(crate) source: SocketAddr,
-    pub(crate) out: Sender<VoiceOut>,
+    pub(crate) out: Sender<SocketOut>,
 }
 
 pub(crate) struct VoiceConnection {
@@ -42,8 +57,15 @@ pub(crate) struct VoiceConnection {
     pub(crate) voice_session: String,
     pub(crate) token: String,
     pub(crate) listener: usize,
+    pub(crate) version: WireVersion,
+    pub(crate) replay: VoiceReplay,
     pub(crate) cipher: Option<TransportCipher>,
-    /// Where its packets come from, since IP discovery or the first packet.
+    /// Nonce of the next packet that is forwarded to it.
+    pub(crate) next_nonce: u32,
+    /// What it said last about its speaking (the bits of voice op 5), if anything.
+    pub(crate) speaking: Option<u64>,
+    /// Where its packets come from, and where others' are sent to: since IP discovery, or since
+    /// the first packet that its key opens.
     pub(crate) udp: Option<SocketAddr>,
     /// DAVE protocol version that was negotiated; 0: none.
     pub(crate) dave_version: u16,
@@ -54,9 +76,32 @@ pub(crate) struct VoiceConnection {
 }
 
 impl VoiceConnection {
-    /// Sends `out` to its socket, if it has one. A full queue means that the client does not read:
-    /// the socket is given up, as by a broken connection.
+    /// Sends `out` to its socket. While it has none, messages are kept for its resume if its
+    /// version has that, and everything else is lost.
     pub(crate) fn send(&mut self, out: VoiceOut) {
+        let numbered = |op| self.version.numbers(op);
+        let out = match out {
+            VoiceOut::Json(op, data) if numbered(op) => {
+                let encode = |seq| WireVersion::numbered_json(op, &data, seq);
+                SocketOut::Frame(self.replay.push(encode))
+            }
+            VoiceOut::Json(op, data) => SocketOut::Frame(WireVersion::json(op, &data)),
+            VoiceOut::Binary(op, payload) if numbered(op) => {
+                let encode = |seq| WireVersion::numbered_binary(op, &payload, seq);
+                SocketOut::Frame(self.replay.push(encode))
+            }
+            VoiceOut::Binary(op, payload) => SocketOut::Frame(WireVersion::binary(op, &payload)),
+            VoiceOut::Close(code, reason) => SocketOut::Close(code, reason),
+            VoiceOut::Reset => SocketOut::Reset,
+            VoiceOut::Eof => SocketOut::Eof,
+            VoiceOut::Silence => SocketOut::Silence,
+        };
+        self.queue(out);
+    }
+
+    /// Hands `out` to its socket, if it has one. A full queue means that the client does not read:
+    /// the socket is given up, as by a broken connection.
+    pub(crate) fn queue(&mut self, out: SocketOut) {
         if let Some(socket) = &self.socket
             && socket.out.try_send(out).is_err()
         {
@@ -75,10 +120,13 @@ impl VoiceConnection {
     }
 }
 
-/// All voice connections, by SSRC.
+/// All voice connections.
 #[derive(Default)]
 pub(crate) struct VoiceConnections {
-    by_ssrc: BTreeMap<u32, VoiceConnection>,
+    /// By call, then by SSRC: every packet asks who else is in its call.
+    by_call: BTreeMap<Place, BTreeMap<u32, VoiceConnection>>,
+    /// Which call an SSRC is in.
+    places: BTreeMap<u32, Place>,
     opened: u32,
 }
 
@@ -90,6 +138,8 @@ pub(crate) struct Opening {
     pub(crate) voice_session: String,
     pub(crate) token: String,
     pub(crate) listener: usize,
+    pub(crate) version: WireVersion,
+    pub(crate) replay: VoiceReplay,
     pub(crate) dave_version: u16,
     pub(crate) socket: VoiceSocket,
 }
@@ -107,49 +157,67 @@ impl VoiceConnections {
             voice_session: opening.voice_session,
             token: opening.token,
             listener: opening.listener,
+            version: opening.version,
+            replay: opening.replay,
             cipher: None,
+            next_nonce: 0,
+            speaking: None,
             udp: None,
             dave_version: opening.dave_version,
             silenced: false,
             socket: Some(opening.socket),
             detached_at: None,
         };
-        self.by_ssrc.insert(ssrc, connection);
+        let place = (connection.guild, connection.channel);
+        self.places.insert(ssrc, place);
+        let call = self.by_call.entry(place).or_default();
+        call.insert(ssrc, connection);
         ssrc
     }
 
     pub(crate) fn get(&self, ssrc: u32) -> Option<&VoiceConnection> {
-        self.by_ssrc.get(&ssrc)
+        self.by_call.get(self.places.get(&ssrc)?)?.get(&ssrc)
     }
 
     pub(crate) fn get_mut(&mut self, ssrc: u32) -> Option<&mut VoiceConnection> {
-        self.by_ssrc.get_mut(&ssrc)
+        self.by_call
+            .get_mut(self.places.get(&ssrc)?)?
+            .get_mut(&ssrc)
     }
 
     pub(crate) fn remove(&mut self, ssrc: u32) -> Option<VoiceConnection> {
-        self.by_ssrc.remove(&ssrc)
+        let place = self.places.remove(&ssrc)?;
+        let call = self.by_call.get_mut(&place)?;
+        let removed = call.remove(&ssrc);
+        if call.is_empty() {
+            self.by_call.remove(&place);
+        }
+        removed
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &VoiceConnection> {
-        self.by_ssrc.values()
+        self.by_call.values().flat_map(BTreeMap::values)
     }
 
     /// SSRCs of the connections in `guild`, of one user or of all, oldest first.
     pub(crate) fn in_guild(&self, guild: GuildId, user: Option<UserId>) -> Vec<u32> {
-        self.iter()
-            .filter(|one| one.guild == guild && user.is_none_or(|user| one.user == user))
+        let everywhere = (guild, ChannelId(0))..=(guild, ChannelId(u64::MAX));
+        let mut found: Vec<u32> = self
+            .by_call
+            .range(everywhere)
+            .flat_map(|(_, call)| call.values())
+            .filter(|one| user.is_none_or(|user| one.user == user))
             .map(|one| one.ssrc)
-            .collect()
+            .collect();
+        found.sort_unstable();
+        found
     }
 
     /// Connections that take part in the call in `channel`.
-    pub(crate) fn in_call(
-        &mut self,
-        (guild, channel): Place,
-    ) -> impl Iterator<Item = &mut VoiceConnection> {
-        self.by_ssrc
-            .values_mut()
-            .filter(move |one| (one.guild, one.channel) == (guild, channel) && !one.silenced)
+    pub(crate) fn in_call(&mut self, place: Place) -> impl Iterator<Item = &mut VoiceConnection> {
+        let call = self.by_call.get_mut(&place).into_iter();
+        call.flat_map(BTreeMap::values_mut)
+            .filter(|one| !one.silenced)
     }
 
     /// SSRCs of those without a socket for longer than `window`.

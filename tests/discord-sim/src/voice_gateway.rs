@@ -16,7 +16,8 @@ use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, 
 
 use crate::record::{ClosedBy, RecordEvent};
 use crate::sockets::{self, HANDSHAKE_TIMEOUT, OUT_QUEUE};
-use crate::voice_connections::VoiceOut;
+use crate::stalls::StallAt;
+use crate::voice_connections::SocketOut;
 use crate::voice_wire::{WireVersion, op};
 use crate::world::World;
 
@@ -28,7 +29,7 @@ pub(crate) struct VoiceClient {
     pub(crate) source: SocketAddr,
     pub(crate) listener: usize,
     pub(crate) version: WireVersion,
-    pub(crate) out: mpsc::Sender<VoiceOut>,
+    pub(crate) out: mpsc::Sender<SocketOut>,
     /// The SSRC of the connection that it identified as or resumed.
     pub(crate) connection: Option<u32>,
 }
@@ -38,6 +39,7 @@ enum End {
     Client(Option<u16>),
     Close(u16, &'static str),
     Reset,
+    Eof,
     Drop,
 }
 
@@ -52,6 +54,15 @@ pub(crate) async fn serve(
     while let Some(accepted) = cancel.run_until_cancelled(socket.accept()).await {
         match accepted {
             Ok((stream, source)) => {
+                // Nothing else is accepted meanwhile, and to the client this one looks no other
+                // than those in the kernel's queue.
+                let stalls = &world.context.stalls;
+                let passed = cancel.run_until_cancelled(stalls.pass(listener, StallAt::Accept));
+                if passed.await.is_none() {
+                    return;
+                }
+                let dialled = RecordEvent::VoiceDialled { listener };
+                world.context.record.add(Some(source), None, dialled);
                 let connection =
                     connection(stream, source, listener, tls.clone(), Arc::clone(&world));
                 world.context.tasks.spawn(connection);
@@ -68,6 +79,11 @@ async fn connection(
     tls: TlsAcceptor,
     world: Arc<World>,
 ) {
+    let (cancel, stalls) = (&world.context.cancel, &world.context.stalls);
+    let stalled = stalls.pass(listener, StallAt::Tls);
+    if cancel.run_until_cancelled(stalled).await.is_none() {
+        return;
+    }
     let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake(stream, &tls)).await;
     let (mut ws, version) = match handshake.unwrap_or_else(|_| Err("timed out".to_owned())) {
         Ok(opened) => opened,
@@ -91,12 +107,13 @@ async fn connection(
     let (code, by) = match end {
         End::Client(code) => (code, ClosedBy::Client),
         End::Close(code, _) => (Some(code), ClosedBy::Sim),
-        End::Reset | End::Drop => (None, ClosedBy::Sim),
+        End::Reset | End::Eof | End::Drop => (None, ClosedBy::Sim),
     };
     world.state().voice_socket_closed(&client, code, by);
     match end {
         End::Close(code, reason) => sockets::close(&mut ws, code, reason).await,
         End::Client(Some(_)) => drop(ws.flush().await),
+        End::Eof => sockets::end_without_close_frame(&mut ws).await,
         End::Reset => {
             if let Err(error) = ws.get_ref().get_ref().0.set_zero_linger() {
                 tracing::warn!(%error, "connection is closed instead of reset");
@@ -134,15 +151,24 @@ async fn handshake(stream: TcpStream, tls: &TlsAcceptor) -> Result<(Socket, Wire
 async fn run(
     ws: &mut Socket,
     client: &mut VoiceClient,
-    queue: &mut mpsc::Receiver<VoiceOut>,
+    queue: &mut mpsc::Receiver<SocketOut>,
     world: &World,
 ) -> End {
+    let stalled = world.context.stalls.pass(client.listener, StallAt::Hello);
+    if world
+        .context
+        .cancel
+        .run_until_cancelled(stalled)
+        .await
+        .is_none()
+    {
+        return End::Drop;
+    }
     let interval = world.context.config.voice_heartbeat_interval;
     let hello = json!({
         "v": client.version.number(), "heartbeat_interval": interval.as_millis() as u64
     });
-    let hello = client.version.json(op::HELLO, &hello);
-    if ws.send(Message::text(hello)).await.is_err() {
+    if ws.send(WireVersion::json(op::HELLO, &hello)).await.is_err() {
         return End::Client(None);
     }
     let mut last_heard = tokio::time::Instant::now();
@@ -174,16 +200,14 @@ async fn run(
         let message = match outgoing {
             None => continue,
             Some(_) if silent => continue,
-            Some(VoiceOut::Silence) => {
+            Some(SocketOut::Silence) => {
                 silent = true;
                 continue;
             }
-            Some(VoiceOut::Json(op, data)) => Message::text(client.version.json(op, &data)),
-            Some(VoiceOut::Binary(op, payload)) => {
-                Message::binary(client.version.binary(op, &payload))
-            }
-            Some(VoiceOut::Close(code, reason)) => return End::Close(code, reason),
-            Some(VoiceOut::Reset) => return End::Reset,
+            Some(SocketOut::Frame(message)) => message,
+            Some(SocketOut::Close(code, reason)) => return End::Close(code, reason),
+            Some(SocketOut::Reset) => return End::Reset,
+            Some(SocketOut::Eof) => return End::Eof,
         };
         if ws.send(message).await.is_err() {
             return End::Client(None);
@@ -201,30 +225,30 @@ struct Incoming {
 
 /// Handles one JSON message; returns what to answer on this socket. Close codes as in Discord's
 /// "Voice close event codes".
-fn handle_text(text: &str, client: &mut VoiceClient, world: &World) -> Option<VoiceOut> {
+fn handle_text(text: &str, client: &mut VoiceClient, world: &World) -> Option<SocketOut> {
     let Ok(Incoming { op, d }) = serde_json::from_str(text) else {
-        return Some(VoiceOut::Close(4002, "failed to decode payload"));
+        return Some(SocketOut::Close(4002, "failed to decode payload"));
     };
     match (op, client.connection) {
-        (op::HEARTBEAT, _) => Some(VoiceOut::Json(
-            op::HEARTBEAT_ACK,
-            client.version.heartbeat_ack(d),
-        )),
+        (op::HEARTBEAT, connection) => match client.version.heartbeat(d) {
+            Some(heartbeat) => Some(world.state().voice_heartbeat(connection, heartbeat)),
+            None => Some(SocketOut::Close(4002, "failed to decode payload")),
+        },
         (op::IDENTIFY | op::RESUME, Some(_)) => {
-            Some(VoiceOut::Close(4005, "already authenticated"))
+            Some(SocketOut::Close(4005, "already authenticated"))
         }
         (op::IDENTIFY, None) => match serde_json::from_value(d) {
-            Ok(identify) => Some(world.state().voice_identify(client, &identify)),
-            Err(_) => Some(VoiceOut::Close(4002, "failed to decode payload")),
+            Ok(identify) => world.state().voice_identify(client, &identify),
+            Err(_) => Some(malformed(client, op, world)),
         },
         (op::RESUME, None) => match serde_json::from_value(d) {
-            Ok(resume) => Some(world.state().voice_resume(client, &resume)),
-            Err(_) => Some(VoiceOut::Close(4002, "failed to decode payload")),
+            Ok(resume) => world.state().voice_resume(client, &resume),
+            Err(_) => Some(malformed(client, op, world)),
         },
-        (_, None) => Some(VoiceOut::Close(4003, "not authenticated")),
+        (_, None) => Some(SocketOut::Close(4003, "not authenticated")),
         (op::SELECT_PROTOCOL, Some(ssrc)) => match serde_json::from_value(d) {
             Ok(select) => world.state().select_protocol(ssrc, &select),
-            Err(_) => Some(VoiceOut::Close(4002, "failed to decode payload")),
+            Err(_) => Some(SocketOut::Close(4002, "failed to decode payload")),
         },
         (op::SPEAKING, Some(ssrc)) => {
             world.state().speaking(ssrc, &d);
@@ -234,20 +258,27 @@ fn handle_text(text: &str, client: &mut VoiceClient, world: &World) -> Option<Vo
             world.state().dave_json(ssrc, op, &d);
             None
         }
-        (_, Some(_)) => Some(VoiceOut::Close(4001, "unknown opcode")),
+        (_, Some(_)) => Some(SocketOut::Close(4001, "unknown opcode")),
     }
 }
 
+/// An IDENTIFY or RESUME that cannot be read is an attempt all the same.
+fn malformed(client: &VoiceClient, op: u8, world: &World) -> SocketOut {
+    let event = RecordEvent::VoiceMalformed { op };
+    world.context.record.add(Some(client.source), None, event);
+    SocketOut::Close(4002, "failed to decode payload")
+}
+
 /// Handles one binary message: DAVE's key packages and commits.
-fn handle_binary(bytes: &[u8], client: &mut VoiceClient, world: &World) -> Option<VoiceOut> {
+fn handle_binary(bytes: &[u8], client: &mut VoiceClient, world: &World) -> Option<SocketOut> {
     let Some(ssrc) = client.connection else {
-        return Some(VoiceOut::Close(4003, "not authenticated"));
+        return Some(SocketOut::Close(4003, "not authenticated"));
     };
     match bytes.split_first() {
         Some((&(op::DAVE_KEY_PACKAGE | op::DAVE_COMMIT_WELCOME), payload)) => {
             world.state().dave_binary(ssrc, bytes[0], payload);
             None
         }
-        _ => Some(VoiceOut::Close(4001, "unknown opcode")),
+        _ => Some(SocketOut::Close(4001, "unknown opcode")),
     }
 }

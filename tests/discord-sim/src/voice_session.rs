@@ -1,6 +1,6 @@
 //! What voice messages do: identify, resume, protocol selection, and how connections end.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,13 +8,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::accounts::digest;
-use crate::config::Displacement;
+use crate::config::{Displacement, ResumedOrder};
 use crate::heard::ConnectionInfo;
 use crate::record::{ClosedBy, RecordEvent};
 use crate::transport_crypto::{TransportCipher, TransportMode};
-use crate::voice_connections::{Opening, VoiceOut, VoiceSocket};
+use crate::voice_connections::{Opening, SocketOut, VoiceOut, VoiceSocket};
 use crate::voice_gateway::VoiceClient;
-use crate::voice_wire::op;
+use crate::voice_replay::VoiceReplay;
+use crate::voice_wire::{Heartbeat, WireVersion, op};
 use crate::world::State;
 use crate::{GuildId, UserId};
 
@@ -35,6 +36,9 @@ pub(crate) struct Resume {
     server_id: GuildId,
     session_id: String,
     token: String,
+    /// Since version 8.
+    #[serde(default)]
+    seq_ack: Option<i64>,
 }
 
 /// Voice op 1.
@@ -54,6 +58,11 @@ struct ProtocolData {
     mode: String,
 }
 
+/// Voice op 5 as the others get it.
+fn speaking_event(user: UserId, ssrc: u32, speaking: u64) -> Value {
+    json!({"user_id": user, "ssrc": ssrc, "speaking": speaking})
+}
+
 /// The only DAVE protocol version there is.
 const DAVE_VERSION: u16 = 1;
 
@@ -62,7 +71,7 @@ impl State {
         &mut self,
         client: &mut VoiceClient,
         identify: &Identify,
-    ) -> VoiceOut {
+    ) -> Option<SocketOut> {
         let context = Arc::clone(&self.context);
         let dave_version = if context.config.dave {
             identify.max_dave_protocol_version.min(DAVE_VERSION)
@@ -77,7 +86,7 @@ impl State {
             client.listener,
         );
         let channel = admitted.map(|state| state.channel);
-        let refused = match (self.faults.refuse_voice_identify(), channel) {
+        let refused = match (self.faults.voice.refuse_identify(), channel) {
             (Some(code), _) => Some(code),
             (None, Err(refusal)) => Some(refusal.close_code()),
             // End-to-end encryption is required (change log of 2 Sep 2025).
@@ -94,6 +103,11 @@ impl State {
                     voice_session: identify.session_id.clone(),
                     token: identify.token.clone(),
                     listener: client.listener,
+                    version: client.version,
+                    replay: VoiceReplay::new(
+                        context.config.voice_first_seq,
+                        context.config.voice_replay_buffer,
+                    ),
                     dave_version,
                     socket: VoiceSocket {
                         id: client.id,
@@ -117,7 +131,10 @@ impl State {
             .record
             .add(Some(client.source), Some(identify.user_id), event);
         let Some((channel, ssrc)) = connection else {
-            return VoiceOut::Close(refused.unwrap_or(4006), "identify refused");
+            return Some(SocketOut::Close(
+                refused.unwrap_or(4006),
+                "identify refused",
+            ));
         };
         client.connection = Some(ssrc);
         context.heard.open(ConnectionInfo {
@@ -129,29 +146,42 @@ impl State {
             dave: dave_version > 0,
             opened_at: Instant::now(),
         });
-        self.displace_older(identify.server_id, identify.user_id, ssrc);
-        VoiceOut::Json(
-            op::READY,
-            json!({
-                "ssrc": ssrc, "ip": context.endpoints.udp.ip(), "port": context.endpoints.udp.port(),
-                "modes": context.config.modes, "experiments": [], "streams": []
-            }),
-        )
+        self.displace_older(identify.server_id, identify.user_id, ssrc, client.source);
+        let ready = json!({
+            "ssrc": ssrc, "ip": context.endpoints.udp.ip(), "port": context.endpoints.udp.port(),
+            "modes": context.config.modes, "experiments": [], "streams": []
+        });
+        if let Some(connection) = self.connections.get_mut(ssrc) {
+            connection.send(VoiceOut::Json(op::READY, ready));
+        }
+        None
+    }
+
+    /// Voice op 3.
+    pub(crate) fn voice_heartbeat(&self, ssrc: Option<u32>, heartbeat: Heartbeat) -> SocketOut {
+        let connection = ssrc.and_then(|ssrc| self.connections.get(ssrc));
+        if connection.is_some_and(|one| !one.replay.was_sent(heartbeat.seq_ack)) {
+            return SocketOut::Close(4020, "seq_ack was never sent");
+        }
+        SocketOut::Frame(WireVersion::json(op::HEARTBEAT_ACK, &heartbeat.answer))
     }
 
     /// The last to identify wins; what the older one gets to feel is configured.
-    fn displace_older(&mut self, guild: GuildId, user: UserId, newer: u32) {
+    fn displace_older(&mut self, guild: GuildId, user: UserId, newer: u32, source: SocketAddr) {
         for older in self.connections.in_guild(guild, Some(user)) {
             if older == newer {
                 continue;
             }
+            let configured = self.context.config.displacement;
+            let how = self.faults.voice.displacement(configured);
             let event = RecordEvent::VoiceDisplaced {
                 guild,
                 connection: u64::from(older),
                 by: u64::from(newer),
+                how,
             };
-            self.context.record.add(None, Some(user), event);
-            match self.context.config.displacement {
+            self.context.record.add(Some(source), Some(user), event);
+            match how {
                 Displacement::Close(code) => {
                     self.end_connection(older, Some(VoiceOut::Close(code, "displaced")));
                 }
@@ -168,65 +198,92 @@ impl State {
         }
     }
 
-    pub(crate) fn voice_resume(&mut self, client: &mut VoiceClient, resume: &Resume) -> VoiceOut {
-        let now = Instant::now();
-        self.end_expired_connections(now);
-        let found = self
-            .connections
-            .iter()
-            .find(|one| {
-                one.guild == resume.server_id
-                    && one.voice_session == resume.session_id
-                    && one.listener == client.listener
-                    && !one.silenced
-            })
-            .map(|one| (one.ssrc, one.user, one.token == resume.token));
-        let refused = match found {
-            None => Some(4006),
-            Some((_, _, false)) => Some(4004),
-            Some((_, _, true)) => None,
+    pub(crate) fn voice_resume(
+        &mut self,
+        client: &mut VoiceClient,
+        resume: &Resume,
+    ) -> Option<SocketOut> {
+        self.end_expired_connections(Instant::now());
+        let candidates = self.connections.iter().filter(|one| {
+            one.guild == resume.server_id
+                && one.voice_session == resume.session_id
+                && one.listener == client.listener
+                && one.version == client.version
+                && !one.silenced
+        });
+        // Two of one session, when displacement ignores the older: the one that lost its socket
+        // is meant, else the newer.
+        let found = candidates.max_by_key(|one| (one.socket.is_none(), one.ssrc));
+        let ssrc = found.map(|one| one.ssrc);
+        let missed = match found {
+            None => Err(4006),
+            Some(one) if one.token != resume.token => Err(4004),
+            Some(_) if client.version == WireVersion::V4 => Ok(Vec::new()),
+            // What it missed is gone: the session cannot go on.
+            Some(one) => one.replay.after(resume.seq_ack.into()).ok_or(4006),
+        };
+        let user = found.map(|one| one.user).or_else(|| {
+            self.voice_states
+                .user_of_session(resume.server_id, &resume.session_id)
+        });
+        let missed = match self.faults.voice.refuse_resume() {
+            Some(code) => Err(code),
+            None => missed,
         };
         let event = RecordEvent::VoiceResume {
             guild: resume.server_id,
             session: resume.session_id.clone(),
             token: digest(&resume.token),
-            connection: found.map(|(ssrc, ..)| u64::from(ssrc)),
-            refused,
+            version: client.version.number(),
+            seq_ack: resume.seq_ack,
+            connection: ssrc.map(u64::from),
+            replayed: missed.as_ref().map_or(0, Vec::len),
+            refused: missed.as_ref().err().copied(),
         };
-        let user = found.map(|(_, user, _)| user);
         self.context.record.add(Some(client.source), user, event);
-        let (None, Some((ssrc, ..))) = (refused, found) else {
-            return VoiceOut::Close(refused.unwrap_or(4006), "resume refused");
+        let missed = match missed {
+            Ok(missed) => missed,
+            Err(code) => return Some(SocketOut::Close(code, "resume refused")),
         };
-        client.connection = Some(ssrc);
-        if let Some(connection) = self.connections.get_mut(ssrc) {
-            connection.send(VoiceOut::Close(4000, "resumed elsewhere"));
-            connection.attach(VoiceSocket {
-                id: client.id,
-                source: client.source,
-                out: client.out.clone(),
-            });
+        let order = self.context.config.resumed;
+        let connection = self.connections.get_mut(ssrc?)?;
+        client.connection = ssrc;
+        connection.send(VoiceOut::Close(4000, "resumed elsewhere"));
+        connection.attach(VoiceSocket {
+            id: client.id,
+            source: client.source,
+            out: client.out.clone(),
+        });
+        let resumed = SocketOut::Frame(WireVersion::json(op::RESUMED, &Value::Null));
+        let mut again: Vec<SocketOut> = missed.into_iter().map(SocketOut::Frame).collect();
+        match order {
+            ResumedOrder::BeforeReplay => again.insert(0, resumed),
+            ResumedOrder::AfterReplay => again.push(resumed),
         }
-        VoiceOut::Json(op::RESUMED, Value::Null)
+        for out in again {
+            connection.queue(out);
+        }
+        None
     }
 
     pub(crate) fn select_protocol(
         &mut self,
         ssrc: u32,
         select: &SelectProtocol,
-    ) -> Option<VoiceOut> {
+    ) -> Option<SocketOut> {
         if select.protocol != "udp" {
-            return Some(VoiceOut::Close(4012, "unknown protocol"));
+            return Some(SocketOut::Close(4012, "unknown protocol"));
         }
         let mode: Option<TransportMode> =
             serde_json::from_value(Value::String(select.data.mode.clone())).ok();
         let Some(mode) = mode.filter(|mode| self.context.config.modes.contains(mode)) else {
-            return Some(VoiceOut::Close(4016, "unknown encryption mode"));
+            return Some(SocketOut::Close(4016, "unknown encryption mode"));
         };
         let key: [u8; 32] = rand::random();
         let connection = self.connections.get_mut(ssrc)?;
         connection.cipher = Some(TransportCipher::new(mode, &key));
-        let dave_version = connection.dave_version;
+        connection.next_nonce = 0;
+        let dave_version = self.dave_version_for(ssrc);
         let description = json!({
             "mode": mode, "secret_key": key, "audio_codec": "opus", "video_codec": "H264",
             "media_session_id": format!("{ssrc:032x}"), "dave_protocol_version": dave_version
@@ -250,10 +307,14 @@ impl State {
         let Some(call) = self.calls.get(&place) else {
             return;
         };
-        let mut present = vec![call.member];
+        let mut present = call.members();
+        let mut speaking = Vec::new();
         for other in self.connections.in_call(place) {
             if other.ssrc != ssrc && other.user != user {
                 present.push(other.user);
+                if let Some(bits) = other.speaking {
+                    speaking.push(speaking_event(other.user, other.ssrc, bits));
+                }
                 let came = json!({"user_ids": [user]});
                 other.send(VoiceOut::Json(op::CLIENTS_CONNECT, came));
             }
@@ -261,22 +322,27 @@ impl State {
         if let Some(newcomer) = self.connections.get_mut(ssrc) {
             let present = json!({"user_ids": present});
             newcomer.send(VoiceOut::Json(op::CLIENTS_CONNECT, present));
+            // Else it could not tell whose the SSRCs are that it hears.
+            for event in speaking {
+                newcomer.send(VoiceOut::Json(op::SPEAKING, event));
+            }
         }
     }
 
     pub(crate) fn speaking(&mut self, ssrc: u32, data: &Value) {
-        let Some(speaker) = self.connections.get(ssrc) else {
+        let Some(speaker) = self.connections.get_mut(ssrc) else {
             return;
         };
+        let speaking = data["speaking"].as_u64().unwrap_or_default();
+        speaker.speaking = Some(speaking);
         let (place, user) = ((speaker.guild, speaker.channel), speaker.user);
         let source = speaker.socket.as_ref().map(|socket| socket.source);
-        let speaking = data["speaking"].as_u64().unwrap_or_default();
         let event = RecordEvent::VoiceSpeaking {
             connection: u64::from(ssrc),
             speaking,
         };
         self.context.record.add(source, Some(user), event);
-        let relayed = json!({"user_id": user, "ssrc": ssrc, "speaking": speaking});
+        let relayed = speaking_event(user, ssrc, speaking);
         for other in self.connections.in_call(place) {
             if other.user != user {
                 other.send(VoiceOut::Json(op::SPEAKING, relayed.clone()));

@@ -73,6 +73,13 @@ impl VoiceStates {
             .map(|((_, user), state)| (*user, state))
     }
 
+    /// Whose voice session this is.
+    pub(crate) fn user_of_session(&self, guild: GuildId, voice_session: &str) -> Option<UserId> {
+        self.in_guild(guild)
+            .find(|(_, state)| state.voice_session == voice_session)
+            .map(|(user, _)| user)
+    }
+
     /// The places whose states live with this main gateway session.
     pub(crate) fn of_session(&self, gateway_session: &str) -> Vec<(GuildId, UserId)> {
         self.by_place

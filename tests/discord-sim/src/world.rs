@@ -20,6 +20,7 @@ use crate::faults::PendingFaults;
 use crate::gateway_sessions::GatewaySessions;
 use crate::heard::HeardStore;
 use crate::record::Record;
+use crate::stalls::Stalls;
 use crate::voice_connections::VoiceConnections;
 use crate::voice_states::VoiceStates;
 
@@ -46,6 +47,7 @@ pub(crate) struct Context {
     pub(crate) record: Record,
     pub(crate) heard: HeardStore,
     pub(crate) endpoints: Endpoints,
+    pub(crate) stalls: Stalls,
     pub(crate) cancel: CancellationToken,
     pub(crate) tasks: TaskTracker,
     next_id: AtomicU64,
@@ -60,6 +62,7 @@ impl Context {
             config,
             clock,
             endpoints,
+            stalls: Stalls::new(),
             cancel: CancellationToken::new(),
             tasks: TaskTracker::new(),
             next_id: AtomicU64::new(1),

@@ -57,6 +57,7 @@ fn take_over(test: &str, displacement: Displacement) {
                     guild: GUILD,
                     connection: u64::from(older),
                     by: u64::from(newer),
+                    how: displacement,
                 }
         })
         .await;

@@ -3,95 +3,25 @@
 
 mod common;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Bot, CHANNEL, GUILD, PATIENCE, recorded, until};
-use discord_sim::{DiscordSim, DiscordSimConfig, Fault, RecordEvent};
-use futures::{SinkExt, StreamExt};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use common::voice_client::{Client, identify};
+use common::{CHANNEL, GUILD, recorded, until};
+use discord_sim::{DiscordSim, DiscordSimConfig, Fault, RecordEvent, UserId, VoiceCredentials};
 use serde_json::{Value, json};
-use songbird::ConnectionInfo;
-use tokio::net::{TcpStream, UdpSocket};
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio::net::UdpSocket;
+use tokio_tungstenite::tungstenite::Error;
 
-struct Client(WebSocketStream<TlsStream<TcpStream>>);
-
-impl Client {
-    async fn open(sim: &DiscordSim, host: &str, version: u8) -> Result<Self, Error> {
-        let mut roots = rustls::RootCertStore::empty();
-        roots
-            .add(CertificateDer::from_pem_slice(sim.ca_pem().as_bytes()).unwrap())
-            .unwrap();
-        let config = rustls::ClientConfig::builder()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let stream = TcpStream::connect(sim.voice_endpoints()[0]).await.unwrap();
-        let name = ServerName::try_from(host.to_owned()).unwrap();
-        let connector = TlsConnector::from(Arc::new(config));
-        let stream = connector.connect(name, stream).await.unwrap();
-        let url = format!("wss://{host}/?v={version}");
-        let (ws, _) = tokio_tungstenite::client_async(url, stream).await?;
-        Ok(Self(ws))
-    }
-
-    async fn send(&mut self, op: u8, data: Value) {
-        let text = json!({"op": op, "d": data}).to_string();
-        self.0.send(Message::text(text)).await.unwrap();
-    }
-
-    /// The data of the next message with this op.
-    async fn receive(&mut self, op: u8) -> Value {
-        let next = async {
-            loop {
-                let message = self.0.next().await.unwrap().unwrap();
-                let Message::Text(text) = message else {
-                    continue;
-                };
-                let mut message: Value = serde_json::from_str(&text).unwrap();
-                if message["op"] == op {
-                    return message["d"].take();
-                }
-            }
-        };
-        tokio::time::timeout(PATIENCE, next).await.unwrap()
-    }
-
-    /// The code that the server closes with.
-    async fn close_code(&mut self) -> u16 {
-        let close = async {
-            loop {
-                if let Message::Close(frame) = self.0.next().await.unwrap().unwrap() {
-                    return frame.unwrap().code.into();
-                }
-            }
-        };
-        tokio::time::timeout(PATIENCE, close).await.unwrap()
-    }
-}
-
-fn identify(info: &ConnectionInfo) -> Value {
-    json!({
-        "server_id": GUILD, "user_id": info.user_id.0.to_string(),
-        "session_id": info.session_id, "token": info.token, "max_dave_protocol_version": 1
-    })
-}
-
-async fn start(config: DiscordSimConfig) -> (DiscordSim, Bot, ConnectionInfo) {
+async fn start(config: DiscordSimConfig) -> (DiscordSim, VoiceCredentials) {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let sim = DiscordSim::start(config).await.unwrap();
-    let mut bot = Bot::login(&sim, sim.bot_token()).await;
-    let info = bot.join(CHANNEL).await;
-    (sim, bot, info)
+    let info = sim.voice_credentials(GUILD, CHANNEL, UserId(7)).unwrap();
+    (sim, info)
 }
 
 #[tokio::test]
 async fn what_does_not_match_is_refused_with_its_code() {
-    let (sim, _bot, info) = start(DiscordSimConfig::default()).await;
+    let (sim, info) = start(DiscordSimConfig::default()).await;
     let with = |field: &str, value: Value| {
         let mut data = identify(&info);
         data[field] = value;
@@ -122,8 +52,8 @@ async fn what_does_not_match_is_refused_with_its_code() {
 
 #[tokio::test]
 async fn versions_that_are_not_simulated_are_refused_at_the_door() {
-    let (sim, _bot, _info) = start(DiscordSimConfig::default()).await;
-    let refused = Client::open(&sim, "localhost", 8).await;
+    let (sim, _info) = start(DiscordSimConfig::default()).await;
+    let refused = Client::open(&sim, "localhost", 3).await;
     assert!(matches!(refused, Err(Error::Http(answer)) if answer.status() == 400));
     recorded(&sim, "failed handshake", |entry| {
         matches!(entry.event, RecordEvent::VoiceHandshakeFailed { .. })
@@ -134,7 +64,7 @@ async fn versions_that_are_not_simulated_are_refused_at_the_door() {
 
 #[tokio::test]
 async fn the_way_to_a_session_description() {
-    let (sim, _bot, info) = start(DiscordSimConfig {
+    let (sim, info) = start(DiscordSimConfig {
         dave: false,
         ..DiscordSimConfig::default()
     })
@@ -201,7 +131,7 @@ async fn the_way_to_a_session_description() {
 
 #[tokio::test]
 async fn modes_and_protocols_that_are_not_offered_are_refused() {
-    let (sim, _bot, info) = start(DiscordSimConfig::default()).await;
+    let (sim, info) = start(DiscordSimConfig::default()).await;
     for (protocol, mode, code) in [
         ("udp", "xsalsa20_poly1305", 4016),
         ("webrtc", "aead_aes256_gcm_rtpsize", 4012),
@@ -220,7 +150,7 @@ async fn modes_and_protocols_that_are_not_offered_are_refused() {
 
 #[tokio::test]
 async fn a_silent_client_is_closed_and_may_resume_only_for_a_while() {
-    let (sim, _bot, info) = start(DiscordSimConfig {
+    let (sim, info) = start(DiscordSimConfig {
         voice_heartbeat_interval: Duration::from_millis(100),
         voice_resume_window: Duration::from_millis(400),
         ..DiscordSimConfig::default()
@@ -230,7 +160,7 @@ async fn a_silent_client_is_closed_and_may_resume_only_for_a_while() {
     client.send(0, identify(&info)).await;
     assert_eq!(client.close_code().await, 4009);
     let resume = json!({
-        "server_id": GUILD, "session_id": info.session_id, "token": info.token
+        "server_id": GUILD, "session_id": info.session, "token": info.token
     });
     let mut client = Client::open(&sim, "localhost", 4).await.unwrap();
     client.send(7, resume.clone()).await;
@@ -248,7 +178,7 @@ async fn a_silent_client_is_closed_and_may_resume_only_for_a_while() {
 
 #[tokio::test]
 async fn voice_identify_is_refused_by_fault_as_often_as_asked() {
-    let (sim, _bot, info) = start(DiscordSimConfig::default()).await;
+    let (sim, info) = start(DiscordSimConfig::default()).await;
     let refuse = Fault::RefuseVoiceIdentify {
         times: 1,
         code: 4009,
