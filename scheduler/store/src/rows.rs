@@ -1,10 +1,12 @@
 //! From the state machine's records to rows and back.
 
-use orb_scheduler_core::{SessionRecord, VoiceCredentials};
+use orb_scheduler_core::{CommandId, CommandRecord, SessionId, SessionRecord, VoiceCredentials};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Seal};
+use crate::{AccountSession, Error, Seal};
 
+const COMMANDS: &str = "commands";
+const ACCOUNT_SESSIONS: &str = "account_sessions";
 const SESSIONS: &str = "watch_party_sessions";
 
 /// What of a record is nobody's business who reads the database: it goes sealed into a column of its own.
@@ -23,11 +25,7 @@ struct Sources {
 }
 
 /// The record as JSON, and its secrets, sealed.
-pub(crate) fn split(
-    seal: &Seal,
-    nonce: [u8; 12],
-    mut record: SessionRecord,
-) -> Result<(String, Vec<u8>), Error> {
+pub(crate) fn split(seal: &Seal, mut record: SessionRecord) -> Result<(String, Vec<u8>), Error> {
     let take = |item: &mut orb_scheduler_core::Item| Sources {
         stream: std::mem::take(&mut item.stream_url),
         download: item.download_url.take(),
@@ -40,7 +38,7 @@ pub(crate) fn split(
     let corrupt = |error| Error::corrupt(SESSIONS, error);
     let json = serde_json::to_string(&record).map_err(corrupt)?;
     let secrets = serde_json::to_vec(&secrets).map_err(corrupt)?;
-    Ok((json, seal.close(nonce, &secrets)))
+    Ok((json, seal.close(&secrets)))
 }
 
 pub(crate) fn join(
@@ -73,4 +71,39 @@ pub(crate) fn join(
         record.position_ms = record.position_ms.max(position);
     }
     Ok(record)
+}
+
+/// The outcome of a command as JSON.
+pub(crate) fn outcome(command: &CommandRecord) -> Result<String, Error> {
+    serde_json::to_string(&command.outcome).map_err(|error| Error::corrupt(COMMANDS, error))
+}
+
+pub(crate) fn command(
+    (id, session, request_hash, outcome): (String, String, Vec<u8>, String),
+) -> Result<CommandRecord, Error> {
+    Ok(CommandRecord {
+        id: CommandId(id),
+        session: SessionId::new(session),
+        request_hash: request_hash
+            .try_into()
+            .map_err(|_| Error::corrupt(COMMANDS, "the hash has another length"))?,
+        outcome: serde_json::from_str(&outcome).map_err(|error| Error::corrupt(COMMANDS, error))?,
+    })
+}
+
+/// None when it was sealed with other tokens: that account identifies anew.
+pub(crate) fn account_session(
+    seal: &Seal,
+    (id, sealed): (String, Vec<u8>),
+) -> Result<Option<AccountSession>, Error> {
+    let account_id = id
+        .parse()
+        .map_err(|error| Error::corrupt(ACCOUNT_SESSIONS, error))?;
+    let session = seal
+        .open(&sealed)
+        .and_then(|clear| String::from_utf8(clear).ok());
+    Ok(session.map(|session| AccountSession {
+        account_id,
+        session,
+    }))
 }

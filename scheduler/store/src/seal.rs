@@ -1,6 +1,6 @@
 //! Secrets at rest: sealed with a key that stands in no database.
 
-use aes_gcm::aead::{Aead, KeyInit};
+use aes_gcm::aead::{Aead, AeadCore, KeyInit, OsRng};
 use aes_gcm::{Aes256Gcm, Nonce};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
@@ -31,11 +31,12 @@ impl Seal {
         }
     }
 
-    /// `nonce` has to be fresh for every call.
-    pub(crate) fn close(&self, nonce: [u8; NONCE], clear: &[u8]) -> Vec<u8> {
+    /// Under a fresh nonce, which stands before the sealed text.
+    pub(crate) fn close(&self, clear: &[u8]) -> Vec<u8> {
+        let nonce = Aes256Gcm::generate_nonce(OsRng);
         let sealed = self
             .cipher
-            .encrypt(Nonce::from_slice(&nonce), clear)
+            .encrypt(&nonce, clear)
             .expect("AES-GCM only refuses messages of many gigabytes");
         [nonce.as_slice(), &sealed].concat()
     }

@@ -3,9 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use orb_scheduler_core::{
-    CommandId, CommandRecord, Epoch, QueueRow, SessionId, SessionRecord, Write,
-};
+use orb_scheduler_core::{CommandId, CommandRecord, Epoch, QueueRow, SessionRecord, Write};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
@@ -50,15 +48,6 @@ impl SqliteStore {
         })
     }
 
-    async fn fresh_nonce(transaction: &mut Transaction<'_, Sqlite>) -> Result<[u8; 12], Error> {
-        let random: Vec<u8> = sqlx::query_scalar("SELECT randomblob(12)")
-            .fetch_one(&mut **transaction)
-            .await?;
-        random
-            .try_into()
-            .map_err(|_| Error::corrupt("randomblob", "has another length"))
-    }
-
     async fn apply(
         &self,
         transaction: &mut Transaction<'_, Sqlite>,
@@ -67,15 +56,14 @@ impl SqliteStore {
     ) -> Result<(), Error> {
         match write {
             Write::Session(record, status) => {
-                let nonce = Self::fresh_nonce(transaction).await?;
                 let current = record.desired.current.clone();
                 let title = current.as_ref().map(|item| item.title.clone());
-                let (json, sealed) = rows::split(&self.seal, nonce, (*record).clone())?;
+                let (json, sealed) = rows::split(&self.seal, (*record).clone())?;
                 sqlx::query(
                     "INSERT INTO watch_party_sessions (id, guild_id, voice_channel_id, text_channel_id, \
                      status, worker_session_id, created_at, updated_at, record, sealed, title) \
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
-                     ON CONFLICT (id) DO UPDATE SET text_channel_id = ?4, status = ?5, updated_at = ?8, \
+                     ON CONFLICT (id) DO UPDATE SET voice_channel_id = ?3, text_channel_id = ?4, status = ?5, updated_at = ?8, \
                      record = ?9, sealed = ?10, title = ?11, current_queue_entry_id = \
                      (SELECT id FROM watch_party_queue WHERE session_id = ?1 AND external_id = ?12)",
                 )
@@ -130,8 +118,6 @@ impl SqliteStore {
                 .await?;
             }
             Write::Command(command) => {
-                let outcome = serde_json::to_string(&command.outcome)
-                    .map_err(|error| Error::corrupt("commands", error))?;
                 sqlx::query(
                     "INSERT INTO commands (id, session_id, request_hash, outcome, created_at) \
                      VALUES (?, ?, ?, ?, ?)",
@@ -139,7 +125,7 @@ impl SqliteStore {
                 .bind(&command.id.0)
                 .bind(command.session.as_str())
                 .bind(command.request_hash.as_slice())
-                .bind(outcome)
+                .bind(rows::outcome(&command)?)
                 .bind(wall_ms)
                 .execute(&mut **transaction)
                 .await?;
@@ -231,24 +217,18 @@ impl Store for SqliteStore {
         Ok(())
     }
 
-    async fn command(&self, id: &CommandId) -> Result<Option<CommandRecord>, Error> {
-        let row =
-            sqlx::query("SELECT session_id, request_hash, outcome FROM commands WHERE id = ?")
-                .bind(&id.0)
-                .fetch_optional(&self.readers)
-                .await?;
-        let Some(row) = row else { return Ok(None) };
-        let hash: Vec<u8> = row.try_get(1)?;
-        let outcome: String = row.try_get(2)?;
-        Ok(Some(CommandRecord {
-            id: id.clone(),
-            session: SessionId::new(row.try_get::<String, _>(0)?),
-            request_hash: hash
-                .try_into()
-                .map_err(|_| Error::corrupt("commands", "the hash has another length"))?,
-            outcome: serde_json::from_str(&outcome)
-                .map_err(|error| Error::corrupt("commands", error))?,
-        }))
+    async fn commands(&self, ids: &[CommandId]) -> Result<Vec<CommandRecord>, Error> {
+        let ids = serde_json::to_string(ids).map_err(|error| Error::corrupt("commands", error))?;
+        sqlx::query_as(
+            "SELECT id, session_id, request_hash, outcome FROM commands \
+             WHERE id IN (SELECT value FROM json_each(?))",
+        )
+        .bind(ids)
+        .fetch_all(&self.readers)
+        .await?
+        .into_iter()
+        .map(rows::command)
+        .collect()
     }
 
     async fn forget_commands(&self, epoch: Epoch, before_ms: i64) -> Result<(), Error> {
@@ -264,27 +244,12 @@ impl Store for SqliteStore {
     }
 
     async fn account_sessions(&self) -> Result<Vec<AccountSession>, Error> {
-        let rows = sqlx::query("SELECT account_id, sealed FROM account_sessions")
+        sqlx::query_as("SELECT account_id, sealed FROM account_sessions")
             .fetch_all(&self.readers)
-            .await?;
-        let mut sessions = Vec::with_capacity(rows.len());
-        for row in rows {
-            let id: String = row.try_get(0)?;
-            let sealed: Vec<u8> = row.try_get(1)?;
-            let account_id = id
-                .parse()
-                .map_err(|error| Error::corrupt("account_sessions", error))?;
-            // What does not open was sealed with other tokens: those accounts identify anew.
-            if let Some(clear) = self.seal.open(&sealed)
-                && let Ok(session) = String::from_utf8(clear)
-            {
-                sessions.push(AccountSession {
-                    account_id,
-                    session,
-                });
-            }
-        }
-        Ok(sessions)
+            .await?
+            .into_iter()
+            .filter_map(|row| rows::account_session(&self.seal, row).transpose())
+            .collect()
     }
 
     async fn save_account_sessions(
@@ -297,13 +262,12 @@ impl Store for SqliteStore {
         let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
         fence(&mut transaction, epoch).await?;
         for session in sessions {
-            let nonce = Self::fresh_nonce(&mut transaction).await?;
             sqlx::query(
                 "INSERT INTO account_sessions (account_id, sealed, updated_at) VALUES (?1, ?2, ?3) \
                  ON CONFLICT (account_id) DO UPDATE SET sealed = ?2, updated_at = ?3",
             )
             .bind(session.account_id.to_string())
-            .bind(self.seal.close(nonce, session.session.as_bytes()))
+            .bind(self.seal.close(session.session.as_bytes()))
             .bind(wall_ms)
             .execute(&mut *transaction)
             .await?;

@@ -1,0 +1,73 @@
+//! The store that a URL asks for.
+
+use orb_scheduler_core::{CommandId, CommandRecord, Epoch, SessionRecord, Write};
+
+use crate::{AccountSession, Error, PostgresStore, Seal, SqliteStore, Store};
+
+/// One of the stores, chosen at run time. ([`Store`] hands out futures, so it cannot be a trait object.)
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a process has one of them")]
+pub enum AnyStore {
+    /// `sqlite://…`.
+    Sqlite(SqliteStore),
+    /// `postgres://…`, or `postgresql://…`.
+    Postgres(PostgresStore),
+}
+
+impl AnyStore {
+    /// Opens the database that the URL names.
+    pub async fn open(url: &str, seal: Seal) -> Result<Self, Error> {
+        match url.split_once(':') {
+            Some(("sqlite", _)) => Ok(Self::Sqlite(SqliteStore::open(url, seal).await?)),
+            Some(("postgres" | "postgresql", _)) => {
+                Ok(Self::Postgres(PostgresStore::open(url, seal).await?))
+            }
+            _ => Err(Error::UnknownKind),
+        }
+    }
+}
+
+/// The same call on whichever it is.
+macro_rules! either {
+    ($self:ident, $store:ident => $call:expr) => {
+        match $self {
+            Self::Sqlite($store) => $call.await,
+            Self::Postgres($store) => $call.await,
+        }
+    };
+}
+
+impl Store for AnyStore {
+    async fn lead(&self, at_least: Epoch) -> Result<Epoch, Error> {
+        either!(self, store => store.lead(at_least))
+    }
+
+    async fn load(&self) -> Result<Vec<SessionRecord>, Error> {
+        either!(self, store => store.load())
+    }
+
+    async fn commit(&self, epoch: Epoch, writes: Vec<Write>, wall_ms: i64) -> Result<(), Error> {
+        either!(self, store => store.commit(epoch, writes, wall_ms))
+    }
+
+    async fn commands(&self, ids: &[CommandId]) -> Result<Vec<CommandRecord>, Error> {
+        either!(self, store => store.commands(ids))
+    }
+
+    async fn forget_commands(&self, epoch: Epoch, before_ms: i64) -> Result<(), Error> {
+        either!(self, store => store.forget_commands(epoch, before_ms))
+    }
+
+    async fn account_sessions(&self) -> Result<Vec<AccountSession>, Error> {
+        either!(self, store => store.account_sessions())
+    }
+
+    async fn save_account_sessions(
+        &self,
+        epoch: Epoch,
+        sessions: Vec<AccountSession>,
+        wall_ms: i64,
+    ) -> Result<(), Error> {
+        either!(self, store => store.save_account_sessions(epoch, sessions, wall_ms))
+    }
+}

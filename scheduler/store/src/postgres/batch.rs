@@ -1,0 +1,306 @@
+//! A batch of writes as one statement a table: columns go over as arrays, whatever the number of rows.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use orb_scheduler_core::{
+    CommandRecord, EventRow, QueueRow, SessionRecord, SessionStatus, WorkerStateRow, Write,
+};
+use sqlx::postgres::PgConnection;
+
+use crate::{Error, Seal, rows};
+
+/// The net effect of some writes. A statement may touch a row once only, so of several writes to one row
+/// the newest stays; what is appended stays whole, in its order.
+pub(super) struct Batch {
+    sessions: Vec<Session>,
+    queue: Vec<QueueRow>,
+    worker_states: Vec<WorkerStateRow>,
+    events: Vec<EventRow>,
+    commands: Vec<(CommandRecord, String)>,
+}
+
+struct Session {
+    record: SessionRecord,
+    status: SessionStatus,
+    json: String,
+    sealed: Vec<u8>,
+}
+
+impl Batch {
+    pub(super) fn new(seal: &Seal, writes: Vec<Write>) -> Result<Self, Error> {
+        let (mut sessions, mut queue, mut worker_states) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut events, mut commands) = (Vec::new(), Vec::new());
+        for write in writes {
+            match write {
+                Write::Session(record, status) => sessions.push((*record, status)),
+                Write::Queue(row) => queue.push(*row),
+                Write::WorkerState(row) => worker_states.push(*row),
+                Write::Event(event) => events.push(event),
+                Write::Command(command) => {
+                    let outcome = rows::outcome(&command)?;
+                    commands.push((*command, outcome));
+                }
+            }
+        }
+        let sessions = newest(sessions, |(record, _)| record.id.clone())
+            .into_iter()
+            .map(|(record, status)| {
+                let (json, sealed) = rows::split(seal, record.clone())?;
+                Ok(Session {
+                    record,
+                    status,
+                    json,
+                    sealed,
+                })
+            })
+            .collect::<Result<_, Error>>()?;
+        Ok(Self {
+            sessions,
+            queue: newest(queue, |row| (row.session.clone(), row.item.queue_entry_id)),
+            worker_states: newest(worker_states, |row| row.view.id.clone()),
+            events,
+            commands,
+        })
+    }
+
+    /// In an order in which every row finds those that it points to: the queue's reference to its session is
+    /// checked at the commit.
+    pub(super) async fn write(
+        &self,
+        connection: &mut PgConnection,
+        wall_ms: i64,
+    ) -> Result<(), sqlx::Error> {
+        self.write_queue(connection, wall_ms).await?;
+        self.write_sessions(connection).await?;
+        self.write_worker_states(connection, wall_ms).await?;
+        self.write_events(connection, wall_ms).await?;
+        self.write_commands(connection, wall_ms).await
+    }
+
+    async fn write_queue(
+        &self,
+        connection: &mut PgConnection,
+        wall_ms: i64,
+    ) -> Result<(), sqlx::Error> {
+        let rows = &self.queue;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(
+            "INSERT INTO watch_party_queue (session_id, position, media_type, jellyfin_source_id, title, \
+             year, runtime, poster_url, status, created_at, external_id) \
+             SELECT n.session_id, \
+             (SELECT coalesce(max(q.position), 0) FROM watch_party_queue q WHERE q.session_id = n.session_id) \
+             + row_number() OVER (PARTITION BY n.session_id ORDER BY n.place), \
+             n.media_type, n.source_id, n.title, n.year, n.runtime, n.poster_url, n.status, $10, n.external_id \
+             FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], \
+             $8::text[], $9::bigint[]) WITH ORDINALITY AS n (session_id, media_type, source_id, title, year, \
+             runtime, poster_url, status, external_id, place) \
+             ON CONFLICT (session_id, external_id) DO UPDATE SET status = excluded.status, \
+             media_type = excluded.media_type, jellyfin_source_id = excluded.jellyfin_source_id, \
+             title = excluded.title, year = excluded.year, runtime = excluded.runtime, \
+             poster_url = excluded.poster_url",
+        )
+        .bind(column(rows, |row| row.session.as_str()))
+        .bind(column(rows, |row| text(&row.item.media_type)))
+        .bind(column(rows, |row| text(&row.item.source_id)))
+        .bind(column(rows, |row| text(&row.item.title)))
+        .bind(column(rows, |row| row.item.year.as_deref().map(text)))
+        .bind(column(rows, |row| row.item.duration_ms.map(seconds)))
+        .bind(column(rows, |row| row.item.poster_url.as_deref().map(text)))
+        .bind(column(rows, |row| row.status.as_str()))
+        .bind(column(rows, |row| row.item.queue_entry_id))
+        .bind(wall_ms)
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+
+    async fn write_sessions(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let rows = &self.sessions;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let current = |row: &'_ Session| {
+            row.record
+                .desired
+                .current
+                .as_ref()
+                .map(|i| i.queue_entry_id)
+        };
+        sqlx::query(
+            "INSERT INTO watch_party_sessions (id, guild_id, voice_channel_id, text_channel_id, title, \
+             status, worker_session_id, current_queue_entry_id, created_at, updated_at, record, sealed) \
+             SELECT n.id, n.guild_id, n.voice_channel_id, n.text_channel_id, n.title, n.status, \
+             n.worker_session_id, (SELECT q.id FROM watch_party_queue q \
+             WHERE q.session_id = n.id AND q.external_id = n.external_id), \
+             n.created_at, n.updated_at, n.record, n.sealed \
+             FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], \
+             $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::bytea[]) AS n (id, guild_id, \
+             voice_channel_id, text_channel_id, title, status, worker_session_id, external_id, created_at, \
+             updated_at, record, sealed) \
+             ON CONFLICT (id) DO UPDATE SET voice_channel_id = excluded.voice_channel_id, \
+             text_channel_id = excluded.text_channel_id, title = excluded.title, status = excluded.status, \
+             current_queue_entry_id = excluded.current_queue_entry_id, updated_at = excluded.updated_at, \
+             record = excluded.record, sealed = excluded.sealed",
+        )
+        .bind(column(rows, |row| row.record.id.as_str()))
+        .bind(column(rows, |row| row.record.guild_id.as_str()))
+        .bind(column(rows, |row| row.record.voice_channel_id.as_str()))
+        .bind(column(rows, |row| row.record.text_channel_id.as_str()))
+        .bind(column(rows, |row| {
+            let current = row.record.desired.current.as_ref();
+            current.map(|item| text(&item.title))
+        }))
+        .bind(column(rows, |row| row.status.as_str()))
+        .bind(column(rows, |row| row.record.worker_session_id.as_str()))
+        .bind(column(rows, current))
+        .bind(column(rows, |row| row.record.created_at))
+        .bind(column(rows, |row| row.record.updated_at))
+        .bind(column(rows, |row| row.json.as_str()))
+        .bind(column(rows, |row| row.sealed.as_slice()))
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+
+    async fn write_worker_states(
+        &self,
+        connection: &mut PgConnection,
+        wall_ms: i64,
+    ) -> Result<(), sqlx::Error> {
+        let rows = &self.worker_states;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(
+            "INSERT INTO watch_party_worker_state (session_id, worker_status, playback_state, \
+             current_title, position_seconds, duration_seconds, last_error, updated_at, position_ms) \
+             SELECT n.session_id, n.worker_status, n.playback_state, n.title, n.position_ms / 1000, n.duration, \
+             n.last_error, $8, n.position_ms \
+             FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], \
+             $7::bigint[]) AS n (session_id, worker_status, playback_state, title, duration, last_error, \
+             position_ms) \
+             ON CONFLICT (session_id) DO UPDATE SET worker_status = excluded.worker_status, \
+             playback_state = excluded.playback_state, current_title = excluded.current_title, \
+             position_seconds = excluded.position_seconds, duration_seconds = excluded.duration_seconds, \
+             last_error = excluded.last_error, updated_at = excluded.updated_at, \
+             position_ms = excluded.position_ms",
+        )
+        .bind(column(rows, |row| row.view.id.as_str()))
+        .bind(column(rows, |row| row.view.worker_status.as_str()))
+        .bind(column(rows, |row| row.view.playback.as_str()))
+        .bind(column(rows, |row| row.view.title.as_deref().map(text)))
+        .bind(column(rows, |row| row.view.duration_ms.map(seconds)))
+        .bind(column(rows, |row| {
+            let failure = row.view.last_error.as_ref();
+            failure.map(|failure| text(&failure.message))
+        }))
+        .bind(column(rows, |row| row.view.position.media_ms as i64))
+        .bind(wall_ms)
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+
+    async fn write_events(
+        &self,
+        connection: &mut PgConnection,
+        wall_ms: i64,
+    ) -> Result<(), sqlx::Error> {
+        let rows = &self.events;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(
+            "INSERT INTO watch_party_events (session_id, event_type, payload_json, created_at) \
+             SELECT n.session_id, n.event_type, n.payload, $4 \
+             FROM unnest($1::text[], $2::text[], $3::text[]) \
+             WITH ORDINALITY AS n (session_id, event_type, payload, place) ORDER BY n.place",
+        )
+        .bind(column(rows, |event| event.session.as_str()))
+        .bind(column(rows, |event| event.event_type))
+        .bind(column(rows, |event| event.payload.to_string()))
+        .bind(wall_ms)
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+
+    async fn write_commands(
+        &self,
+        connection: &mut PgConnection,
+        wall_ms: i64,
+    ) -> Result<(), sqlx::Error> {
+        let rows = &self.commands;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(
+            "INSERT INTO commands (id, session_id, request_hash, outcome, created_at) \
+             SELECT n.id, n.session_id, n.request_hash, n.outcome, $5 \
+             FROM unnest($1::text[], $2::text[], $3::bytea[], $4::text[]) \
+             AS n (id, session_id, request_hash, outcome)",
+        )
+        .bind(column(rows, |(command, _)| command.id.0.as_str()))
+        .bind(column(rows, |(command, _)| command.session.as_str()))
+        .bind(column(rows, |(command, _)| command.request_hash.as_slice()))
+        .bind(column(rows, |(_, outcome)| outcome.as_str()))
+        .bind(wall_ms)
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+}
+
+/// `rows` are pairs of account id and sealed session.
+pub(super) async fn write_account_sessions(
+    connection: &mut PgConnection,
+    rows: &[(String, Vec<u8>)],
+    wall_ms: i64,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO account_sessions (account_id, sealed, updated_at) \
+         SELECT n.account_id, n.sealed, $3 FROM unnest($1::text[], $2::bytea[]) AS n (account_id, sealed) \
+         ON CONFLICT (account_id) DO UPDATE SET sealed = excluded.sealed, updated_at = excluded.updated_at",
+    )
+    .bind(column(rows, |(account, _)| account.as_str()))
+    .bind(column(rows, |(_, sealed)| sealed.as_slice()))
+    .bind(wall_ms)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// One column of the rows.
+pub(super) fn column<'a, R, T>(rows: &'a [R], value: impl Fn(&'a R) -> T) -> Vec<T> {
+    rows.iter().map(value).collect()
+}
+
+/// The last row of every key, each where its key came first.
+pub(super) fn newest<R, K: Ord>(rows: Vec<R>, key: impl Fn(&R) -> K) -> Vec<R> {
+    let mut places = BTreeMap::new();
+    let mut newest = Vec::with_capacity(rows.len());
+    for row in rows {
+        let place = *places.entry(key(&row)).or_insert(newest.len());
+        match newest.get_mut(place) {
+            Some(known) => *known = row,
+            None => newest.push(row),
+        }
+    }
+    newest
+}
+
+/// PostgreSQL's texts hold any character but NUL, and somebody's film may have one in its title.
+fn text(value: &str) -> Cow<'_, str> {
+    if value.contains('\0') {
+        value.replace('\0', "\u{fffd}").into()
+    } else {
+        value.into()
+    }
+}
+
+fn seconds(ms: u64) -> i64 {
+    (ms / 1000) as i64
+}

@@ -1,0 +1,200 @@
+//! PostgreSQL: the store of several schedulers, one of which leads.
+
+mod batch;
+mod connection;
+
+use std::time::Duration;
+
+use orb_scheduler_core::{CommandId, CommandRecord, Epoch, SessionRecord, Write};
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{Connection, Row};
+
+use self::batch::{Batch, column};
+use self::connection::{Link, within};
+use crate::{AccountSession, Error, Seal, Store, rows};
+
+/// The advisory lock of those who bring the tables up to date: "orb" and a number.
+const MIGRATION_LOCK: i64 = 0x6f72_6201;
+
+/// Rewriting a large table takes minutes, and nobody may write meanwhile anyway.
+const MIGRATE: Duration = Duration::from_mins(10);
+
+/// Reading everything at start: tens of thousands of sessions.
+const LOAD: Duration = Duration::from_mins(1);
+
+/// The store on a PostgreSQL server (14 or later), shared by schedulers of which one leads.
+#[derive(Debug)]
+pub struct PostgresStore {
+    link: Link,
+    seal: Seal,
+}
+
+impl PostgresStore {
+    /// Connects. The tables are left alone until [`Store::lead`]: a standby of a newer version must not change
+    /// what the leader works with.
+    ///
+    /// `url` is `postgres://user:password@host:port/database`, with libpq's parameters, such as `sslmode`.
+    pub async fn open(url: &str, seal: Seal) -> Result<Self, Error> {
+        let link = Link::new(url)?;
+        link.hold().await?.rest();
+        Ok(Self { link, seal })
+    }
+}
+
+impl Store for PostgresStore {
+    /// Takes the lock on the whole table `leader`, not on its row alone: those who ask for it queue up, so the
+    /// old leader's running transactions end first and its next ones wait behind, however many there are. Row
+    /// locks are not so fair: sharers overtake.
+    async fn lead(&self, at_least: Epoch) -> Result<Epoch, Error> {
+        let mut connection = self.link.connect().await?;
+        within(MIGRATE, raise(&mut connection, at_least)).await
+    }
+
+    async fn load(&self) -> Result<Vec<SessionRecord>, Error> {
+        let mut held = self.link.settle().await?;
+        let rows = within(LOAD, load_rows(&mut held.connection)).await?;
+        held.rest();
+        rows.iter()
+            .map(|row| {
+                let (json, sealed) = (row.try_get(0)?, row.try_get(1)?);
+                rows::join(&self.seal, json, sealed, row.try_get(2)?)
+            })
+            .collect()
+    }
+
+    async fn commit(&self, epoch: Epoch, writes: Vec<Write>, wall_ms: i64) -> Result<(), Error> {
+        // Before the transaction: nothing but round trips while it holds the fence.
+        let batch = Batch::new(&self.seal, writes)?;
+        let mut held = self.link.begin(epoch).await?;
+        held.answer(async |connection: &mut PgConnection| batch.write(connection, wall_ms).await)
+            .await?;
+        held.commit().await
+    }
+
+    async fn commands(&self, ids: &[CommandId]) -> Result<Vec<CommandRecord>, Error> {
+        let ids = column(ids, |id| id.0.as_str());
+        let found = loop {
+            let mut held = self.link.hold().await?;
+            let found = held
+                .answer(async |connection: &mut PgConnection| {
+                    sqlx::query_as(
+                        "SELECT id, session_id, request_hash, outcome FROM commands WHERE id = ANY($1)",
+                    )
+                    .bind(&ids)
+                    .fetch_all(connection)
+                    .await
+                })
+                .await;
+            match found {
+                Err(error) if held.died_at_rest(&error) => {}
+                found => {
+                    let found = found?;
+                    held.rest();
+                    break found;
+                }
+            }
+        };
+        found.into_iter().map(rows::command).collect()
+    }
+
+    async fn forget_commands(&self, epoch: Epoch, before_ms: i64) -> Result<(), Error> {
+        let mut held = self.link.begin(epoch).await?;
+        held.answer(async |connection: &mut PgConnection| {
+            sqlx::query("DELETE FROM commands WHERE created_at < $1")
+                .bind(before_ms)
+                .execute(connection)
+                .await
+        })
+        .await?;
+        held.commit().await
+    }
+
+    async fn account_sessions(&self) -> Result<Vec<AccountSession>, Error> {
+        let mut held = self.link.settle().await?;
+        let found = held
+            .answer(async |connection: &mut PgConnection| {
+                sqlx::query_as("SELECT account_id, sealed FROM account_sessions")
+                    .fetch_all(connection)
+                    .await
+            })
+            .await?;
+        held.rest();
+        found
+            .into_iter()
+            .filter_map(|row| rows::account_session(&self.seal, row).transpose())
+            .collect()
+    }
+
+    async fn save_account_sessions(
+        &self,
+        epoch: Epoch,
+        sessions: Vec<AccountSession>,
+        wall_ms: i64,
+    ) -> Result<(), Error> {
+        let sealed = batch::newest(sessions, |session| session.account_id)
+            .into_iter()
+            .map(|session| {
+                let sealed = self.seal.close(session.session.as_bytes());
+                (session.account_id.to_string(), sealed)
+            })
+            .collect::<Vec<_>>();
+        let mut held = self.link.begin(epoch).await?;
+        held.answer(async |connection: &mut PgConnection| {
+            batch::write_account_sessions(connection, &sealed, wall_ms).await
+        })
+        .await?;
+        held.commit().await
+    }
+}
+
+async fn raise(connection: &mut PgConnection, at_least: Epoch) -> Result<Epoch, Error> {
+    let mut transaction = connection.begin().await?;
+    sqlx::query("SELECT pg_advisory_xact_lock($1)")
+        .bind(MIGRATION_LOCK)
+        .execute(&mut *transaction)
+        .await?;
+    let exists: bool = sqlx::query_scalar("SELECT to_regclass('leader') IS NOT NULL")
+        .fetch_one(&mut *transaction)
+        .await?;
+    if exists {
+        sqlx::raw_sql("LOCK TABLE leader IN EXCLUSIVE MODE")
+            .execute(&mut *transaction)
+            .await?;
+    }
+    allow(&mut transaction, MIGRATE).await?;
+    let mut migrator = sqlx::migrate!("migrations/postgres");
+    // The advisory lock above stands in for sqlx's own, which would outlive the transaction.
+    migrator.set_locking(false);
+    // `run` is this, behind a bound that no `Send` future meets.
+    migrator.run_direct(None, &mut *transaction, false).await?;
+    let epoch: i64 = sqlx::query_scalar(
+        "UPDATE leader SET epoch = greatest(epoch + 1, $1) WHERE only_row = 1 RETURNING epoch",
+    )
+    .bind(at_least.get() as i64)
+    .fetch_one(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(Epoch::new(epoch as u64))
+}
+
+async fn load_rows(connection: &mut PgConnection) -> Result<Vec<PgRow>, sqlx::Error> {
+    let mut transaction = connection.begin_with("BEGIN READ ONLY").await?;
+    allow(&mut transaction, LOAD).await?;
+    let rows = sqlx::query(
+        "SELECT s.record, s.sealed, w.position_ms FROM watch_party_sessions s \
+         LEFT JOIN watch_party_worker_state w ON w.session_id = s.id",
+    )
+    .fetch_all(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(rows)
+}
+
+/// Statements of this transaction may take so long.
+async fn allow(connection: &mut PgConnection, time: Duration) -> Result<(), sqlx::Error> {
+    sqlx::query("SELECT set_config('statement_timeout', $1, true)")
+        .bind(time.as_millis().to_string())
+        .execute(connection)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! What every store has to hold, run against SQLite and against a real PostgreSQL; and what only a server
+//! can do to a store.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod crash;
+mod database;
+mod fence;
+mod records;
+mod server;
+mod suite;
+mod takeover;
+
+/// Every test of the suites, against every database.
+macro_rules! conformance {
+    ($($suite:ident::$test:ident,)*) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $test() {
+                crate::$suite::$test::<crate::database::SqliteFile>().await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test]
+            async fn $test() {
+                crate::$suite::$test::<crate::database::PostgresServer>().await;
+            })*
+        }
+    };
+}
+
+conformance! {
+    suite::what_was_committed_is_loaded_by_the_next_process,
+    suite::a_batch_is_committed_whole_or_not_at_all,
+    suite::of_many_writes_to_one_row_the_newest_stays,
+    suite::the_tables_hold_what_the_bot_reads,
+    suite::a_queue_entry_is_one_row_however_often_it_is_written,
+    suite::new_queue_entries_go_to_the_end,
+    suite::any_title_can_be_written,
+    suite::secrets_are_sealed_and_open_with_the_same_tokens_only,
+    suite::command_ids_are_found_one_by_one_and_together,
+    suite::old_commands_are_forgotten,
+    fence::a_leader_that_was_replaced_writes_nothing,
+    fence::the_epoch_rises_above_what_was_asked_for_and_what_was_stored,
+    fence::many_tasks_write_at_once,
+    fence::leaders_that_replace_each_other_never_interleave,
+}

@@ -1,0 +1,141 @@
+//! Records to write.
+
+use orb_scheduler_core::{
+    CommandId, CommandOutcome, CommandRecord, Desired, EventRow, Generation, Health, Item,
+    PlaybackState, Position, QueueRow, QueueStatus, Refusal, SessionId, SessionRecord,
+    SessionStatus, SessionView, WorkerStateRow, WorkerStatus, Write,
+};
+
+pub(crate) const NOW: i64 = 1_795_000_000_000;
+
+pub(crate) fn item() -> Item {
+    Item {
+        queue_entry_id: 12,
+        item_id: "item".to_owned(),
+        source_id: "abc123".to_owned(),
+        title: "Film".to_owned(),
+        media_type: "movie".to_owned(),
+        stream_url: "http://jellyfin:8096/Videos/1/stream?ApiKey=source-key-secret".to_owned(),
+        download_url: None,
+        duration_ms: Some(60_000),
+        poster_url: None,
+        year: Some("2024".to_owned()),
+        tmdb_id: None,
+        imdb_id: None,
+        episode: None,
+    }
+}
+
+/// A session that plays [`item`].
+pub(crate) fn session() -> SessionRecord {
+    session_named("s")
+}
+
+/// Made from JSON, as an earlier version may have stored it: fields that come later have defaults.
+pub(crate) fn session_named(id: &str) -> SessionRecord {
+    let record = serde_json::json!({
+        "id": id,
+        "worker_session_id": "w",
+        "guild_id": "123",
+        "voice_channel_id": "456",
+        "text_channel_id": "789",
+        "created_at": NOW,
+        "updated_at": NOW,
+        "desired": serde_json::to_value(Desired {
+            generation: Generation::new(3),
+            current: Some(item()),
+            in_channel: true,
+            ..Desired::default()
+        }).unwrap(),
+        "lease": { "worker": "w1", "incarnation": "i", "token": 2 },
+        "last_token": 2,
+        "account": 9,
+        "voice": {
+            "guild_id": 123,
+            "channel_id": 456,
+            "user_id": 9,
+            "voice_session_id": "voice-session-secret",
+            "endpoint": "voice.example:443",
+            "token": "voice-token-secret",
+            "revision": 3,
+        },
+        "ended": null,
+        "stopped": false,
+        "last_error": null,
+        "position_ms": 1_000,
+        "duration_ms": 60_000,
+    });
+    serde_json::from_value(record).unwrap()
+}
+
+/// What the bot sees of [`session`].
+pub(crate) fn worker_state(position_ms: u64) -> Write {
+    let session = session();
+    let view = SessionView {
+        id: session.id,
+        worker_session_id: session.worker_session_id,
+        guild_id: session.guild_id,
+        voice_channel_id: session.voice_channel_id,
+        text_channel_id: session.text_channel_id,
+        worker_status: WorkerStatus::Connected,
+        playback: PlaybackState::Playing,
+        title: Some(item().title),
+        position: Position {
+            media_ms: position_ms,
+            ..Position::default()
+        },
+        duration_ms: session.duration_ms,
+        last_error: None,
+        queue_entry_id: Some(item().queue_entry_id),
+        end_reason: None,
+        updated_at: NOW,
+        plan: String::new(),
+        generation: Generation::new(3),
+        observed_generation: Generation::new(3),
+        health: Health::default(),
+        worker: None,
+        watch_latency_ms: None,
+    };
+    Write::WorkerState(Box::new(WorkerStateRow { view }))
+}
+
+pub(crate) fn write(record: SessionRecord) -> Write {
+    Write::Session(Box::new(record), SessionStatus::Playing)
+}
+
+pub(crate) fn queue(external_id: i64, status: QueueStatus) -> Write {
+    Write::Queue(Box::new(QueueRow {
+        session: SessionId::new("s"),
+        item: Item {
+            queue_entry_id: external_id,
+            ..item()
+        },
+        status,
+    }))
+}
+
+/// An event of the session `s`, with a number that says which.
+pub(crate) fn event(number: u64) -> Write {
+    Write::Event(EventRow {
+        session: SessionId::new("s"),
+        event_type: "play",
+        payload: serde_json::json!(number),
+    })
+}
+
+pub(crate) fn command(id: &str) -> CommandRecord {
+    CommandRecord {
+        id: CommandId(id.to_owned()),
+        session: SessionId::new("s"),
+        request_hash: [7; 32],
+        outcome: CommandOutcome::Refused(Refusal::invalid(
+            "position_ms",
+            "seek_out_of_range",
+            "no",
+        )),
+    }
+}
+
+pub(crate) fn write_command(id: &str) -> Write {
+    Write::Command(Box::new(command(id)))
+}
