@@ -27,36 +27,67 @@ const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often other ports are tried when the server did not start.
 const ATTEMPTS: usize = 3;
 
-/// An etcd of one member, with etcd's own defaults: so leases live 2 s at least.
+/// A member of an etcd, mostly the only one, with etcd's own defaults: so leases live 2 s at least.
 #[derive(Debug)]
 pub struct Etcd {
     /// Dropped after [`Drop::drop`] has ended the server.
     folder: TempDir,
     /// For clients, and for other members.
     ports: [u16; 2],
+    /// All members with their addresses for each other, as `--initial-cluster` wants them.
+    members: String,
     server: Option<Child>,
 }
 
 impl Etcd {
-    /// Starts an empty one, and waits until it answers.
+    /// Starts an empty one of a single member, and waits until it answers.
     pub async fn start() -> Result<Self, Error> {
+        let [etcd] = Self::start_members().await?;
+        Ok(etcd)
+    }
+
+    /// Starts an empty one of several members, and waits until each answers.
+    pub async fn start_members<const COUNT: usize>() -> Result<[Self; COUNT], Error> {
+        for attempt in 1.. {
+            match Self::try_start_members().await {
+                Err(error) if error.is_retryable() && attempt < ATTEMPTS => {}
+                result => return result,
+            }
+        }
+        unreachable!("the last attempt returns")
+    }
+
+    async fn try_start_members<const COUNT: usize>() -> Result<[Self; COUNT], Error> {
+        let mut etcds = Vec::new();
+        for _ in 0..COUNT {
+            etcds.push(Self::prepare()?);
+        }
+        let members: Vec<String> = etcds
+            .iter()
+            .map(|etcd| format!("{}={}", etcd.name(), etcd.peer_url()))
+            .collect();
+        // None answers before most of them run.
+        for etcd in &mut etcds {
+            etcd.members = members.join(",");
+            etcd.spawn()?;
+        }
+        for etcd in &mut etcds {
+            etcd.wait_until_ready().await?;
+        }
+        Ok(etcds.try_into().expect("COUNT were made"))
+    }
+
+    fn prepare() -> Result<Self, Error> {
         let folder = tempfile::Builder::new()
             .prefix("orb-etcd-")
             .tempdir()
             .map_err(Error::io("making a temporary directory"))?;
-        let mut etcd = Self {
+        Ok(Self {
             folder,
-            ports: [0; 2],
+            ports: [free_port()?, free_port()?],
+            members: String::new(),
             server: None,
-        };
-        for attempt in 1.. {
-            etcd.ports = [free_port()?, free_port()?];
-            match etcd.run().await {
-                Err(error) if error.is_retryable() && attempt < ATTEMPTS => etcd.wipe()?,
-                result => return result.map(|()| etcd),
-            }
-        }
-        unreachable!("the last attempt returns")
+        })
     }
 
     /// `http://…` for clients; the same for as long as this value lives.
@@ -72,28 +103,7 @@ impl Etcd {
     /// Runs it (again) on the same ports with the data that is there, and waits until it answers.
     pub async fn run(&mut self) -> Result<(), Error> {
         self.crash()?;
-        let log = File::create(self.log_path()).map_err(Error::io("making etcd's log"))?;
-        let [client, peer] = self.ports.map(|port| format!("http://127.0.0.1:{port}"));
-        // It dies with this thread.
-        let server = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", PROGRAM, "--name", "one"])
-            .arg("--data-dir")
-            .arg(self.data())
-            .args(["--listen-client-urls", &client])
-            .args(["--advertise-client-urls", &client])
-            .args(["--listen-peer-urls", &peer])
-            .args(["--initial-advertise-peer-urls", &peer])
-            .args(["--initial-cluster", &format!("one={peer}")])
-            .args(["--logger", "zap", "--log-outputs", "stderr"])
-            .args(["--log-level", "warn"])
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .map_err(Error::io("starting etcd"))?;
-        self.server = Some(server);
+        self.spawn()?;
         self.wait_until_ready().await
     }
 
@@ -129,6 +139,40 @@ impl Etcd {
     /// Lets it go on after [`Self::pause`].
     pub fn resume(&self) {
         self.signal(Signal::CONT);
+    }
+
+    fn spawn(&mut self) -> Result<(), Error> {
+        let log = File::create(self.log_path()).map_err(Error::io("making etcd's log"))?;
+        // It dies with this thread.
+        let server = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", PROGRAM])
+            .args(["--name", &self.name()])
+            .arg("--data-dir")
+            .arg(self.data())
+            .args(["--listen-client-urls", &self.endpoint()])
+            .args(["--advertise-client-urls", &self.endpoint()])
+            .args(["--listen-peer-urls", &self.peer_url()])
+            .args(["--initial-advertise-peer-urls", &self.peer_url()])
+            .args(["--initial-cluster", &self.members])
+            .args(["--logger", "zap", "--log-outputs", "stderr"])
+            .args(["--log-level", "warn"])
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .map_err(Error::io("starting etcd"))?;
+        self.server = Some(server);
+        Ok(())
+    }
+
+    fn name(&self) -> String {
+        format!("member-{}", self.ports[1])
+    }
+
+    fn peer_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports[1])
     }
 
     fn data(&self) -> PathBuf {

@@ -5,6 +5,7 @@ mod conformance;
 mod discovery;
 mod epochs;
 mod faults;
+mod members;
 mod processes;
 
 use std::future::Future;
