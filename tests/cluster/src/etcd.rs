@@ -15,6 +15,11 @@ use crate::port::free_port;
 
 const PROGRAM: &str = "etcd";
 
+/// In its folder, when it speaks TLS.
+const CA_FILE: &str = "ca.pem";
+const CERTIFICATE_FILE: &str = "certificate.pem";
+const KEY_FILE: &str = "key.pem";
+
 /// It elects itself first, which takes a second; a machine that compiles meanwhile is slow.
 const READY_WITHIN: Duration = Duration::from_mins(1);
 
@@ -27,13 +32,25 @@ const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often other ports are tried when the server did not start.
 const ATTEMPTS: usize = 3;
 
+/// What an etcd needs that speaks TLS to its clients, as PEM.
+#[derive(Debug, Clone)]
+pub struct EtcdCertificates {
+    /// Who signed the clients' certificates; without one, nobody is heard.
+    pub ca: String,
+    /// Its own certificate, good for 127.0.0.1 as server and as client (it is a client of itself, too).
+    pub certificate: String,
+    /// The key of it.
+    pub key: String,
+}
+
 /// A member of an etcd, mostly the only one, with etcd's own defaults: so leases live 2 s at least.
 #[derive(Debug)]
 pub struct Etcd {
     /// Dropped after [`Drop::drop`] has ended the server.
     folder: TempDir,
-    /// For clients, and for other members.
-    ports: [u16; 2],
+    /// For clients, for other members, and for whoever asks whether it is well.
+    ports: [u16; 3],
+    tls: bool,
     /// All members with their addresses for each other, as `--initial-cluster` wants them.
     members: String,
     server: Option<Child>,
@@ -44,6 +61,28 @@ impl Etcd {
     pub async fn start() -> Result<Self, Error> {
         let [etcd] = Self::start_members().await?;
         Ok(etcd)
+    }
+
+    /// Starts an empty one of a single member, at an `https://` endpoint.
+    pub async fn start_with_tls(certificates: &EtcdCertificates) -> Result<Self, Error> {
+        for attempt in 1.. {
+            let mut etcd = Self::prepare()?;
+            etcd.tls = true;
+            etcd.members = etcd.as_member();
+            for (name, text) in [
+                (CA_FILE, &certificates.ca),
+                (CERTIFICATE_FILE, &certificates.certificate),
+                (KEY_FILE, &certificates.key),
+            ] {
+                std::fs::write(etcd.folder.path().join(name), text)
+                    .map_err(Error::io("writing etcd's certificates"))?;
+            }
+            match etcd.run().await {
+                Err(error) if error.is_retryable() && attempt < ATTEMPTS => {}
+                result => return result.map(|()| etcd),
+            }
+        }
+        unreachable!("the last attempt returns")
     }
 
     /// Starts an empty one of several members, and waits until each answers.
@@ -62,10 +101,7 @@ impl Etcd {
         for _ in 0..COUNT {
             etcds.push(Self::prepare()?);
         }
-        let members: Vec<String> = etcds
-            .iter()
-            .map(|etcd| format!("{}={}", etcd.name(), etcd.peer_url()))
-            .collect();
+        let members: Vec<String> = etcds.iter().map(Self::as_member).collect();
         // None answers before most of them run.
         for etcd in &mut etcds {
             etcd.members = members.join(",");
@@ -84,15 +120,17 @@ impl Etcd {
             .map_err(Error::io("making a temporary directory"))?;
         Ok(Self {
             folder,
-            ports: [free_port()?, free_port()?],
+            ports: [free_port()?, free_port()?, free_port()?],
+            tls: false,
             members: String::new(),
             server: None,
         })
     }
 
-    /// `http://…` for clients; the same for as long as this value lives.
+    /// `http://…` (or `https://…`) for clients; the same for as long as this value lives.
     pub fn endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}", self.ports[0])
+        let scheme = if self.tls { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}", self.ports[0])
     }
 
     /// The server's process while it runs, for signals.
@@ -144,7 +182,8 @@ impl Etcd {
     fn spawn(&mut self) -> Result<(), Error> {
         let log = File::create(self.log_path()).map_err(Error::io("making etcd's log"))?;
         // It dies with this thread.
-        let server = Command::new("setpriv")
+        let mut command = Command::new("setpriv");
+        command
             .args(["--pdeathsig", "KILL", PROGRAM])
             .args(["--name", &self.name()])
             .arg("--data-dir")
@@ -154,8 +193,21 @@ impl Etcd {
             .args(["--listen-peer-urls", &self.peer_url()])
             .args(["--initial-advertise-peer-urls", &self.peer_url()])
             .args(["--initial-cluster", &self.members])
+            .args(["--listen-metrics-urls", &self.health_url()])
             .args(["--logger", "zap", "--log-outputs", "stderr"])
-            .args(["--log-level", "warn"])
+            .args(["--log-level", "warn"]);
+        if self.tls {
+            let file = |name| self.folder.path().join(name);
+            command
+                .arg("--client-cert-auth")
+                .arg("--trusted-ca-file")
+                .arg(file(CA_FILE))
+                .arg("--cert-file")
+                .arg(file(CERTIFICATE_FILE))
+                .arg("--key-file")
+                .arg(file(KEY_FILE));
+        }
+        let server = command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .stdin(Stdio::null())
@@ -165,6 +217,10 @@ impl Etcd {
             .map_err(Error::io("starting etcd"))?;
         self.server = Some(server);
         Ok(())
+    }
+
+    fn as_member(&self) -> String {
+        format!("{}={}", self.name(), self.peer_url())
     }
 
     fn name(&self) -> String {
@@ -181,6 +237,11 @@ impl Etcd {
 
     fn log_path(&self) -> PathBuf {
         self.folder.path().join("log")
+    }
+
+    /// Plain HTTP, whatever clients have to speak.
+    fn health_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports[2])
     }
 
     async fn wait_until_ready(&mut self) -> Result<(), Error> {
@@ -210,7 +271,7 @@ impl Etcd {
 
     /// What it says itself: it has a leader, and a read gets through.
     async fn is_healthy(&self) -> std::io::Result<bool> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.ports[0])).await?;
+        let mut stream = TcpStream::connect(("127.0.0.1", self.ports[2])).await?;
         stream
             .write_all(b"GET /health HTTP/1.0\r\nHost: etcd\r\n\r\n")
             .await?;

@@ -13,5 +13,5 @@ mod port;
 mod postgres;
 
 pub use error::Error;
-pub use etcd::Etcd;
+pub use etcd::{Etcd, EtcdCertificates};
 pub use postgres::Postgres;

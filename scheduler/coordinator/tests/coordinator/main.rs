@@ -7,6 +7,7 @@ mod epochs;
 mod faults;
 mod members;
 mod processes;
+mod tls;
 
 use std::future::Future;
 use std::sync::Arc;
