@@ -12,9 +12,9 @@ use crate::gate::LeaseGate;
 /// Asks once before songbird connects, which asks nobody when it reconnects by itself
 /// (`docs/adr/0004-the-gate.md`). Dropping it withdraws the question.
 #[derive(Default)]
-pub(crate) struct Dial(
-    Option<Pin<Box<dyn Future<Output = Result<VoiceCredentials, Refused>> + Send>>>,
-);
+pub(crate) struct Dial(Option<Pin<Box<Passing>>>);
+
+type Passing = dyn Future<Output = Result<VoiceCredentials, Refused>> + Send;
 
 impl Dial {
     /// In place of any other that waits.

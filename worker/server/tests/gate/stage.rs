@@ -1,0 +1,235 @@
+//! A worker, a scheduler played by the test, and a voice server that only notices who dials.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use orb_jellyfin::SourcePolicy;
+use orb_proto::v1;
+use orb_proto::v1::attach_request::Message as Report;
+use orb_proto::v1::attach_response::Message as Word;
+use orb_proto::v1::worker_service_server::{WorkerService, WorkerServiceServer};
+use orb_worker::{Reconnect, Worker, WorkerConfig};
+use orb_worker_media::{Media, MediaConfig};
+use secrecy::SecretString;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
+use tokio_util::sync::CancellationToken;
+use tonic::transport::{Endpoint, Server};
+use tonic::{Request, Response, Status, Streaming};
+
+/// For anything that should come at once, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// No test runs into it by being slow.
+pub(crate) const LONG_PERMIT: Duration = Duration::from_mins(1);
+
+pub(crate) struct Stage {
+    attached: mpsc::Receiver<Stream>,
+    voice_server: TcpListener,
+    cancel: CancellationToken,
+    tasks: JoinSet<()>,
+    _spool: TempDir,
+}
+
+impl Stage {
+    pub(crate) async fn set() -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let cancel = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let (streams, attached) = mpsc::channel(4);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let scheduler = listener.local_addr().unwrap();
+        tasks.spawn(async move {
+            Server::builder()
+                .add_service(WorkerServiceServer::new(FakeScheduler { streams }))
+                .serve_with_incoming(TcpListenerStream::new(listener))
+                .await
+                .unwrap();
+        });
+        let spool = tempfile::tempdir().unwrap();
+        let media = Media::start(MediaConfig {
+            spool_root: Some(spool.path().to_owned()),
+            ..MediaConfig::default()
+        });
+        let config = WorkerConfig {
+            id: "w1".to_owned(),
+            capacity_millicores: 1_000,
+            media_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
+            media_url: None,
+            sources: SourcePolicy::default(),
+            reconnect: Reconnect {
+                min: Duration::from_millis(10),
+                max: Duration::from_millis(100),
+                jitter: Duration::from_millis(10),
+            },
+        };
+        let worker = Worker::start(config, Arc::new(media.await.unwrap()))
+            .await
+            .unwrap();
+        let channel = Endpoint::from_shared(format!("http://{scheduler}"))
+            .unwrap()
+            .connect_lazy();
+        let running = cancel.clone();
+        tasks.spawn(async move {
+            worker
+                .run(channel, &SecretString::from("token"), running)
+                .await;
+        });
+        Self {
+            attached,
+            voice_server: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            cancel,
+            tasks,
+            _spool: spool,
+        }
+    }
+
+    /// The worker's next stream, registered.
+    pub(crate) async fn attach(&mut self, dial_permit: Duration) -> Stream {
+        let attached = timeout(PATIENCE, self.attached.recv()).await;
+        let mut stream = attached.expect("the worker attaches").unwrap();
+        match stream.report().await {
+            Report::Register(register) => assert_eq!(register.worker_id, "w1"),
+            other => panic!("{other:?}"),
+        }
+        stream
+            .say(Word::Registered(v1::Registered {
+                epoch: 1,
+                heartbeat_playing_ms: 20,
+                heartbeat_idle_ms: 20,
+                self_stop_after_ms: 90_000,
+                dial_permit_ms: dial_permit.as_millis() as u32,
+            }))
+            .await;
+        stream
+    }
+
+    /// A lease of session `s`, with voice credentials for this stage's server.
+    pub(crate) fn lease(&self, token: u64) -> Word {
+        let endpoint = self.voice_server.local_addr().unwrap().to_string();
+        Word::Lease(v1::Lease {
+            session_id: "s".to_owned(),
+            fence: Some(v1::Fence {
+                token,
+                epoch: 1,
+                generation: 1,
+            }),
+            desired: Some(v1::DesiredState {
+                voice: Some(v1::VoiceCredentials {
+                    guild_id: "1".to_owned(),
+                    channel_id: "2".to_owned(),
+                    user_id: "3".to_owned(),
+                    voice_session_id: "voice-session".to_owned(),
+                    endpoint,
+                    token: "voice-token".to_owned(),
+                    revision: 1,
+                }),
+                ..v1::DesiredState::default()
+            }),
+        })
+    }
+
+    /// Waits until somebody dials.
+    pub(crate) async fn dialled(&self) {
+        let accepted = timeout(PATIENCE, self.voice_server.accept()).await;
+        accepted.expect("the worker dials").unwrap();
+    }
+
+    /// Nobody has dialled while the worker beat five times more.
+    pub(crate) async fn is_silent(&self, stream: &mut Stream) {
+        let five_beats = async {
+            for _ in 0..5 {
+                while !matches!(stream.report().await, Report::Heartbeat(_)) {}
+            }
+        };
+        tokio::select! {
+            _ = self.voice_server.accept() => panic!("the worker dialled"),
+            () = five_beats => {}
+        }
+    }
+
+    pub(crate) async fn strike(mut self) {
+        self.cancel.cancel();
+        let worker_ended = timeout(PATIENCE, self.tasks.join_next()).await;
+        worker_ended.expect("the worker stops").unwrap().unwrap();
+    }
+}
+
+/// The scheduler's end of one stream. Dropping it cuts the stream.
+pub(crate) struct Stream {
+    reports: Streaming<v1::AttachRequest>,
+    words: mpsc::Sender<Result<v1::AttachResponse, Status>>,
+}
+
+impl Stream {
+    pub(crate) async fn say(&self, word: Word) {
+        let message = Some(word);
+        let said = self.words.send(Ok(v1::AttachResponse { message })).await;
+        said.expect("the stream is open");
+    }
+
+    pub(crate) async fn confirm(&self, request_id: u64, token: u64, held: bool) {
+        let lease = Some(v1::LeaseRef {
+            session_id: "s".to_owned(),
+            token,
+        });
+        self.say(Word::LeasesConfirmed(v1::LeasesConfirmed {
+            request_id,
+            verdicts: vec![v1::LeaseVerdict { lease, held }],
+        }))
+        .await;
+    }
+
+    /// The number of the next question, which is about session `s` under this token.
+    pub(crate) async fn question(&mut self, token: u64) -> u64 {
+        let asked = async {
+            loop {
+                if let Report::ConfirmLeases(question) = self.report().await {
+                    return question;
+                }
+            }
+        };
+        let question = timeout(PATIENCE, asked).await.expect("a question in time");
+        let leases: Vec<_> = question
+            .leases
+            .iter()
+            .map(|lease| (lease.session_id.as_str(), lease.token))
+            .collect();
+        assert_eq!(leases, [("s", token)]);
+        question.request_id
+    }
+
+    async fn report(&mut self) -> Report {
+        let report = timeout(PATIENCE, self.reports.next()).await;
+        let report = report.expect("a report in time").expect("an open stream");
+        report.unwrap().message.unwrap()
+    }
+}
+
+struct FakeScheduler {
+    streams: mpsc::Sender<Stream>,
+}
+
+#[tonic::async_trait]
+impl WorkerService for FakeScheduler {
+    type AttachStream = ReceiverStream<Result<v1::AttachResponse, Status>>;
+
+    async fn attach(
+        &self,
+        request: Request<Streaming<v1::AttachRequest>>,
+    ) -> Result<Response<Self::AttachStream>, Status> {
+        let (words, stream) = mpsc::channel(16);
+        let reports = request.into_inner();
+        self.streams
+            .send(Stream { reports, words })
+            .await
+            .map_err(|_| Status::unavailable("the test is over"))?;
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+}
