@@ -1,6 +1,8 @@
 //! What can go wrong before there is a connection. What goes wrong later is a [`CallEvent`](crate::CallEvent).
 
-use std::io;
+use std::{io, path::PathBuf};
+
+use rustls::pki_types::pem;
 
 /// Why a driver could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +13,14 @@ pub enum Error {
     /// No thread for the pacer.
     #[error("no thread for pacing voice: {0}; raise the limit of threads")]
     Thread(#[source] io::Error),
+    /// The file with certificates cannot be read.
+    #[error("{} holds no readable certificates ({source}); name a PEM file", path.display())]
+    CaFile {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: pem::Error,
+    },
     /// The TLS library cannot do what is needed.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
@@ -22,7 +32,7 @@ impl Error {
         match self {
             Self::Timing(_) => "config_invalid",
             Self::Thread(_) => "voice_thread",
-            Self::Tls(_) => "voice_tls",
+            Self::CaFile { .. } | Self::Tls(_) => "voice_tls",
         }
     }
 

@@ -3,12 +3,14 @@
 use std::{
     collections::HashMap,
     future::Future,
+    panic::AssertUnwindSafe,
     pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
+use futures::FutureExt;
 use tokio::{net::UdpSocket, sync::mpsc, time::sleep_until};
 
 use super::{
@@ -19,7 +21,7 @@ use super::{
     socket::Socket,
 };
 use crate::{
-    End, Gate, Media, MediaPath, News, Output, Permit, Refused, Roster, Signalling, Step,
+    End, Gate, Media, MediaPath, News, Output, Permit, Refused, Roster, Signalling, Step, Verdict,
     VoiceServer, judge_close_code,
     pacer::Ticket,
     packet::UdpLayer,
@@ -104,7 +106,26 @@ impl Connection {
         }
     }
 
-    pub(super) async fn run(mut self) {
+    /// Runs until the connection is lost; a fault of ours, or of the cryptography below, is a loss, too, and no other
+    /// call's.
+    pub(super) async fn run(self) {
+        let events = self.events.clone();
+        let shared = Arc::clone(&self.shared);
+        if AssertUnwindSafe(self.converse())
+            .catch_unwind()
+            .await
+            .is_err()
+        {
+            shared.replace(None);
+            let _ = events.try_send(CallEvent::Lost {
+                close_code: None,
+                verdict: Verdict::NewCredentials,
+                reason: "the driver failed; see the log".to_owned(),
+            });
+        }
+    }
+
+    async fn converse(mut self) {
         let mut datagram = vec![0; if self.heard.is_some() { 2048 } else { 0 }];
         self.signalling.start(Instant::now());
         loop {

@@ -1,6 +1,6 @@
 //! What all calls of a process share.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use rustls::ClientConfig;
 use tokio::{runtime::Handle, sync::mpsc};
@@ -15,7 +15,7 @@ use super::{
 use crate::{Error, FrameSource, OnDowngrade, VoiceTiming, pacer::Pacer};
 
 /// How a driver behaves.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct DriverConfig {
     /// Time-outs.
     pub timing: VoiceTiming,
@@ -23,6 +23,8 @@ pub struct DriverConfig {
     pub on_downgrade: OnDowngrade,
     /// Threads that pace. One serves hundreds of calls.
     pub pacing_threads: usize,
+    /// Certificates to trust besides the system's and Mozilla's, in PEM: of a simulator, or of a proxy.
+    pub extra_ca_file: Option<PathBuf>,
 }
 
 impl Default for DriverConfig {
@@ -31,6 +33,7 @@ impl Default for DriverConfig {
             timing: VoiceTiming::default(),
             on_downgrade: OnDowngrade::default(),
             pacing_threads: 1,
+            extra_ca_file: None,
         }
     }
 }
@@ -54,10 +57,11 @@ impl Driver {
     pub fn new(config: DriverConfig) -> Result<Self, Error> {
         config.timing.check()?;
         let pacer = Pacer::start(config.pacing_threads.max(1)).map_err(Error::Thread)?;
+        let tls = tls::client_config(config.extra_ca_file.as_deref())?;
         Ok(Self {
             common: Arc::new(Common {
                 config,
-                tls: tls::client_config()?,
+                tls,
                 pacer,
                 stats: Arc::default(),
                 runtime: Handle::current(),

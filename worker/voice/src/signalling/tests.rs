@@ -197,7 +197,11 @@ fn an_unreachable_server_is_tried_with_longer_waits_then_lost_and_media_waits_af
     talk.end(None);
     let (mut dials, mut held_after) = (0, None);
     while !talk.machine.is_over() {
-        for output in talk.outputs() {
+        let outputs = talk.outputs();
+        if outputs.is_empty() {
+            talk.wait();
+        }
+        for output in outputs {
             match output.as_str() {
                 "ask Dial" => talk.pass(Step::Dial),
                 "dial" => {
@@ -207,9 +211,6 @@ fn an_unreachable_server_is_tried_with_longer_waits_then_lost_and_media_waits_af
                 "hold" => held_after = Some(talk.now - cut_at),
                 _ => {}
             }
-        }
-        if talk.machine.next_timeout().is_some() {
-            talk.wait();
         }
     }
     let timing = VoiceTiming::default();

@@ -1,0 +1,236 @@
+//! End-to-end encryption through everything that a group goes through: no frame in the clear, and what it costs.
+
+use std::time::{Duration, Instant};
+
+use discord_sim::{DaveFault, DiscordSimConfig, Fault, FirstCommit, GuildId, RecordEvent, Spoil};
+use orb_voice::{CallEvent, Encryption};
+
+use crate::stage::{GUILD, Stage};
+
+const GUILD_ID: GuildId = GuildId(GUILD);
+
+impl Stage {
+    fn dave(&self, what: DaveFault) {
+        let guild = GUILD_ID;
+        self.fault(&Fault::Dave { guild, what });
+    }
+
+    /// Waits until the newest packet can be decrypted by all of so many members.
+    async fn heard_by(&self, members: u16) {
+        self.until("all members hear", |stage| {
+            let packets = stage.packets();
+            let last = packets.last()?;
+            let all = last.members == members && last.decrypted_by == members;
+            (all && last.dave_encrypted).then_some(())
+        })
+        .await;
+    }
+
+    fn dave_steps(&self, since: Instant) -> Vec<String> {
+        let entries = self.recorded(since);
+        let steps = entries.into_iter().filter_map(|entry| match entry.event {
+            RecordEvent::Dave { step, .. } => Some(step),
+            _ => None,
+        });
+        steps.collect()
+    }
+}
+
+/// Both ways in which a group's commits can be made.
+fn committers() -> [DiscordSimConfig; 2] {
+    [FirstCommit::Member, FirstCommit::Bot].map(|who| DiscordSimConfig {
+        first_commit: who,
+        later_commits: who,
+        ..DiscordSimConfig::default()
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_come_and_go() {
+    for config in committers() {
+        let who = config.later_commits;
+        let stage = Stage::playing(config).await;
+        let since = Instant::now();
+        for members in 2..5_u16 {
+            let user = Some(u64::from(members).into());
+            stage.dave(DaveFault::JoinMember { user });
+            stage.heard_by(members).await;
+        }
+        println!(
+            "measured: three members join ({who:?} commits): longest gap {:?}",
+            stage.longest_gap(since)
+        );
+        let since = Instant::now();
+        for members in (1..4_u16).rev() {
+            let user = Some(u64::from(members + 1).into());
+            stage.dave(DaveFault::LeaveMember { user });
+            stage.heard_by(members).await;
+        }
+        println!(
+            "measured: three members leave ({who:?} commits): longest gap {:?}",
+            stage.longest_gap(since)
+        );
+        stage.assert_whole_and_encrypted();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_made_anew_costs_no_frame_in_the_clear() {
+    for config in committers() {
+        let who = config.first_commit;
+        let stage = Stage::playing(config).await;
+        for _ in 0..3 {
+            let since = Instant::now();
+            stage.fault(&Fault::RecreateGroup { guild: GUILD_ID });
+            stage
+                .until("the group is there again", |stage| {
+                    let steps = stage.dave_steps(since);
+                    steps
+                        .iter()
+                        .any(|step| step.starts_with("executed"))
+                        .then_some(())
+                })
+                .await;
+            stage.heard_by(1).await;
+            println!(
+                "measured: group made anew ({who:?} commits): longest gap {:?}",
+                stage.longest_gap(since)
+            );
+        }
+        stage.assert_encrypted();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_downgrade_holds_the_film_until_the_upgrade() {
+    let mut stage = Stage::playing(DiscordSimConfig::default()).await;
+    stage
+        .event_like(|event| *event == CallEvent::Encryption(Encryption::EndToEnd))
+        .await;
+    stage.dave(DaveFault::Downgrade);
+    stage
+        .event_like(|event| *event == CallEvent::Encryption(Encryption::Waiting))
+        .await;
+    let sent = stage.source.sent();
+    let held = Instant::now();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(stage.source.sent() <= sent + 1, "the film waits");
+    stage.dave(DaveFault::Upgrade);
+    let heard = stage
+        .hears_a_frame_after(held + Duration::from_millis(500))
+        .await;
+    println!(
+        "measured: upgrade: first frame after {:?}",
+        heard - held - Duration::from_millis(500)
+    );
+    stage.heard_by(1).await;
+    stage.assert_whole_and_encrypted();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_invalid_commit_or_welcome_is_answered_and_mended() {
+    for how in [Spoil::Bytes, Spoil::Epoch] {
+        let stage = Stage::playing(DiscordSimConfig::default()).await;
+        let since = Instant::now();
+        stage.dave(DaveFault::SpoilNext { user: None, how });
+        stage.dave(DaveFault::JoinMember {
+            user: Some(501.into()),
+        });
+        stage
+            .until("the commit is refused", |stage| {
+                (stage.driver.stats().snapshot().invalid_commits > 0).then_some(())
+            })
+            .await;
+        stage.heard_by(2).await;
+        println!(
+            "measured: invalid commit ({how:?}): longest gap {:?}",
+            stage.longest_gap(since)
+        );
+        stage.assert_encrypted();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_invalid_welcome_at_the_join_is_mended_before_anything_is_sent() {
+    let mut stage = Stage::new(DiscordSimConfig {
+        first_commit: FirstCommit::Member,
+        ..DiscordSimConfig::default()
+    })
+    .await;
+    // A call has to be there to be spoiled: somebody else is in it first.
+    let (_other, _heard, _told) = stage.listener(99, std::sync::Arc::default());
+    stage
+        .until("the group is there", |stage| {
+            let steps = stage.dave_steps(Instant::now() - Duration::from_secs(60));
+            steps
+                .iter()
+                .any(|step| step.starts_with("executed"))
+                .then_some(())
+        })
+        .await;
+    stage.dave(DaveFault::SpoilNext {
+        user: Some(crate::stage::USER.into()),
+        how: Spoil::Bytes,
+    });
+    stage.connect();
+    stage.hears_a_frame_after(Instant::now()).await;
+    stage.plays_for(Duration::from_millis(200)).await;
+    assert!(stage.driver.stats().snapshot().invalid_commits > 0);
+    stage.assert_encrypted();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mischief_changes_nothing() {
+    let stage = Stage::playing(DiscordSimConfig::default()).await;
+    let since = Instant::now();
+    for mischief in [
+        DaveFault::ProposeStranger,
+        DaveFault::ProposeAndRevoke,
+        DaveFault::StrayExecute,
+        DaveFault::StrayCommit,
+    ] {
+        stage.dave(mischief);
+        stage.plays_for(Duration::from_millis(300)).await;
+    }
+    stage.dave(DaveFault::JoinMember {
+        user: Some(501.into()),
+    });
+    stage.heard_by(2).await;
+    println!(
+        "measured: mischief and a join: longest gap {:?}",
+        stage.longest_gap(since)
+    );
+    stage.assert_encrypted();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn transition_zero_takes_effect_at_once() {
+    let stage = Stage::playing(DiscordSimConfig::default()).await;
+    let since = Instant::now();
+    stage.dave(DaveFault::NextAtOnce);
+    stage.dave(DaveFault::JoinMember {
+        user: Some(501.into()),
+    });
+    stage.heard_by(2).await;
+    println!(
+        "measured: join in transition 0: longest gap {:?}",
+        stage.longest_gap(since)
+    );
+    let since = Instant::now();
+    stage.dave(DaveFault::Reset);
+    stage
+        .until("a new group is there", |stage| {
+            let steps = stage.dave_steps(since);
+            steps
+                .iter()
+                .any(|step| step.starts_with("executed"))
+                .then_some(())
+        })
+        .await;
+    stage.heard_by(2).await;
+    println!(
+        "measured: reset, old keys gone: longest gap {:?}",
+        stage.longest_gap(since)
+    );
+    stage.assert_encrypted();
+}

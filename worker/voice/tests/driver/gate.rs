@@ -1,0 +1,213 @@
+//! The gate: nothing reaches the server that it did not let pass, and an open connection goes on without it.
+
+use std::time::{Duration, Instant};
+
+use discord_sim::{DiscordSimConfig, Fault, GuildId, StallAt};
+use orb_voice::{CallEvent, Step};
+
+use crate::stage::{Answer, GUILD, Stage};
+
+const GUILD_ID: GuildId = GuildId(GUILD);
+
+/// Long enough for several retries of a driver that would not ask.
+const WATCH: Duration = Duration::from_millis(1200);
+
+fn close(code: u16) -> Fault {
+    Fault::CloseVoice {
+        guild: GUILD_ID,
+        user: None,
+        code,
+    }
+}
+
+fn cuts() -> Vec<Fault> {
+    let (guild, user) = (GUILD_ID, None);
+    let mut cuts = vec![
+        Fault::ResetVoice { guild, user },
+        Fault::DropVoice { guild, user },
+    ];
+    cuts.extend([1000, 1001, 1011, 4015].map(close));
+    cuts
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shut_gate_lets_nothing_through_after_any_end_of_a_connection() {
+    for cut in cuts() {
+        let mut stage = Stage::playing(DiscordSimConfig::default()).await;
+        stage
+            .event_like(|event| matches!(event, CallEvent::Connected { .. }))
+            .await;
+        stage.gate.set(Answer::Shut);
+        let since = Instant::now();
+        stage.fault(&cut);
+        let event = stage.event().await;
+        assert!(
+            matches!(event, CallEvent::Reconnecting { .. }),
+            "{cut:?}: {event:?}"
+        );
+        tokio::time::sleep(WATCH).await;
+        assert_eq!(stage.attempts(since), (0, 0, 0), "{cut:?}");
+        assert!(
+            stage.longest_gap(since) < Duration::from_millis(200),
+            "{cut:?}: sending goes on"
+        );
+        stage.hears_a_frame_after(since + WATCH).await;
+
+        stage.gate.set(Answer::Open);
+        assert_eq!(
+            stage.event().await,
+            CallEvent::Connected { resumed: true },
+            "{cut:?}"
+        );
+        assert_eq!(stage.attempts(since), (1, 0, 1), "{cut:?}");
+        stage.assert_whole_and_encrypted();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn codes_that_ask_for_an_identify_or_for_nothing_pass_no_shut_gate() {
+    for code in [
+        4001, 4002, 4003, 4005, 4020, 4006, 4009, 4014, 4004, 4011, 4017, 4021, 4022,
+    ] {
+        let mut stage = Stage::playing(DiscordSimConfig::default()).await;
+        stage
+            .event_like(|event| matches!(event, CallEvent::Connected { .. }))
+            .await;
+        stage.gate.set(Answer::Shut);
+        let since = Instant::now();
+        stage.fault(&close(code));
+        let event = stage.event().await;
+        let told = matches!(
+            event,
+            CallEvent::Reconnecting { close_code: Some(seen), .. }
+            | CallEvent::Lost { close_code: Some(seen), .. } if seen == code
+        );
+        assert!(told, "{code}: {event:?}");
+        tokio::time::sleep(WATCH / 4).await;
+        assert_eq!(stage.attempts(since), (0, 0, 0), "{code}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_falls_silent_is_not_dialled_behind_a_shut_gate() {
+    let mut stage = Stage::playing(DiscordSimConfig::default()).await;
+    stage
+        .event_like(|event| matches!(event, CallEvent::Connected { .. }))
+        .await;
+    stage.gate.set(Answer::Shut);
+    let since = Instant::now();
+    stage.fault(&Fault::SilenceVoice {
+        guild: GUILD_ID,
+        user: None,
+    });
+    let event = stage.event().await;
+    assert!(
+        matches!(
+            event,
+            CallEvent::Reconnecting {
+                close_code: None,
+                ..
+            }
+        ),
+        "{event:?}"
+    );
+    tokio::time::sleep(WATCH).await;
+    assert_eq!(stage.attempts(since), (0, 0, 0));
+    stage.hears_a_frame_after(Instant::now()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_gate_is_asked_again_between_the_dial_and_the_identify() {
+    let mut stage = Stage::new(DiscordSimConfig::default()).await;
+    // HELLO comes late: meanwhile the lease is in doubt.
+    stage
+        .sim
+        .fault(&Fault::StallVoice {
+            listener: None,
+            at: StallAt::Hello,
+            ms: 700,
+        })
+        .unwrap();
+    let since = Instant::now();
+    stage.connect();
+    stage
+        .until("the dial has come", |stage| {
+            (stage.attempts(since).0 == 1).then_some(())
+        })
+        .await;
+    stage.gate.set(Answer::Shut);
+    stage
+        .until("the gate is asked for the IDENTIFY", |stage| {
+            stage.gate.asked().contains(&Step::Identify).then_some(())
+        })
+        .await;
+    tokio::time::sleep(WATCH / 2).await;
+    assert_eq!(stage.attempts(since), (1, 0, 0));
+    stage.gate.set(Answer::Open);
+    stage.hears_a_frame_after(since).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leave_that_has_expired_is_none() {
+    let mut stage = Stage::new(DiscordSimConfig::default()).await;
+    stage.gate.set(Answer::Stale);
+    let since = Instant::now();
+    stage.connect();
+    stage
+        .until("the gate was asked several times", |stage| {
+            (stage.gate.asked().len() > 5).then_some(())
+        })
+        .await;
+    assert_eq!(stage.attempts(since), (0, 0, 0));
+    stage.gate.set(Answer::Open);
+    stage.hears_a_frame_after(since).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_is_the_end_of_the_connection_and_of_its_sound() {
+    let mut stage = Stage::playing(DiscordSimConfig::default()).await;
+    stage
+        .event_like(|event| matches!(event, CallEvent::Connected { .. }))
+        .await;
+    stage.gate.set(Answer::Refuse);
+    let since = Instant::now();
+    stage.fault(&Fault::ResetVoice {
+        guild: GUILD_ID,
+        user: None,
+    });
+    stage
+        .event_like(|event| {
+            matches!(
+                event,
+                CallEvent::Lost {
+                    close_code: None,
+                    ..
+                }
+            )
+        })
+        .await;
+    let sent = stage.source.sent();
+    tokio::time::sleep(WATCH / 2).await;
+    assert_eq!(stage.attempts(since), (0, 0, 0));
+    assert!(stage.source.sent() <= sent + 1);
+    assert_eq!(stage.driver.stats().snapshot().gate_refusals, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_dial_asks_too() {
+    let mut stage = Stage::new(DiscordSimConfig::default()).await;
+    stage.gate.set(Answer::Shut);
+    let since = Instant::now();
+    stage.connect();
+    tokio::time::sleep(WATCH / 2).await;
+    assert_eq!(stage.attempts(since), (0, 0, 0));
+    assert_eq!(stage.gate.asked(), [Step::Dial]);
+    stage.call.disconnect();
+    stage.gate.set(Answer::Open);
+    tokio::time::sleep(WATCH / 4).await;
+    assert_eq!(
+        stage.attempts(since),
+        (0, 0, 0),
+        "a connection that was dropped dials no more"
+    );
+}

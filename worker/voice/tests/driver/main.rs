@@ -1,0 +1,11 @@
+//! The driver against a simulated Discord.
+//!
+//! What a member of the call received is the judge: packets that it could decrypt, frames in the clear, gaps; and the
+//! simulator's record of who dialled, IDENTIFYed and RESUMEd.
+#![allow(clippy::unwrap_used)]
+
+mod cuts;
+mod encryption;
+mod gate;
+mod plays;
+mod stage;
