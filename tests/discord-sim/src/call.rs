@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::accounts::user_of;
-use crate::dave::{DaveGroup, Effects};
+use crate::dave::{DaveFault, DaveGroup, Effects, Hearing};
 use crate::member::is_dave_frame;
 use crate::record::RecordEvent;
+use crate::voice_connections::VoiceOut;
 use crate::voice_wire::op;
 use crate::world::{Context, State};
 use crate::{ChannelId, Error, GuildId, UserId};
@@ -25,6 +26,10 @@ pub(crate) struct Call {
     pub(crate) channel: ChannelId,
     /// The listening member.
     pub(crate) member: UserId,
+    /// Simulated members that came besides, in the order that they came.
+    further: Vec<UserId>,
+    /// How many ever came: names the next one.
+    came: u32,
     context: Arc<Context>,
     /// Begun with the first connection that negotiates DAVE.
     dave: Option<DaveGroup>,
@@ -36,25 +41,38 @@ impl Call {
             guild,
             channel,
             member: user_of(&format!("listener in {channel}")),
+            further: Vec::new(),
+            came: 0,
             context,
             dave: None,
         }
     }
 
-    /// The member gets a packet of `user`. Returns whether it was a DAVE frame, and the Opus
-    /// packet unless it could not be decrypted.
-    pub(crate) fn hear(&mut self, user: UserId, payload: &[u8]) -> (bool, Option<Vec<u8>>) {
-        match &mut self.dave {
-            Some(group) if is_dave_frame(payload) => (true, group.member().decrypt(user, payload)),
-            None if is_dave_frame(payload) => (true, None),
-            _ => (false, Some(payload.to_vec())),
+    /// All simulated members, the listener first.
+    pub(crate) fn members(&self) -> Vec<UserId> {
+        [&[self.member], self.further.as_slice()].concat()
+    }
+
+    /// The members get a packet of `user`.
+    pub(crate) fn hear(&mut self, user: UserId, payload: &[u8], at: Instant) -> Hearing {
+        if let Some(group) = &mut self.dave {
+            return group.hear(user, payload, at);
+        }
+        let dave = is_dave_frame(payload);
+        Hearing {
+            dave,
+            opus: (!dave).then(|| payload.to_vec()),
+            members: 1,
+            decrypted_by: u16::from(!dave),
+            downgraded: false,
         }
     }
 
     fn group(&mut self) -> Result<&mut DaveGroup, Error> {
         if self.dave.is_none() {
-            let first_commit = self.context.config.first_commit;
-            self.dave = Some(DaveGroup::new(self.channel, self.member, first_commit)?);
+            let config = &self.context.config;
+            let (first, later) = (config.first_commit, config.later_commits);
+            self.dave = Some(DaveGroup::new(self.channel, self.member, first, later)?);
         }
         self.dave
             .as_mut()
@@ -93,7 +111,7 @@ impl State {
         };
         self.in_group_of(ssrc, false, |group| match op {
             op::DAVE_INVALID_COMMIT_WELCOME => group.invalid(ssrc, Instant::now()),
-            _ => group.ready(ssrc, transition_id),
+            _ => group.ready(ssrc, transition_id, Instant::now()),
         });
     }
 
@@ -112,18 +130,100 @@ impl State {
         }
     }
 
+    /// The DAVE version that op 4 tells a connection.
+    pub(crate) fn dave_version_for(&self, ssrc: u32) -> u16 {
+        let Some(connection) = self.connections.get(ssrc) else {
+            return 0;
+        };
+        let call = self.calls.get(&(connection.guild, connection.channel));
+        let in_force = call
+            .and_then(|call| call.dave.as_ref())
+            .map(DaveGroup::version);
+        in_force.map_or(connection.dave_version, |version| {
+            version.min(connection.dave_version)
+        })
+    }
+
     /// Has the groups of a guild's calls made anew; returns how many there were.
     pub(crate) fn recreate_groups(&mut self, guild: GuildId) -> usize {
-        let places: Vec<Place> = self
-            .calls
-            .values()
-            .filter(|call| call.guild == guild && call.dave.is_some())
-            .map(|call| (call.guild, call.channel))
-            .collect();
+        let places = self.places(guild, |call| call.dave.is_some());
         for &place in &places {
-            self.in_group(place, DaveGroup::recreate);
+            self.in_group(place, |group| group.recreate(Instant::now()));
         }
         places.len()
+    }
+
+    /// Applies a fault to all groups of a guild; returns how many there were.
+    pub(crate) fn apply_to_groups(
+        &mut self,
+        guild: GuildId,
+        fault: &DaveFault,
+    ) -> Result<usize, Error> {
+        if !self.context.config.dave {
+            return Err(Error::Fault("the simulator runs without dave".to_owned()));
+        }
+        let places = match fault {
+            DaveFault::JoinMember { .. } => self.places(guild, |_| true),
+            DaveFault::LeaveMember { user } => self.places(guild, |call| match user {
+                Some(user) => call.further.contains(user),
+                None => !call.further.is_empty(),
+            }),
+            _ => self.places(guild, |call| call.dave.is_some()),
+        };
+        for &place in &places {
+            match fault {
+                DaveFault::JoinMember { user } => self.join_member(place, *user)?,
+                DaveFault::LeaveMember { user } => self.leave_member(place, *user)?,
+                _ => self.act(place, |group| group.apply(fault, Instant::now()))?,
+            }
+        }
+        Ok(places.len())
+    }
+
+    /// A simulated member comes. Clients are told of it before it is proposed: they refuse
+    /// proposals about users that they do not know.
+    fn join_member(&mut self, place: Place, user: Option<UserId>) -> Result<(), Error> {
+        let Some(call) = self.calls.get_mut(&place) else {
+            return Ok(());
+        };
+        let user = user.unwrap_or_else(|| user_of(&format!("member {} in {}", call.came, place.1)));
+        if self.voice_states.get(place.0, user).is_some() {
+            return Err(Error::Fault(format!(
+                "{user} is in the guild's voice already"
+            )));
+        }
+        call.group()?.check_room(user)?;
+        call.came += 1;
+        call.further.push(user);
+        for client in self.connections.in_call(place) {
+            let came = json!({"user_ids": [user]});
+            client.send(VoiceOut::Json(op::CLIENTS_CONNECT, came));
+        }
+        self.act(place, |group| group.join_member(user, Instant::now()))
+    }
+
+    /// A simulated member leaves; `None`: the last that came.
+    fn leave_member(&mut self, place: Place, user: Option<UserId>) -> Result<(), Error> {
+        let Some(call) = self.calls.get_mut(&place) else {
+            return Ok(());
+        };
+        let Some(user) = user.or_else(|| call.further.last().copied()) else {
+            return Ok(());
+        };
+        call.further.retain(|member| *member != user);
+        for client in self.connections.in_call(place) {
+            let gone = json!({"user_id": user});
+            client.send(VoiceOut::Json(op::CLIENT_DISCONNECT, gone));
+        }
+        self.act(place, |group| group.leave_member(user, Instant::now()))
+    }
+
+    fn places(&self, guild: GuildId, pick: impl Fn(&Call) -> bool) -> Vec<Place> {
+        self.calls
+            .values()
+            .filter(|call| call.guild == guild && pick(call))
+            .map(|call| (call.guild, call.channel))
+            .collect()
     }
 
     /// Acts on the group of a connection's call. `begin`: when there is none, one is begun.
@@ -149,28 +249,37 @@ impl State {
         self.in_group(place, act);
     }
 
+    /// A client's bad message must not end the simulator; the record shows it.
     fn in_group(
         &mut self,
         place: Place,
         act: impl FnOnce(&mut DaveGroup) -> Result<Effects, Error>,
     ) {
-        let Some(group) = self
-            .calls
-            .get_mut(&place)
-            .and_then(|call| call.dave.as_mut())
-        else {
-            return;
-        };
-        let channel = place.1;
-        let epoch = group.member().epoch();
-        let effects = act(group).unwrap_or_else(|error| {
-            // A client's bad message must not end the simulator; the record shows it.
+        let group = self.calls.get(&place).and_then(|call| call.dave.as_ref());
+        let epoch = group.map_or(0, DaveGroup::epoch);
+        if let Err(error) = self.act(place, act) {
+            let channel = place.1;
             tracing::warn!(%error, %channel, "dave step failed");
-            Effects {
-                out: Vec::new(),
-                steps: vec![(error.to_string(), epoch)],
-            }
-        });
+            let event = RecordEvent::Dave {
+                channel,
+                step: error.to_string(),
+                epoch,
+            };
+            self.context.record.add(None, None, event);
+        }
+    }
+
+    fn act(
+        &mut self,
+        place: Place,
+        act: impl FnOnce(&mut DaveGroup) -> Result<Effects, Error>,
+    ) -> Result<(), Error> {
+        let call = self.calls.get_mut(&place);
+        let Some(group) = call.and_then(|call| call.dave.as_mut()) else {
+            return Ok(());
+        };
+        let effects = act(group)?;
+        let channel = place.1;
         for (step, epoch) in effects.steps {
             let event = RecordEvent::Dave {
                 channel,
@@ -184,5 +293,6 @@ impl State {
                 connection.send(out);
             }
         }
+        Ok(())
     }
 }

@@ -1,137 +1,184 @@
 //! One call's DAVE group, as the voice gateway sees it (dave-protocol, "Group Key Exchange").
 //!
 //! ```text
-//!  op 25 ─▶ client          key package (26) arrives
-//!     group not established (epoch 0)              established
-//!     ├ op 27 add(member) ─▶ bot                   ├ op 27 add/remove ─▶ all in the group
-//!     │   bot commits first (28), or the           │   the member commits at once; clients'
-//!     │   member when it is late or told to        │   own commits (28) come too late
-//!     └──────────── op 29 commit ─▶ in the group, op 30 welcome ─▶ joiners ────────┘
-//!                   op 23 of all, or a time-out ─▶ op 22 execute
+//!  op 25 ─▶ client                    key package (26) arrives
+//!     group not established (epoch 0)                established
+//!     ├ op 27 add(others) ─▶ all who wait            ├ op 27 add/remove ─▶ all in the group
+//!     └ the first commit founds it: a client's (28)  └ the listener commits at once, or the
+//!       or, when it is late or told to, the            first client does, as configured
+//!       listener's
+//!            └──────────── op 29 commit ─▶ in the group, op 30 welcome ─▶ joiners ───────┘
+//!                          op 23 of all, or a time-out ─▶ op 22 execute
 //! ```
 //!
-//! Only the member is left: the group is reset, as the protocol demands.
+//! Parties of the group are clients, told over their connections, and simulated members, who take
+//! part at once and in here. The listener is one of them and always there; when it is left alone
+//! the group is reset, as the protocol demands.
+//!
+//! What a step is made of: who takes part changes (this file), proposals follow from that
+//! (`proposals`), one party commits to them (`commits`), and all go over to the new keys
+//! (`transitions`). `versions` are downgrade, upgrade and groups made anew, `mischief` is what
+//! goes wrong on purpose.
 //!
 //! No I/O: what is to be sent comes back as [`Effects`].
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+mod commits;
+mod effects;
+mod fault;
+mod members;
+mod mischief;
+mod proposals;
+mod transitions;
+mod versions;
 
-use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+pub(crate) use effects::Effects;
+pub use fault::{DaveFault, Spoil};
+pub(crate) use members::Hearing;
+use members::Members;
+use mischief::Mischief;
+use proposals::Proposals;
+use transitions::Transitions;
+use versions::Phase;
 
 use crate::config::FirstCommit;
-use crate::external_sender::{Change, VoiceGatewaySender, split_commit_welcome};
-use crate::member::ListeningMember;
-use crate::voice_connections::VoiceOut;
+use crate::external_sender::{Change, VoiceGatewaySender};
 use crate::voice_wire::op;
 use crate::{ChannelId, Error, UserId};
 
-/// How long the bot gets to make the first commit before the member does. MLS in an unoptimised
-/// client takes tens of milliseconds.
-const FIRST_COMMIT_PATIENCE: Duration = Duration::from_secs(1);
-
-/// How long clients get to be ready for a transition; the protocol speaks of "roughly two
-/// seconds".
-const TRANSITION_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Payload byte of op 27: append proposals (1 would revoke).
-const APPEND: u8 = 0;
-
-/// What is to be sent, and what is to be recorded as having happened.
-#[derive(Default)]
-pub(crate) struct Effects {
-    /// By SSRC.
-    pub(crate) out: Vec<(u32, VoiceOut)>,
-    /// Step and epoch after it.
-    pub(crate) steps: Vec<(String, u64)>,
+/// Somebody who takes part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Party {
+    /// A simulated member.
+    Member(UserId),
+    /// A connection, by its SSRC.
+    Client(u32),
 }
 
-impl Effects {
-    fn binary(&mut self, ssrc: u32, op: u8, parts: &[&[u8]]) {
-        self.out.push((ssrc, VoiceOut::Binary(op, parts.concat())));
-    }
-
-    fn step(&mut self, step: impl Into<String>, epoch: u64) {
-        self.steps.push((step.into(), epoch));
-    }
-}
-
-/// A connection that takes part.
 struct Participant {
     user: UserId,
     standing: Standing,
+    /// It was sent op 25.
+    knows_sender: bool,
 }
 
 enum Standing {
     /// No valid key package from it yet.
     Connected,
-    /// Its key package waits to be proposed.
-    Pending(Change),
-    /// It was sent the proposals that it may found the group with.
-    Founding,
+    /// Its key package waits to be proposed, or the proposal to be committed.
+    Pending {
+        change: Change,
+        proposed: bool,
+    },
     InGroup,
-}
-
-/// A transition that not all are ready for.
-struct Transition {
-    id: u16,
-    told: Vec<u32>,
-    waiting_for: BTreeSet<u32>,
-    deadline: Instant,
-}
-
-/// A group that a bot may found.
-struct Founding {
-    bot: u32,
-    /// Adds the bot: what the member commits to when it has to found the group itself.
-    proposal: Vec<u8>,
-    deadline: Instant,
 }
 
 pub(crate) struct DaveGroup {
     sender: VoiceGatewaySender,
-    member: ListeningMember,
+    members: Members,
     first_commit: FirstCommit,
-    participants: BTreeMap<u32, Participant>,
+    later_commits: FirstCommit,
+    participants: BTreeMap<Party, Participant>,
     /// Users whose leaf has to go.
     leaving: BTreeSet<UserId>,
-    founding: Option<Founding>,
-    transitions: Vec<Transition>,
-    last_transition: u16,
+    proposals: Proposals,
+    /// When the listener commits in the clients' place; `None`: no commit is due.
+    commit_due: Option<Instant>,
+    transitions: Transitions,
+    phase: Phase,
+    /// The last commit that was announced.
+    last_commit: Vec<u8>,
+    mischief: Mischief,
 }
 
 impl DaveGroup {
     pub(crate) fn new(
         channel: ChannelId,
-        member: UserId,
+        listener: UserId,
         first_commit: FirstCommit,
+        later_commits: FirstCommit,
     ) -> Result<Self, Error> {
         let sender = VoiceGatewaySender::new(channel)?;
-        let member = ListeningMember::new(member, channel, &sender.package()?)?;
-        Ok(Self {
+        let members = Members::new(listener, channel, sender.package()?)?;
+        let mut group = Self {
             sender,
-            member,
+            members,
             first_commit,
+            later_commits,
             participants: BTreeMap::new(),
             leaving: BTreeSet::new(),
-            founding: None,
-            transitions: Vec::new(),
-            last_transition: 0,
-        })
+            proposals: Proposals::default(),
+            commit_due: None,
+            transitions: Transitions::default(),
+            phase: Phase::default(),
+            last_commit: Vec::new(),
+            mischief: Mischief::default(),
+        };
+        group.seat(listener)?;
+        Ok(group)
     }
 
-    pub(crate) fn member(&mut self) -> &mut ListeningMember {
-        &mut self.member
+    pub(crate) fn epoch(&self) -> u64 {
+        self.members.epoch()
     }
 
-    /// A connection negotiated DAVE: it gets the external sender (op 25).
-    pub(crate) fn connect(&mut self, ssrc: u32, user: UserId) -> Result<Effects, Error> {
-        let standing = Standing::Connected;
-        self.participants
-            .insert(ssrc, Participant { user, standing });
+    /// The simulated members, the listener first.
+    #[cfg(test)]
+    fn users(&self) -> Vec<UserId> {
+        self.members.users()
+    }
+
+    /// What the members make of a packet of `from`.
+    pub(crate) fn hear(&mut self, from: UserId, payload: &[u8], now: Instant) -> Hearing {
+        Hearing {
+            downgraded: self.phase.allows_plain(now),
+            ..self.members.hear(from, payload, now)
+        }
+    }
+
+    /// Whether [`Self::join_member`] would let this user in.
+    pub(crate) fn check_room(&self, user: UserId) -> Result<(), Error> {
+        self.members.check_room(user)
+    }
+
+    /// A further simulated member comes.
+    pub(crate) fn join_member(&mut self, user: UserId, now: Instant) -> Result<Effects, Error> {
         let mut effects = Effects::default();
-        let package = self.sender.package()?;
-        effects.binary(ssrc, op::DAVE_EXTERNAL_SENDER, &[&package]);
+        self.members.add(user)?;
+        self.seat(user)?;
+        effects.step(format!("member {user} came"), self.epoch());
+        self.advance(now, &mut effects)?;
+        Ok(effects)
+    }
+
+    /// A simulated member leaves; not the listener.
+    pub(crate) fn leave_member(&mut self, user: UserId, now: Instant) -> Result<Effects, Error> {
+        let mut effects = Effects::default();
+        if !self.members.remove(user) {
+            return Ok(effects);
+        }
+        effects.step(format!("member {user} left"), self.epoch());
+        self.part(Party::Member(user), now, &mut effects)?;
+        Ok(effects)
+    }
+
+    /// A connection negotiated DAVE: it gets the external sender (op 25), unless the call is
+    /// downgraded.
+    pub(crate) fn connect(&mut self, ssrc: u32, user: UserId) -> Result<Effects, Error> {
+        let mut effects = Effects::default();
+        let knows_sender = self.phase.exchanges_keys();
+        let participant = Participant {
+            user,
+            standing: Standing::Connected,
+            knows_sender,
+        };
+        self.participants.insert(Party::Client(ssrc), participant);
+        if knows_sender {
+            let package = self.sender.package()?;
+            effects.binary(ssrc, op::DAVE_EXTERNAL_SENDER, &[&package]);
+        }
         Ok(effects)
     }
 
@@ -142,69 +189,54 @@ impl DaveGroup {
         key_package: &[u8],
         now: Instant,
     ) -> Result<Effects, Error> {
-        let Some(participant) = self.participants.get_mut(&ssrc) else {
-            return Ok(Effects::default());
+        let mut effects = Effects::default();
+        let client = Party::Client(ssrc);
+        let Some(participant) = self.participants.get_mut(&client) else {
+            return Ok(effects);
         };
-        let add = self.sender.validate(key_package, participant.user)?;
+        let change = self.sender.validate(key_package, participant.user)?;
+        if !self.phase.exchanges_keys() {
+            effects.step("key package without a group to come", 0);
+            return Ok(effects);
+        }
         if matches!(participant.standing, Standing::InGroup) {
             // Added anew with another key package: the old leaf goes first.
             self.leaving.insert(participant.user);
         }
-        participant.standing = Standing::Pending(add);
-        if self.founding.as_ref().is_some_and(|one| one.bot == ssrc) {
-            self.founding = None;
-            self.member.reset()?;
-        }
-        let mut effects = Effects::default();
-        self.advance(now, &mut effects)?;
-        Ok(effects)
-    }
-
-    /// Op 28. Only the commit that founds a group can win; later ones lose to the member's.
-    pub(crate) fn commit_welcome(
-        &mut self,
-        ssrc: u32,
-        payload: &[u8],
-        now: Instant,
-    ) -> Result<Effects, Error> {
-        let mut effects = Effects::default();
-        if self.founding.as_ref().is_none_or(|one| one.bot != ssrc) {
-            effects.step("commit came too late", self.member.epoch());
-            return Ok(effects);
-        }
-        let (commit, welcome) = split_commit_welcome(payload, 0)?;
-        let welcome = welcome.ok_or_else(|| Error::Dave("no welcome with an add".to_owned()))?;
-        self.member.join(welcome)?;
-        self.founding = None;
-        effects.step("founded by the bot", self.member.epoch());
-        self.set_in_group(ssrc);
-        self.announce(&[ssrc], commit, &[], None, now, &mut effects)?;
+        participant.standing = Standing::Pending {
+            change,
+            proposed: false,
+        };
+        self.proposals.forget_told(client);
         self.advance(now, &mut effects)?;
         Ok(effects)
     }
 
     /// Op 23.
-    pub(crate) fn ready(&mut self, ssrc: u32, transition: u16) -> Result<Effects, Error> {
-        for one in &mut self.transitions {
-            if one.id == transition {
-                one.waiting_for.remove(&ssrc);
-            }
-        }
+    pub(crate) fn ready(
+        &mut self,
+        ssrc: u32,
+        transition: u16,
+        now: Instant,
+    ) -> Result<Effects, Error> {
         let mut effects = Effects::default();
-        self.execute(|one| one.waiting_for.is_empty(), &mut effects)?;
+        self.transitions.ready(ssrc, transition);
+        self.execute_due(now, &mut effects)?;
         Ok(effects)
     }
 
     /// Op 31: the client could not follow; it leaves the group and sends a new key package.
     pub(crate) fn invalid(&mut self, ssrc: u32, now: Instant) -> Result<Effects, Error> {
         let mut effects = Effects::default();
-        effects.step("invalid commit or welcome", self.member.epoch());
-        if let Some(participant) = self.participants.get_mut(&ssrc) {
+        effects.step("invalid commit or welcome", self.epoch());
+        self.transitions.forget(ssrc);
+        if let Some(participant) = self.participants.get_mut(&Party::Client(ssrc)) {
             if matches!(participant.standing, Standing::InGroup) {
                 self.leaving.insert(participant.user);
             }
             participant.standing = Standing::Connected;
         }
+        self.execute_due(now, &mut effects)?;
         self.advance(now, &mut effects)?;
         Ok(effects)
     }
@@ -212,229 +244,62 @@ impl DaveGroup {
     /// The connection is gone, or takes part no longer.
     pub(crate) fn leave(&mut self, ssrc: u32, now: Instant) -> Result<Effects, Error> {
         let mut effects = Effects::default();
-        let Some(gone) = self.participants.remove(&ssrc) else {
-            return Ok(effects);
-        };
-        for one in &mut self.transitions {
-            one.waiting_for.remove(&ssrc);
-            one.told.retain(|told| *told != ssrc);
-        }
-        match gone.standing {
-            Standing::InGroup => {
-                self.leaving.insert(gone.user);
-            }
-            Standing::Founding => {
-                self.founding = None;
-                self.member.reset()?;
-            }
-            Standing::Connected | Standing::Pending(_) => {}
-        }
-        self.execute(|one| one.waiting_for.is_empty(), &mut effects)?;
-        self.advance(now, &mut effects)?;
-        Ok(effects)
-    }
-
-    /// The gateway has the group made anew (op 24 with epoch 1): clients send new key packages.
-    pub(crate) fn recreate(&mut self) -> Result<Effects, Error> {
-        let mut effects = Effects::default();
-        self.founding = None;
-        self.leaving.clear();
-        self.member.reset()?;
-        for (ssrc, participant) in &mut self.participants {
-            participant.standing = Standing::Connected;
-            let epoch = json!({"protocol_version": 1, "epoch": 1});
-            effects
-                .out
-                .push((*ssrc, VoiceOut::Json(op::DAVE_PREPARE_EPOCH, epoch)));
-        }
-        effects.step("recreated", 0);
+        self.transitions.forget(ssrc);
+        self.part(Party::Client(ssrc), now, &mut effects)?;
         Ok(effects)
     }
 
     /// What must not wait any longer.
     pub(crate) fn overdue(&mut self, now: Instant) -> Result<Effects, Error> {
         let mut effects = Effects::default();
-        self.execute(|one| one.deadline <= now, &mut effects)?;
-        if self
-            .founding
-            .as_ref()
-            .is_some_and(|one| one.deadline <= now)
-        {
-            self.found_as_member(now, &mut effects)?;
+        self.execute_due(now, &mut effects)?;
+        self.revoke_stranger(now, &mut effects)?;
+        let upgrading = matches!(self.phase, Phase::Upgrading { .. });
+        if upgrading || self.commit_due.is_some_and(|due| due <= now) {
             self.advance(now, &mut effects)?;
         }
         Ok(effects)
     }
 
-    /// Proposes whatever waits to be proposed, unless a founding is under way.
-    fn advance(&mut self, now: Instant, effects: &mut Effects) -> Result<(), Error> {
-        if self.founding.is_some() {
-            return Ok(());
-        }
-        if self.member.epoch() > 0 {
-            self.change_members(now, effects)?;
-        }
-        if self.member.epoch() == 0 {
-            self.leaving.clear();
-            self.found(now, effects)?;
-        }
-        Ok(())
-    }
-
-    /// Offers the first pending bot to found the group with the member.
-    fn found(&mut self, now: Instant, effects: &mut Effects) -> Result<(), Error> {
-        let pending = self
-            .participants
-            .iter_mut()
-            .find(|(_, one)| matches!(one.standing, Standing::Pending(_)));
-        let Some((&bot, participant)) = pending else {
+    fn part(&mut self, party: Party, now: Instant, effects: &mut Effects) -> Result<(), Error> {
+        let Some(gone) = self.participants.remove(&party) else {
             return Ok(());
         };
-        let Standing::Pending(add) =
-            std::mem::replace(&mut participant.standing, Standing::Founding)
-        else {
-            return Ok(());
+        if matches!(gone.standing, Standing::InGroup) {
+            self.leaving.insert(gone.user);
+        }
+        self.execute_due(now, effects)?;
+        self.advance(now, effects)
+    }
+
+    /// A simulated member takes part: its key package waits to be proposed.
+    fn seat(&mut self, user: UserId) -> Result<(), Error> {
+        let standing = if self.phase.exchanges_keys() {
+            let key_package = self.members.key_package(user)?;
+            Standing::Pending {
+                change: self.sender.validate(&key_package, user)?,
+                proposed: false,
+            }
+        } else {
+            Standing::Connected
         };
-        let proposal = self.sender.propose(0, &[add])?;
-        let member = self.member.key_package()?;
-        let add_member = self.sender.validate(&member, self.member.user())?;
-        let for_bot = self.sender.propose(0, &[add_member])?;
-        effects.binary(bot, op::DAVE_PROPOSALS, &[&[APPEND], &for_bot]);
-        self.founding = Some(Founding {
-            bot,
-            proposal,
-            deadline: now + FIRST_COMMIT_PATIENCE,
-        });
-        if self.first_commit == FirstCommit::Member {
-            self.found_as_member(now, effects)?;
-            self.advance(now, effects)?;
-        }
-        Ok(())
-    }
-
-    fn found_as_member(&mut self, now: Instant, effects: &mut Effects) -> Result<(), Error> {
-        let Some(founding) = self.founding.take() else {
-            return Ok(());
+        let participant = Participant {
+            user,
+            standing,
+            knows_sender: true,
         };
-        let made = self.member.commit(&founding.proposal)?;
-        effects.step("founded by the member", self.member.epoch());
-        self.set_in_group(founding.bot);
-        let welcome = made.welcome.as_deref();
-        self.announce(&[], &made.commit, &[founding.bot], welcome, now, effects)
-    }
-
-    /// Adds and removes members of an established group. The member commits.
-    fn change_members(&mut self, now: Instant, effects: &mut Effects) -> Result<(), Error> {
-        let roster = self.member.others();
-        let mut changes = Vec::new();
-        for (user, leaf) in &roster {
-            if self.leaving.contains(user) {
-                changes.push(Change::Remove(*leaf));
-            }
-        }
-        let staying = roster.len() - changes.len();
-        let mut joiners = Vec::new();
-        for (ssrc, participant) in &mut self.participants {
-            let taken = roster.iter().any(|(user, _)| *user == participant.user)
-                && !self.leaving.contains(&participant.user);
-            if taken || !matches!(participant.standing, Standing::Pending(_)) {
-                continue;
-            }
-            let standing = std::mem::replace(&mut participant.standing, Standing::InGroup);
-            if let Standing::Pending(add) = standing {
-                changes.push(add);
-                joiners.push(*ssrc);
-            }
-        }
-        self.leaving.clear();
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let in_group: Vec<u32> = self
-            .participants
-            .iter()
-            .filter(|(ssrc, one)| {
-                matches!(one.standing, Standing::InGroup) && !joiners.contains(ssrc)
-            })
-            .map(|(ssrc, _)| *ssrc)
-            .collect();
-        let proposals = self.sender.propose(self.member.epoch(), &changes)?;
-        for &ssrc in &in_group {
-            effects.binary(ssrc, op::DAVE_PROPOSALS, &[&[APPEND], &proposals]);
-        }
-        let made = self.member.commit(&proposals)?;
-        let removed = changes.len() - joiners.len();
-        let step = format!("committed: {} added, {removed} removed", joiners.len());
-        effects.step(step, self.member.epoch());
-        let welcome = made.welcome.as_deref();
-        self.announce(&in_group, &made.commit, &joiners, welcome, now, effects)?;
-        if staying == 0 && joiners.is_empty() {
-            // "Sole member reset": nobody keeps control of an established group alone.
-            self.member.reset()?;
-            effects.step("reset: only the member is left", 0);
-        }
+        self.participants.insert(Party::Member(user), participant);
         Ok(())
     }
 
-    /// Ops 29 and 30, and the transition that they begin.
-    fn announce(
-        &mut self,
-        in_group: &[u32],
-        commit: &[u8],
-        joiners: &[u32],
-        welcome: Option<&[u8]>,
-        now: Instant,
-        effects: &mut Effects,
-    ) -> Result<(), Error> {
-        // 0 is reserved: it is executed without asking.
-        self.last_transition = self.last_transition.wrapping_add(1).max(1);
-        let id = self.last_transition;
-        // The member can hear the new epoch before anybody is told to speak in it.
-        self.member.prepare(id)?;
-        for &ssrc in in_group {
-            effects.binary(ssrc, op::DAVE_ANNOUNCE_COMMIT, &[&id.to_be_bytes(), commit]);
-        }
-        for &ssrc in joiners {
-            let welcome = welcome.unwrap_or_default();
-            effects.binary(ssrc, op::DAVE_WELCOME, &[&id.to_be_bytes(), welcome]);
-        }
-        let told = [in_group, joiners].concat();
-        self.transitions.push(Transition {
-            id,
-            waiting_for: told.iter().copied().collect(),
-            told,
-            deadline: now + TRANSITION_TIMEOUT,
-        });
-        self.execute(|one| one.waiting_for.is_empty(), effects)
+    fn listener(&self) -> Party {
+        Party::Member(self.members.listener_id())
     }
 
-    /// Op 22 for the transitions that are `due`.
-    fn execute(
-        &mut self,
-        due: impl Fn(&Transition) -> bool,
-        effects: &mut Effects,
-    ) -> Result<(), Error> {
-        let (due, waiting) = std::mem::take(&mut self.transitions)
-            .into_iter()
-            .partition(due);
-        self.transitions = waiting;
-        for Transition { id, told, .. } in due {
-            // A reset in between has dropped the member's side of it; the clients' side counts.
-            self.member.execute(id)?;
-            for ssrc in told {
-                let execute = json!({"transition_id": id});
-                let execute = VoiceOut::Json(op::DAVE_EXECUTE_TRANSITION, execute);
-                effects.out.push((ssrc, execute));
-            }
-            effects.step(format!("executed transition {id}"), self.member.epoch());
-        }
-        Ok(())
-    }
-
-    fn set_in_group(&mut self, ssrc: u32) {
-        if let Some(participant) = self.participants.get_mut(&ssrc) {
-            participant.standing = Standing::InGroup;
-        }
+    /// All connections that take part, by SSRC.
+    fn clients(&self) -> Vec<u32> {
+        let parties: Vec<Party> = self.participants.keys().copied().collect();
+        commits::clients(&parties)
     }
 }
 

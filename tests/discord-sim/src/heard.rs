@@ -9,6 +9,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use crate::clock::SimClock;
+use crate::dave::Hearing;
 use crate::ears::{EarReport, Listening};
 use crate::{ChannelId, Error, GuildId, UserId};
 
@@ -30,8 +31,15 @@ pub struct HeardPacket {
     pub timestamp: u32,
     /// Whether it bore a DAVE frame.
     pub dave_encrypted: bool,
-    /// Whether the member could decrypt it; packets in the clear count as decrypted.
+    /// Whether the listener could decrypt it; packets in the clear count as decrypted.
     pub decrypted: bool,
+    /// Simulated members, the listener included, that should be able to decrypt it: those whose
+    /// welcome's transition was executed a quarter of a second before (media is on its way).
+    pub members: u16,
+    /// How many of these could; all, for packets in the clear.
+    pub decrypted_by: u16,
+    /// Whether the call was downgraded to transport encryption when it came.
+    pub downgraded: bool,
     /// Whether it was an Opus silence frame (`F8 FF FE`).
     pub silence: bool,
     /// Whether it was media in the clear though DAVE had been negotiated on its connection.
@@ -50,10 +58,14 @@ pub struct HeardCounters {
     pub silence: u64,
     /// Of these: DAVE frames.
     pub dave_encrypted: u64,
-    /// DAVE frames that the member could not decrypt.
+    /// DAVE frames that the listener could not decrypt.
     pub undecryptable: u64,
+    /// DAVE frames that some members could decrypt and others could not.
+    pub partly_decrypted: u64,
     /// Media in the clear after DAVE was negotiated (silence frames do not count).
     pub in_the_clear: u64,
+    /// Of these: while the call was downgraded.
+    pub in_the_clear_downgraded: u64,
     /// Packets that the transport key did not open, or of a connection that had given way.
     pub refused: u64,
     /// Packets that a fault dropped.
@@ -124,7 +136,9 @@ impl Heard {
             sum.silence += one.silence;
             sum.dave_encrypted += one.dave_encrypted;
             sum.undecryptable += one.undecryptable;
+            sum.partly_decrypted += one.partly_decrypted;
             sum.in_the_clear += one.in_the_clear;
+            sum.in_the_clear_downgraded += one.in_the_clear_downgraded;
             sum.refused += one.refused;
             sum.lost += one.lost;
             sum.keepalives += one.keepalives;
@@ -167,9 +181,7 @@ pub(crate) struct Arrival {
     pub(crate) at: Instant,
     pub(crate) sequence: u16,
     pub(crate) timestamp: u32,
-    pub(crate) dave_encrypted: bool,
-    /// The Opus packet; `None`: the member could not decrypt it.
-    pub(crate) opus: Option<Vec<u8>>,
+    pub(crate) hearing: Hearing,
 }
 
 /// Why a packet did not reach the member.
@@ -240,24 +252,32 @@ impl HeardStore {
         let Some(stored) = by_ssrc.get_mut(&ssrc) else {
             return;
         };
-        let silence = arrival.opus.as_deref() == Some(&OPUS_SILENCE);
+        let hearing = arrival.hearing;
+        let silence = hearing.opus.as_deref() == Some(&OPUS_SILENCE);
         let packet = HeardPacket {
             at: arrival.at,
             unix_ns: self.clock.unix_ns(arrival.at),
             sequence: arrival.sequence,
             timestamp: arrival.timestamp,
-            dave_encrypted: arrival.dave_encrypted,
-            decrypted: arrival.opus.is_some(),
+            dave_encrypted: hearing.dave,
+            decrypted: hearing.opus.is_some(),
+            members: hearing.members,
+            decrypted_by: hearing.decrypted_by,
+            downgraded: hearing.downgraded,
             silence,
-            in_the_clear: stored.info.dave && !arrival.dave_encrypted && !silence,
-            opus: arrival.opus.map(Bytes::from),
+            in_the_clear: stored.info.dave && !hearing.dave && !silence,
+            opus: hearing.opus.map(Bytes::from),
         };
         let counters = &mut stored.counters;
         counters.packets += 1;
         counters.silence += u64::from(packet.silence);
         counters.dave_encrypted += u64::from(packet.dave_encrypted);
         counters.undecryptable += u64::from(!packet.decrypted);
+        let partly = 0 < packet.decrypted_by && packet.decrypted_by < packet.members;
+        counters.partly_decrypted += u64::from(partly);
         counters.in_the_clear += u64::from(packet.in_the_clear);
+        let downgraded = packet.in_the_clear && packet.downgraded;
+        counters.in_the_clear_downgraded += u64::from(downgraded);
         while stored
             .packets
             .front()
@@ -328,8 +348,13 @@ mod tests {
             at,
             sequence: 1,
             timestamp: 960,
-            dave_encrypted,
-            opus: opus.map(<[u8]>::to_vec),
+            hearing: Hearing {
+                dave: dave_encrypted,
+                opus: opus.map(<[u8]>::to_vec),
+                members: 2,
+                decrypted_by: 2 * u16::from(opus.is_some()),
+                downgraded: false,
+            },
         }
     }
 
@@ -347,6 +372,24 @@ mod tests {
             assert_eq!((totals.packets, totals.silence), (4, 1));
             assert_eq!((totals.dave_encrypted, totals.undecryptable), (2, 1));
         }
+    }
+
+    #[test]
+    fn what_only_some_could_decrypt_is_counted_and_so_is_a_downgrade() {
+        let now = Instant::now();
+        let store = store(true, now);
+        for (decrypted_by, downgraded) in [(1, false), (0, false), (2, false), (2, true)] {
+            let mut heard = arrival(now, !downgraded, Some(&[1, 2, 3]));
+            heard.hearing.decrypted_by = decrypted_by;
+            heard.hearing.downgraded = downgraded;
+            store.packet(5, heard);
+        }
+        let totals = store.snapshot(GUILD, None).totals();
+        assert_eq!(totals.partly_decrypted, 1);
+        assert_eq!(
+            (totals.in_the_clear, totals.in_the_clear_downgraded),
+            (1, 1)
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The listening member: somebody in the channel who hears what the bots send.
+//! A listening member: somebody in the channel who hears what the bots send.
 
 use std::num::NonZeroU16;
 
@@ -17,7 +17,7 @@ const MAGIC: [u8; 2] = [0xfa, 0xfa];
 /// Tag (8), nonce (at least 1), size (1) and magic marker (2).
 const SMALLEST_SUPPLEMENT: u8 = 12;
 
-/// The member's DAVE session.
+/// A simulated member's DAVE session.
 pub(crate) struct ListeningMember {
     user: UserId,
     channel: ChannelId,
@@ -49,8 +49,8 @@ impl ListeningMember {
         self.session.epoch().map_or(0, |epoch| epoch.as_u64())
     }
 
-    /// Everybody in the group but the member itself.
-    pub(crate) fn others(&self) -> Vec<(UserId, LeafNodeIndex)> {
+    /// Everybody in the group, with the leaf that they are.
+    pub(crate) fn roster(&self) -> Vec<(UserId, LeafNodeIndex)> {
         let Some(group) = self.session.group() else {
             return Vec::new();
         };
@@ -60,7 +60,6 @@ impl ListeningMember {
                 let identity = member.credential.serialized_content().try_into().ok()?;
                 Some((UserId(u64::from_be_bytes(identity)), member.index))
             })
-            .filter(|(user, _)| *user != self.user)
             .collect()
     }
 
@@ -75,30 +74,45 @@ impl ListeningMember {
         self.session.create_key_package().map_err(dave)
     }
 
-    /// Commits to the proposals of an op 27 payload and takes the commit over at once.
-    pub(crate) fn commit(&mut self, proposals: &[u8]) -> Result<CommitWelcome, Error> {
-        let made = self
-            .session
-            .process_proposals(ProposalsOperationType::APPEND, proposals, None)
-            .map_err(dave)?
-            .ok_or_else(|| Error::Dave("proposals led to no commit".to_owned()))?;
-        self.session.process_commit(&made.commit).map_err(dave)?;
-        Ok(made)
+    /// Takes op 27's proposals, appended or revoked; returns the commit that all those it has now
+    /// would lead to.
+    pub(crate) fn proposals(
+        &mut self,
+        operation: ProposalsOperationType,
+        payload: &[u8],
+    ) -> Result<Option<CommitWelcome>, Error> {
+        self.session
+            .process_proposals(operation, payload, None)
+            .map_err(dave)
+    }
+
+    /// Moves to the epoch that a commit begins, its own or another member's.
+    pub(crate) fn take_commit(&mut self, commit: &[u8]) -> Result<(), Error> {
+        let taken = self.session.process_commit(commit).map_err(dave)?;
+        taken
+            .then_some(())
+            .ok_or_else(|| Error::Dave("a commit without a group to change".to_owned()))
     }
 
     pub(crate) fn join(&mut self, welcome: &[u8]) -> Result<(), Error> {
         self.session.process_welcome(welcome, None).map_err(dave)
     }
 
-    /// Installs the keys of the new epoch for receiving.
-    pub(crate) fn prepare(&mut self, transition: u16) -> Result<(), Error> {
+    /// Installs the keys of the new epoch for receiving; not `encrypted`: lets those that there
+    /// are expire.
+    pub(crate) fn prepare(&mut self, transition: u16, encrypted: bool) -> Result<(), Error> {
+        let version = if encrypted { VERSION.get() } else { 0 };
         self.session
-            .prepare_transition(transition, VERSION.get())
+            .prepare_transition(transition, version)
             .map_err(dave)
     }
 
-    pub(crate) fn execute(&mut self, transition: u16) -> Result<bool, Error> {
-        self.session.execute_transition(transition).map_err(dave)
+    /// Executes the transition, if it was prepared.
+    pub(crate) fn execute(&mut self, transition: u16) -> Result<(), Error> {
+        self.session
+            .execute_transition(transition)
+            .map(drop)
+            .map_err(dave)
     }
 
     /// The Opus packet in a DAVE frame of `from`; `None`: the member has no key that fits.
