@@ -4,6 +4,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::GuildId;
+use crate::kept::HeardDetail;
 use crate::transport_crypto::TransportMode;
 
 /// How the simulator behaves. [`Default`] is what most tests and the demo want.
@@ -47,8 +48,10 @@ pub struct DiscordSimConfig {
     pub heartbeat_interval: Duration,
     /// `heartbeat_interval` of the voice gateway. A client silent for twice as long is closed.
     pub voice_heartbeat_interval: Duration,
-    /// How much of what members heard is kept.
+    /// For how long what members heard is kept.
     pub heard_window: Duration,
+    /// What is kept of it.
+    pub heard_detail: HeardDetail,
 }
 
 impl Default for DiscordSimConfig {
@@ -76,6 +79,7 @@ impl Default for DiscordSimConfig {
             heartbeat_interval: Duration::from_millis(41_250),
             voice_heartbeat_interval: Duration::from_millis(13_750),
             heard_window: Duration::from_mins(10),
+            heard_detail: HeardDetail::Sound,
         }
     }
 }

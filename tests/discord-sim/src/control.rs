@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::ears::EarReport;
 use crate::heard::{Heard, HeardConnection, HeardPacket};
+use crate::kept::HeardDetail;
 use crate::world::World;
 use crate::{ChannelId, Error, Fault, GuildId, UserId};
 
@@ -118,7 +119,8 @@ struct HeardQuery {
 struct HeardAnswer {
     connections: Vec<Value>,
     totals: crate::HeardCounters,
-    ears: EarReport,
+    /// Unless arrivals alone are kept.
+    ears: Option<EarReport>,
 }
 
 async fn heard(
@@ -164,6 +166,9 @@ fn answer(heard: &Heard, packets: bool) -> Result<HeardAnswer, Error> {
     Ok(HeardAnswer {
         connections: heard.connections.iter().map(connection).collect(),
         totals: heard.totals(),
-        ears: heard.listen()?,
+        ears: match heard.detail() {
+            HeardDetail::Sound => Some(heard.listen()?),
+            HeardDetail::Arrivals => None,
+        },
     })
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::clock::SimClock;
 use crate::heard::{Heard, HeardConnection};
+use crate::kept::HeardDetail;
 use crate::playback::{self, Playback, RATE};
 use crate::tones::{self, CODE_MODULUS};
 use crate::{Error, UserId};
@@ -133,6 +134,9 @@ impl Heard {
 impl Listening {
     /// Decodes and analyses a snapshot.
     pub fn report(&self, heard: &Heard) -> Result<EarReport, Error> {
+        if heard.detail() == HeardDetail::Arrivals {
+            return Err(Error::SoundNotKept);
+        }
         let clock = heard.clock();
         let mut report = EarReport::default();
         let mut sounding = Vec::new();

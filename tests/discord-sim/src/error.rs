@@ -26,6 +26,9 @@ pub enum Error {
     /// The MLS side of DAVE failed inside the simulator.
     #[error("dave group failed: {0}; this is a fault of the simulator or of the client's message")]
     Dave(String),
+    /// There is no sound to listen to, for the simulator keeps arrivals alone.
+    #[error("no sound was kept; start the simulator with `HeardDetail::Sound` to listen")]
+    SoundNotKept,
     /// An Opus packet could not be decoded.
     #[error("opus decoder failed: {0}; check what the bot sends in its RTP payload")]
     Opus(#[from] opus2::Error),
@@ -40,6 +43,7 @@ impl Error {
             Self::Tls(_) => "tls",
             Self::Fault(_) => "fault_refused",
             Self::Dave(_) => "dave",
+            Self::SoundNotKept => "sound_not_kept",
             Self::Opus(_) => "opus",
         }
     }

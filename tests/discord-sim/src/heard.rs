@@ -1,6 +1,6 @@
 //! What the listening members heard: every packet that reached them, for a bounded time.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::clock::SimClock;
 use crate::dave::Hearing;
 use crate::ears::{EarReport, Listening};
+use crate::kept::{HeardDetail, KeptPackets};
 use crate::{ChannelId, Error, GuildId, UserId};
 
 /// The Opus frame that stands for silence. DAVE leaves it unencrypted by design.
@@ -103,7 +104,7 @@ pub struct HeardConnection {
     pub closed_at: Option<Instant>,
     /// Counters of its whole life.
     pub counters: HeardCounters,
-    /// The packets that the ring still holds, by arrival.
+    /// The packets that are still kept, by arrival.
     pub packets: Vec<HeardPacket>,
 }
 
@@ -112,6 +113,7 @@ pub struct HeardConnection {
 pub struct Heard {
     /// Connections, oldest first.
     pub connections: Vec<HeardConnection>,
+    detail: HeardDetail,
     clock: SimClock,
     taken_at: Instant,
 }
@@ -148,8 +150,15 @@ impl Heard {
 
     /// Decodes and analyses what was heard. Takes a few milliseconds of CPU a second of sound:
     /// call it from `spawn_blocking` when the runtime must stay free.
+    ///
+    /// [`Error::SoundNotKept`] when the simulator keeps arrivals alone.
     pub fn listen(&self) -> Result<EarReport, Error> {
         Listening::default().report(self)
+    }
+
+    /// What is kept of each packet.
+    pub fn detail(&self) -> HeardDetail {
+        self.detail
     }
 
     /// The clock that turns arrival times into wall time.
@@ -170,6 +179,7 @@ impl Heard {
     ) -> Self {
         Self {
             connections,
+            detail: HeardDetail::Sound,
             clock,
             taken_at,
         }
@@ -194,6 +204,7 @@ pub(crate) enum Missed {
 
 pub(crate) struct HeardStore {
     clock: SimClock,
+    detail: HeardDetail,
     window: Duration,
     by_ssrc: Mutex<BTreeMap<u32, Stored>>,
 }
@@ -202,13 +213,14 @@ struct Stored {
     info: ConnectionInfo,
     closed_at: Option<Instant>,
     counters: HeardCounters,
-    packets: VecDeque<HeardPacket>,
+    packets: KeptPackets,
 }
 
 impl HeardStore {
-    pub(crate) fn new(clock: SimClock, window: Duration) -> Self {
+    pub(crate) fn new(clock: SimClock, detail: HeardDetail, window: Duration) -> Self {
         Self {
             clock,
+            detail,
             window,
             by_ssrc: Mutex::default(),
         }
@@ -223,10 +235,10 @@ impl HeardStore {
                 .is_none_or(|at| now.saturating_duration_since(at) < self.window)
         });
         let connection = Stored {
+            packets: KeptPackets::new(self.detail, self.window, info.opened_at),
             info,
             closed_at: None,
             counters: HeardCounters::default(),
-            packets: VecDeque::new(),
         };
         stored.insert(connection.info.ssrc, connection);
     }
@@ -278,14 +290,7 @@ impl HeardStore {
         counters.in_the_clear += u64::from(packet.in_the_clear);
         let downgraded = packet.in_the_clear && packet.downgraded;
         counters.in_the_clear_downgraded += u64::from(downgraded);
-        while stored
-            .packets
-            .front()
-            .is_some_and(|old| packet.at.saturating_duration_since(old.at) > self.window)
-        {
-            stored.packets.pop_front();
-        }
-        stored.packets.push_back(packet);
+        stored.packets.push(packet);
     }
 
     /// A copy of what was heard in `guild` from `since` on.
@@ -298,16 +303,12 @@ impl HeardStore {
                 info: stored.info.clone(),
                 closed_at: stored.closed_at,
                 counters: stored.counters,
-                packets: stored
-                    .packets
-                    .iter()
-                    .filter(|packet| since.is_none_or(|since| packet.at >= since))
-                    .cloned()
-                    .collect(),
+                packets: stored.packets.since(since, self.clock),
             })
             .collect();
         Heard {
             connections,
+            detail: self.detail,
             clock: self.clock,
             taken_at: Instant::now(),
         }
@@ -326,7 +327,11 @@ mod tests {
     const GUILD: GuildId = GuildId(1);
 
     fn store(dave: bool, opened_at: Instant) -> HeardStore {
-        let store = HeardStore::new(SimClock::start(), Duration::from_secs(10));
+        let store = HeardStore::new(
+            SimClock::start(),
+            HeardDetail::Sound,
+            Duration::from_secs(10),
+        );
         store.open(info(5, dave, opened_at));
         store
     }

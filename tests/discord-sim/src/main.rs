@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
-use discord_sim::{DiscordSim, DiscordSimConfig, Displacement, GuildId};
+use discord_sim::{DiscordSim, DiscordSimConfig, Displacement, GuildId, HeardDetail};
 
 /// Stands for Discord in development and tests.
 #[derive(Parser)]
@@ -36,6 +36,9 @@ struct Arguments {
     /// Op 4 to the channel that the bot is in sends no voice server update.
     #[arg(long)]
     no_same_channel_update: bool,
+    /// Keep when packets came, but not their sound: for loads of hundreds of streams.
+    #[arg(long)]
+    arrivals_only: bool,
     /// How long a main gateway session outlives its socket, in seconds.
     #[arg(long)]
     resume_window: Option<u64>,
@@ -49,6 +52,11 @@ impl Arguments {
             tokens: self.tokens,
             dave: !self.no_dave,
             same_channel_server_update: !self.no_same_channel_update,
+            heard_detail: if self.arrivals_only {
+                HeardDetail::Arrivals
+            } else {
+                HeardDetail::Sound
+            },
             ..DiscordSimConfig::default()
         };
         if !self.guilds.is_empty() {

@@ -57,7 +57,7 @@ impl Context {
     pub(crate) fn new(config: DiscordSimConfig, endpoints: Endpoints) -> Self {
         let clock = SimClock::start();
         Self {
-            heard: HeardStore::new(clock, config.heard_window),
+            heard: HeardStore::new(clock, config.heard_detail, config.heard_window),
             record: Record::new(clock),
             config,
             clock,

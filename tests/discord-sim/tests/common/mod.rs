@@ -1,6 +1,7 @@
 //! A bot made of twilight's gateway and songbird's driver, as real as it gets without Discord.
 #![allow(dead_code, unreachable_pub)] // each test binary uses its part, by this module
 
+pub mod talker;
 pub mod voice_client;
 
 use std::num::NonZeroU64;
