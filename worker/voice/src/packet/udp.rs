@@ -38,6 +38,10 @@ pub struct UdpLayer {
 
 impl UdpLayer {
     /// A layer for the stream `ssrc` that READY (op 2) assigned. The first keep-alive goes out 5 s after `now`.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a key that is given away makes no second layer"
+    )]
     pub fn new(ssrc: u32, mode: TransportMode, key: TransportKey, now: Instant) -> Self {
         Self {
             ssrc,
