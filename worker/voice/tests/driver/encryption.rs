@@ -158,7 +158,8 @@ async fn an_invalid_welcome_at_the_join_is_mended_before_anything_is_sent() {
     })
     .await;
     // A call has to be there to be spoiled: somebody else is in it first.
-    let (_other, _heard, _told) = stage.listener(99, std::sync::Arc::default());
+    let (_other, _heard, _told) =
+        stage.listener(99, std::sync::Arc::new(crate::stage::Counted::default()));
     stage
         .until("the group is there", |stage| {
             let steps = stage.dave_steps(Instant::now() - Duration::from_secs(60));
