@@ -1,5 +1,6 @@
 //! The members of etcd, asked one after the other until one answers.
 
+use std::error::Error as _;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +10,7 @@ use etcd_client::{Client, ConnectOptions};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::time::{sleep, timeout};
-use tonic::Code;
+use tonic::{Code, Status};
 
 use super::{EtcdConfig, tls_options};
 use crate::Error;
@@ -110,7 +111,7 @@ impl Members {
 pub(super) fn error_of(error: etcd_client::Error) -> Error {
     match error {
         etcd_client::Error::GRpcStatus(status) => {
-            let reason = status.message().to_owned();
+            let reason = reason_of(&status);
             match status.code() {
                 Code::Unauthenticated
                 | Code::PermissionDenied
@@ -120,5 +121,17 @@ pub(super) fn error_of(error: etcd_client::Error) -> Error {
             }
         }
         other => Error::Unavailable(other.to_string()),
+    }
+}
+
+/// "transport error" alone helps nobody: the innermost cause, too.
+fn reason_of(status: &Status) -> String {
+    let mut cause = status.source();
+    while let Some(deeper) = cause.and_then(std::error::Error::source) {
+        cause = Some(deeper);
+    }
+    match cause.map(ToString::to_string) {
+        Some(cause) if cause != status.message() => format!("{}: {cause}", status.message()),
+        _ => status.message().to_owned(),
     }
 }

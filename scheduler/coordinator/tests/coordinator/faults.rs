@@ -130,6 +130,7 @@ async fn resigning_without_etcd_ends_it_here_and_says_so() {
     let tenure = leader.tenure();
     let error = leader.resign().await.unwrap_err();
     assert!(error.is_retryable(), "{error}");
+    assert!(error.to_string().contains("refused"), "no cause: {error}");
     assert_eq!(error.code(), "etcd_unavailable");
     assert_eq!(tenure.ended().await, Ended::Resigned);
 }
@@ -143,7 +144,12 @@ async fn a_member_that_hangs_costs_no_leadership() {
     drop(closed);
     let etcd = Etcd::start().await.unwrap();
     let first = scheduler_of(vec![hanging_at.clone(), closed_at, etcd.endpoint()]).await;
-    let leader = leads("the only one", LONG, campaigning(&first, "http://first:1")).await;
+    let leader = leads(
+        "the only one",
+        LOAD * 2,
+        campaigning(&first, "http://first:1"),
+    )
+    .await;
     let tenure = leader.tenure();
     let ended = timeout(timing().ttl * 2, tenure.ended()).await;
     assert!(ended.is_err(), "{ended:?}");
