@@ -180,8 +180,28 @@ impl Scheduler {
             .await?
             .into_inner();
         let mut worker = FakeWorker { reports, words };
-        assert!(matches!(worker.word().await, Some(Word::Registered(_))));
+        match worker.word().await {
+            Some(Word::Registered(registered)) => assert_eq!(registered.dial_permit_ms, 100),
+            other => panic!("{other:?}"),
+        }
         Ok(worker)
+    }
+}
+
+impl Scheduler {
+    /// A worker that attaches as soon as the scheduler has noticed that the first process with this id is gone.
+    pub(crate) async fn attach_when_free(&self, id: &str, incarnation: &str) -> FakeWorker {
+        let free = async {
+            loop {
+                match self.attach(id, incarnation, vec![]).await {
+                    Ok(worker) => return worker,
+                    Err(status) => assert_eq!(status.code(), tonic::Code::AlreadyExists),
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let worker = timeout(Duration::from_secs(10), free).await;
+        worker.expect("the first one's stream ends")
     }
 }
 
@@ -208,6 +228,35 @@ impl FakeWorker {
             match self.word().await.expect("the stream goes on") {
                 Word::Lease(lease) if fits(lease.desired.as_ref().unwrap()) => return lease,
                 _ => {}
+            }
+        }
+    }
+
+    /// Whether these leases are held, each `(session, token)`, in the order of the question.
+    pub(crate) async fn confirm(&mut self, request_id: u64, leases: &[(&str, u64)]) -> Vec<bool> {
+        let leases: Vec<_> = leases
+            .iter()
+            .map(|(session, token)| v1::LeaseRef {
+                session_id: (*session).to_owned(),
+                token: *token,
+            })
+            .collect();
+        let question = v1::ConfirmLeases {
+            request_id,
+            leases: leases.clone(),
+        };
+        self.reports
+            .send(v1::AttachRequest {
+                message: Some(Report::ConfirmLeases(question)),
+            })
+            .await
+            .unwrap();
+        loop {
+            if let Word::LeasesConfirmed(answer) = self.word().await.expect("the stream goes on") {
+                assert_eq!(answer.request_id, request_id);
+                let about = answer.verdicts.iter().map(|v| v.lease.clone().unwrap());
+                assert_eq!(about.collect::<Vec<_>>(), leases);
+                return answer.verdicts.into_iter().map(|v| v.held).collect();
             }
         }
     }

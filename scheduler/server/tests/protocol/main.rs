@@ -1,6 +1,7 @@
 //! The gRPC side of a scheduler, with a worker played by the test.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod gate;
 mod installation;
 
 use installation::{API, INTERNAL, Surroundings, create, play, playing, with_token};
