@@ -163,12 +163,12 @@ mod tests {
             sequence,
             timestamp: u32::from(sequence) * 960,
             dave_encrypted: true,
-            decrypted: sequence % 2 == 0,
+            decrypted: sequence.is_multiple_of(2),
             members: 1,
-            decrypted_by: u16::from(sequence % 2 == 0),
+            decrypted_by: u16::from(sequence.is_multiple_of(2)),
             downgraded: false,
-            silence: sequence % 3 == 0,
-            in_the_clear: sequence % 5 == 0,
+            silence: sequence.is_multiple_of(3),
+            in_the_clear: sequence.is_multiple_of(5),
             opus: Some(Bytes::from_static(b"opus")),
         }
     }
@@ -177,7 +177,7 @@ mod tests {
     fn arrivals_are_sixteen_bytes_and_tell_all_but_the_sound() {
         assert_eq!(size_of::<Arrived>(), 16);
         let (start, clock) = (Instant::now(), SimClock::start());
-        let window = Duration::from_secs(60);
+        let window = Duration::from_mins(1);
         let mut sound = KeptPackets::new(HeardDetail::Sound, window, start);
         let mut arrivals = KeptPackets::new(HeardDetail::Arrivals, window, start);
         for n in 0..30 {

@@ -7,8 +7,8 @@
 //!  ┌────────────┐  http   /api/v10/…   ┌──────────────────────┐
 //!  │ REST       │ ───────────────────▶ │ rest                 │
 //!  │ gateway    │ ◀──── ws (JSON) ───▶ │ gateway  ── sessions │  op 4 ─▶ voice state, credentials
-//!  │ voice      │ ◀──── wss + TLS ───▶ │ voice gateway        │  DAVE: external sender
-//!  │            │ ───── UDP (RTP) ───▶ │ udp ─▶ a call        │
+//!  │ voice      │ ◀──── wss + TLS ───▶ │ voice gateway v4, v8 │  DAVE: external sender
+//!  │            │ ◀──── UDP (RTP) ───▶ │ udp ─▶ a call        │  sfu: to the other clients in it
 //!  └────────────┘                      │        └ listening member: decrypts, records ─▶ ears
 //!                                      └──────────────────────┘
 //! ```

@@ -10,6 +10,8 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use socket2::SockRef;
+
 use crate::heard::{Arrival, Missed};
 use crate::record::RecordEvent;
 use crate::rtp::{self, RtpHeader};
@@ -18,6 +20,11 @@ use crate::world::{State, World};
 
 /// Packets between the threads: seconds of a hundred streams. Overflow is logged and lost.
 const QUEUE: usize = 16_384;
+
+/// Receive buffer that the kernel is asked for, in bytes. Hundreds of streams that send at the
+/// same tick would not fit into the default, and what the kernel drops would look like a client's
+/// loss.
+const KERNEL_BUFFER: usize = 4 << 20;
 
 /// How often the receiving thread looks whether it should stop.
 const STOP_CHECK: Duration = Duration::from_millis(50);
@@ -34,6 +41,8 @@ struct Datagram {
 /// Starts both threads. They end when the simulator is cancelled.
 pub(crate) fn start(socket: UdpSocket, world: &Arc<World>) -> io::Result<[JoinHandle<()>; 2]> {
     socket.set_read_timeout(Some(STOP_CHECK))?;
+    // The kernel gives less without a word where `net.core.rmem_max` says so.
+    SockRef::from(&socket).set_recv_buffer_size(KERNEL_BUFFER)?;
     let replies = socket.try_clone()?;
     let (sender, receiver) = sync_channel(QUEUE);
     let cancel = world.context.cancel.clone();

@@ -12,7 +12,7 @@ use crate::{GuildId, UserId};
 /// How older voice connections give way, when a fault has said so.
 enum DisplacementScript {
     Always(Displacement),
-    Seeded(StdRng),
+    Seeded(Box<StdRng>),
 }
 
 /// Faults of voice that wait for something to happen.
@@ -40,7 +40,7 @@ impl PendingVoiceFaults {
     /// `how` from now on, or one of all ways each time, picked by a generator with this seed.
     /// Neither: as configured again.
     pub(crate) fn displace(&mut self, how: Option<Displacement>, seed: Option<u64>) {
-        let seeded = |seed| DisplacementScript::Seeded(StdRng::seed_from_u64(seed));
+        let seeded = |seed| DisplacementScript::Seeded(Box::new(StdRng::seed_from_u64(seed)));
         self.displacement = how
             .map(DisplacementScript::Always)
             .or_else(|| seed.map(seeded));

@@ -231,7 +231,7 @@ fn handle_text(text: &str, client: &mut VoiceClient, world: &World) -> Option<So
     };
     match (op, client.connection) {
         (op::HEARTBEAT, connection) => match client.version.heartbeat(d) {
-            Some(heartbeat) => Some(world.state().voice_heartbeat(connection, heartbeat)),
+            Some(heartbeat) => Some(world.state().voice_heartbeat(connection, &heartbeat)),
             None => Some(SocketOut::Close(4002, "failed to decode payload")),
         },
         (op::IDENTIFY | op::RESUME, Some(_)) => {

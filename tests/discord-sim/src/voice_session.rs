@@ -158,7 +158,7 @@ impl State {
     }
 
     /// Voice op 3.
-    pub(crate) fn voice_heartbeat(&self, ssrc: Option<u32>, heartbeat: Heartbeat) -> SocketOut {
+    pub(crate) fn voice_heartbeat(&self, ssrc: Option<u32>, heartbeat: &Heartbeat) -> SocketOut {
         let connection = ssrc.and_then(|ssrc| self.connections.get(ssrc));
         if connection.is_some_and(|one| !one.replay.was_sent(heartbeat.seq_ack)) {
             return SocketOut::Close(4020, "seq_ack was never sent");

@@ -195,7 +195,7 @@ async fn stalled(at: StallAt) -> (Duration, usize) {
         at,
         ms: lasts.as_millis() as u64,
     };
-    sim.fault(&stall(at, Duration::from_secs(60))).unwrap();
+    sim.fault(&stall(at, Duration::from_mins(1))).unwrap();
     let begin = Instant::now();
     let opening = async {
         let mut client = Client::open(&sim, "localhost", 8).await.unwrap();
@@ -225,7 +225,7 @@ async fn stalled(at: StallAt) -> (Duration, usize) {
 #[tokio::test]
 async fn a_listener_stalls_before_tls_or_hello_or_does_not_accept() {
     for (at, dialled) in [(StallAt::Accept, 0), (StallAt::Tls, 1), (StallAt::Hello, 1)] {
-        let (took, seen) = stalled(at).await;
+        let (took, seen) = Box::pin(stalled(at)).await;
         assert!(took >= STALL, "{at:?}: {took:?}");
         assert_eq!(seen, dialled, "{at:?}");
     }
