@@ -1,6 +1,5 @@
 //! Whether what a caller wants can be held, before it is accepted; and the facts that placement needs.
 
-use crate::session::DECLINED_FOR_MS;
 use crate::timers::Timer;
 use crate::{
     Candidate, Decision, Effect, Explanation, Item, KnownPlan, Lease, Millis, Now, Refusal,
@@ -35,6 +34,10 @@ impl Refused {
         self.refusal
     }
 }
+
+/// A worker that gave a session back is not asked again for so long: time for its room to change, and
+/// for the others to be asked.
+const DECLINED_FOR_MS: u64 = 5_000;
 
 /// When everybody is full: until a party ends or a worker comes; seconds, not minutes.
 const RETRY_WHEN_FULL_MS: u64 = 5_000;
@@ -151,6 +154,16 @@ impl Scheduler {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
+        let next = session
+            .record
+            .handover
+            .as_ref()
+            .map(|handover| &handover.to);
+        if next == Some(by) {
+            self.decline(id, by.worker.clone(), now);
+            self.cancel_handover(id, "declined", now, step);
+            return;
+        }
         if session.record.lease.as_ref() != Some(by) {
             return;
         }
@@ -158,7 +171,6 @@ impl Scheduler {
         if session.record.desired.current.is_some() && plan.is_some() {
             session.record.desired.plan = plan;
         }
-        session.decline(by.worker.clone(), now.monotonic);
         // It may have had a permit; giving the lease back, it gave up that, too.
         session.permitted_until = Millis::default();
         step.event(
@@ -166,13 +178,24 @@ impl Scheduler {
             "lease_declined",
             serde_json::json!({ "worker": by.worker.as_str(), "needMillicores": session.need() }),
         );
-        self.timers
-            .at(now.monotonic.after(DECLINED_FOR_MS), Timer::TryLine);
+        self.decline(id, by.worker.clone(), now);
         self.revoke(id, step);
         if let Some(session) = self.sessions.get(id) {
             session.save(false, step);
         }
         self.orphaned(id);
+    }
+
+    /// The worker is not asked again for a while; then whoever waits is tried anew.
+    pub(crate) fn decline(&mut self, id: &SessionId, worker: WorkerId, now: Now) {
+        let until = now.monotonic.after(DECLINED_FOR_MS);
+        if let Some(session) = self.sessions.get_mut(id) {
+            session
+                .declined
+                .retain(|(who, until)| *who != worker && *until > now.monotonic);
+            session.declined.push((worker, until));
+        }
+        self.timers.at(until, Timer::TryLine);
     }
 
     /// What the session takes, as well as it is known.
@@ -189,7 +212,10 @@ impl Session {
     }
 
     /// The worker has the session's item in its own account: its report is past loading, or states a cost.
-    pub(crate) fn is_accounted_by_worker(&self) -> bool {
+    pub(crate) fn is_accounted_by(&self, worker: &WorkerId) -> bool {
+        if !self.is_leased_to(worker) {
+            return matches!(self.next_report, Some((_, Some(_))));
+        }
         match (&self.record.desired.current, self.observed_current()) {
             (None, _) => self.observed.is_some(),
             (Some(_), None) => false,

@@ -30,6 +30,12 @@ impl Scheduler {
         if !changed {
             return Ok(generation);
         }
+        // What was being prepared is no longer what shall be; a drain prepares it anew.
+        self.drop_handover(id, step);
+        self.drain_due = true;
+        let Some(session) = self.sessions.get_mut(id) else {
+            return Err(Refusal::not_found(id));
+        };
         step.event(id, event_type(action), payload(action, generation));
         session.save(alive, step);
         step.effects.extend(session.lease_effect(epoch));

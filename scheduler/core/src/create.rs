@@ -49,6 +49,7 @@ impl Scheduler {
                 ..Desired::default()
             },
             lease: None,
+            handover: None,
             last_token: FencingToken::default(),
             last_worker: None,
             account: Some(account),

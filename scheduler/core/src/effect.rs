@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use crate::{
     AccountId, CallId, CommandRecord, Desired, Explanation, Fence, FencingToken, Incarnation, Item,
-    Refusal, SessionId, SessionRecord, SessionStatus, SessionView, VoiceCredentials, WorkerId,
+    Refusal, Role, SessionId, SessionRecord, SessionStatus, SessionView, VoiceCredentials,
+    WorkerId,
 };
 
 /// `watch_party_queue.status`.
@@ -111,6 +112,8 @@ pub enum Effect {
         desired: Box<Desired>,
         /// With `in_channel`: how.
         voice: Option<Box<VoiceCredentials>>,
+        /// What the worker is to do with it.
+        role: Role,
     },
     /// Take a session from a worker.
     SendRevoke {
@@ -134,6 +137,20 @@ pub enum Effect {
         request: u64,
         /// In the order of the question.
         verdicts: Vec<LeaseVerdict>,
+    },
+    /// Tell a worker that it is about to go: it takes nothing new, and says at every attach that it drains.
+    StartDrain {
+        /// Whom.
+        worker: WorkerId,
+        /// Which life of it.
+        incarnation: Incarnation,
+    },
+    /// Tell a draining worker that nothing is left on it: it may exit.
+    Drained {
+        /// Whom.
+        worker: WorkerId,
+        /// Which life of it.
+        incarnation: Incarnation,
     },
     /// Turn a worker's stream away: another process with its id is alive.
     RefuseWorker {

@@ -1,8 +1,8 @@
 //! What goes in.
 
 use crate::{
-    AccountId, CallId, CommandId, CommandRecord, FencingToken, Incarnation, Item, KnownPlan,
-    Observed, SessionId, VoiceCredentials, WorkerId, WorkerRegistration,
+    AccountId, CallId, CommandId, CommandRecord, DrainCause, FencingToken, Incarnation, Item,
+    KnownPlan, Observed, SessionId, VoiceCredentials, WorkerId, WorkerRegistration,
 };
 
 /// What a caller wants.
@@ -103,6 +103,13 @@ pub enum Event {
         token: FencingToken,
         /// What the session really needs.
         plan: Option<KnownPlan>,
+    },
+    /// A worker is about to go: it gets nothing new, and hands over what it has.
+    Drain {
+        /// Who.
+        worker: WorkerId,
+        /// Who wants it.
+        cause: DrainCause,
     },
     /// A worker's stream was reset.
     Detached {

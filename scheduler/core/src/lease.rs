@@ -76,6 +76,7 @@ impl Scheduler {
             return;
         };
         let epoch = self.epoch;
+        self.drop_handover(id, step);
         let taken_over = self.drop_lease(id);
         let Some(session) = self.sessions.get_mut(id) else {
             return;
@@ -121,6 +122,7 @@ impl Scheduler {
     /// Ends the lease: the worker is told to forget the session.
     pub(crate) fn revoke(&mut self, id: &SessionId, step: &mut Step) {
         let epoch = self.epoch;
+        self.drop_handover(id, step);
         let Some(lease) = self.drop_lease(id) else {
             return;
         };
@@ -131,14 +133,19 @@ impl Scheduler {
     }
 
     /// Takes the lease out of the record, and the session out of its worker's account.
-    fn drop_lease(&mut self, id: &SessionId) -> Option<Lease> {
+    pub(crate) fn drop_lease(&mut self, id: &SessionId) -> Option<Lease> {
         let session = self.sessions.get_mut(id)?;
         let lease = session.record.lease.take()?;
+        self.no_longer_on(id, &lease);
+        Some(lease)
+    }
+
+    /// The worker of that lease need not keep room for the session any more.
+    pub(crate) fn no_longer_on(&mut self, id: &SessionId, lease: &Lease) {
         if let Some(held) = self.held_by(&lease.worker, &lease.incarnation) {
             self.room_appeared |= held.remove(id);
         }
         self.forget_worker_if_gone(&lease.worker);
-        Some(lease)
     }
 
     /// Counts the session, as it is now, among what its worker holds.
@@ -148,7 +155,7 @@ impl Scheduler {
         };
         let (need, seen, guild) = (
             session.need(),
-            session.is_accounted_by_worker(),
+            session.is_accounted_by(worker),
             session.guild(),
         );
         let Some(incarnation) = session.placed_on(worker).cloned() else {
@@ -182,9 +189,10 @@ impl Session {
 
     /// Which life of the worker the session is placed on, if any.
     pub(crate) fn placed_on(&self, worker: &WorkerId) -> Option<&Incarnation> {
-        let lease = self.record.lease.as_ref();
-        lease
-            .filter(|lease| &lease.worker == worker)
+        let next = self.record.handover.as_ref().map(|handover| &handover.to);
+        let mut leases = self.record.lease.iter().chain(next);
+        leases
+            .find(|lease| &lease.worker == worker)
             .map(|lease| &lease.incarnation)
     }
 

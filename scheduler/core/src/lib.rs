@@ -26,9 +26,11 @@ mod command;
 mod control;
 pub mod cost;
 mod create;
+mod drain;
 mod effect;
 mod event;
 mod gate;
+mod handover;
 mod ids;
 mod lease;
 mod line;
@@ -48,10 +50,12 @@ mod voice;
 mod worker;
 
 pub use command::{CallId, CommandId, CommandOutcome, CommandRecord};
+pub use drain::{DrainCause, HANDOVERS_AT_ONCE};
 pub use effect::{
     Answer, Effect, EventRow, LeaseVerdict, QueueRow, QueueStatus, Step, WorkerStateRow, Write,
 };
 pub use event::{Action, Call, Event, Request};
+pub use handover::{Handover, HandoverPhase, HandoverReport, Role};
 pub use ids::{AccountId, Epoch, FencingToken, Generation, Incarnation, SessionId, WorkerId};
 pub use lease::{Fence, Lease};
 pub use observed::{Failure, Health, Observed, Position, VoiceLoss};

@@ -20,6 +20,11 @@ impl Scheduler {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
+        if session.record.handover.is_some() {
+            // The next worker is chosen already, or the holder goes on.
+            self.handovers_due.insert(id.clone());
+            return;
+        }
         if !session.record.desired.in_channel || session.place_in_line.is_some() {
             return;
         }

@@ -50,11 +50,15 @@ impl Scheduler {
                 last_heard: now.monotonic,
                 suspect: false,
                 draining: draining || told_to_drain,
+                told_drained: false,
                 total_millicores,
                 free_millicores,
                 held: held.unwrap_or_default(),
             },
         );
+        if draining || told_to_drain {
+            self.draining.insert(id.clone());
+        }
         self.recall_inherited(&id, &incarnation);
         self.watch_for_silence(&id, &incarnation, now);
         self.leave_line_with(&id);
@@ -64,10 +68,12 @@ impl Scheduler {
         // The worker may have missed any word: say the newest one again. It takes only what is newer.
         let held = self.workers.get(&id).map(|worker| worker.held.ids());
         for session in held.unwrap_or_default() {
-            let session = self.sessions.get(&session);
-            step.effects
-                .extend(session.and_then(|session| session.lease_effect(self.epoch)));
+            if let Some(state) = self.sessions.get(&session) {
+                step.effects.extend(state.words_for(&id, self.epoch));
+            }
+            self.handovers_due.insert(session);
         }
+        self.drain_due = true;
         self.room_appeared = true;
     }
 

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EndReason, Fence, KnownPlan, Millis, PlaybackState, SessionId, WorkerStatus};
+use crate::{
+    EndReason, Fence, HandoverReport, KnownPlan, Millis, PlaybackState, SessionId, WorkerStatus,
+};
 
 /// A failure as callers see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +82,8 @@ pub struct Observed {
     pub health: Health,
     /// The entry that this is about.
     pub queue_entry_id: Option<i64>,
+    /// How far this worker is with a hand-over.
+    pub handover: Option<HandoverReport>,
     /// Needs the leader's judgement.
     pub voice_loss: Option<VoiceLoss>,
     /// Of the watch output; none while there is none.

@@ -35,6 +35,7 @@ impl Scheduler {
             Err(refused) => return Err(refused.explain(id, step)),
         };
         self.enter_channel(id, now, step)?;
+        self.drop_handover(id, step);
         let epoch = self.epoch;
         let alive = self.lease_alive(id, now.monotonic);
         let Some(session) = self.sessions.get_mut(id) else {

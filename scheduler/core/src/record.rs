@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Failure, FencingToken, Generation, Lease, SessionId, WorkerId};
+use crate::{AccountId, Failure, FencingToken, Generation, Handover, Lease, SessionId, WorkerId};
 
 /// What to play. Sources were checked before they got here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -202,6 +202,9 @@ pub struct SessionRecord {
     pub desired: Desired,
     /// Who carries it out.
     pub lease: Option<Lease>,
+    /// Who will carry it out next, while that is being prepared.
+    #[serde(default)]
+    pub handover: Option<Handover>,
     /// The newest token ever granted: it outlives its lease.
     pub last_token: FencingToken,
     /// To whom: it is asked first when the session is placed again.

@@ -30,13 +30,25 @@ impl Scheduler {
             });
             return;
         };
+        let next = session
+            .record
+            .handover
+            .as_ref()
+            .map(|handover| &handover.to);
+        if next.is_some_and(|next| {
+            next.is_of(worker, incarnation) && next.token == observed.fence.token
+        }) {
+            session.next_report = Some((observed.fence, observed.handover));
+            self.handovers_due.insert(observed.session.clone());
+            self.account_for(&observed.session, worker);
+            return;
+        }
         let is_holder = session.record.lease.as_ref().is_some_and(|lease| {
             lease.is_of(worker, incarnation) && lease.token == observed.fence.token
         });
         if !is_holder {
             // Not yet told of its new lease, or no longer the holder. Only the latter is taken away.
-            let lease = session.record.lease.as_ref();
-            let granted_here = lease.is_some_and(|lease| lease.is_of(worker, incarnation));
+            let granted_here = session.placed_on(worker) == Some(incarnation);
             if !granted_here {
                 step.effects.push(Effect::SendRevoke {
                     worker: worker.clone(),
@@ -97,6 +109,11 @@ impl Scheduler {
         if ended {
             let reason = observed.end_reason.unwrap_or(EndReason::Failed);
             session.end_current(reason, observed.failure.clone(), now, step);
+            self.drop_handover(&before.id, step);
+            self.drain_due = true;
+            let Some(session) = self.sessions.get_mut(&before.id) else {
+                return;
+            };
             session.change(now, |_, _| {});
             let generation = session.record.desired.generation;
             self.timers.at(
@@ -105,6 +122,9 @@ impl Scheduler {
             );
             step.effects.extend(session.lease_effect(epoch));
         }
+        let Some(session) = self.sessions.get_mut(&before.id) else {
+            return;
+        };
         let after = session.view(true);
         if before.playback != after.playback
             || before.worker_status != after.worker_status
@@ -132,6 +152,7 @@ impl Scheduler {
         {
             step.effects.push(Effect::Changed(before.id.clone()));
         }
+        self.handovers_due.insert(before.id.clone());
         self.account_for_holder(&before.id);
         self.judge_voice_loss(&observed, now, step);
         self.answer_settled(&before.id, now, step);

@@ -26,6 +26,12 @@ pub struct Scheduler {
     /// Who waits for a worker, in order.
     pub(crate) line: BTreeMap<Place, SessionId>,
     pub(crate) arrivals: u64,
+    /// Sessions whose hand-over may have a step to take.
+    pub(crate) handovers_due: BTreeSet<SessionId>,
+    /// Workers that are about to go.
+    pub(crate) draining: BTreeSet<WorkerId>,
+    /// Something happened that may let a drain go on.
+    pub(crate) drain_due: bool,
     /// Something happened that may let somebody leave the line.
     pub(crate) room_appeared: bool,
     /// Accounts that have been connected at least once.
@@ -55,6 +61,9 @@ impl Scheduler {
             inherited: BTreeMap::new(),
             line: BTreeMap::new(),
             arrivals: 0,
+            handovers_due: BTreeSet::new(),
+            draining: BTreeSet::new(),
+            drain_due: false,
             room_appeared: false,
             unknown_since: now.monotonic,
             accounts: BTreeSet::new(),
@@ -97,14 +106,18 @@ impl Scheduler {
                 }
             }
             let id = record.id.clone();
-            let lease = record.lease.clone();
+            let next = record.handover.as_ref().map(|handover| &handover.to);
+            let leases: Vec<Lease> = record.lease.iter().chain(next).cloned().collect();
             scheduler.sessions.insert(id.clone(), session);
-            match lease {
-                Some(lease) => {
-                    let life = (lease.worker, lease.incarnation);
-                    scheduler.inherited.entry(life).or_default().insert(id);
-                }
-                None => scheduler.orphaned(&id),
+            match leases.len() {
+                0 => scheduler.orphaned(&id),
+                1 => {}
+                _ => scheduler.resume_handover(&id, now),
+            }
+            for lease in leases {
+                let life = (lease.worker, lease.incarnation);
+                let sessions = scheduler.inherited.entry(life).or_default();
+                sessions.insert(id.clone());
             }
         }
         scheduler
@@ -153,6 +166,7 @@ impl Scheduler {
                 };
                 self.lease_declined(&by, &session, plan, now, &mut step);
             }
+            Event::Drain { worker, cause } => self.drain(&worker, &cause, &mut step),
             Event::Detached {
                 worker,
                 incarnation,
@@ -181,12 +195,26 @@ impl Scheduler {
                 self.join_failed(account, guild_id, reason, now, &mut step);
             }
         }
-        if std::mem::take(&mut self.room_appeared) && !self.line.is_empty() {
-            self.serve_line(now, &mut step);
-            // What serving itself freed is of use to nobody who was just asked.
-            self.room_appeared = false;
-        }
+        self.settle(now, &mut step);
         step
+    }
+
+    /// What follows from an event elsewhere: hand-overs, then those who wait, then drains.
+    fn settle(&mut self, now: Now, step: &mut Step) {
+        for id in std::mem::take(&mut self.handovers_due) {
+            self.advance_handover(&id, now, step);
+        }
+        let room_appeared = std::mem::take(&mut self.room_appeared);
+        if room_appeared && !self.line.is_empty() {
+            self.serve_line(now, step);
+        }
+        if std::mem::take(&mut self.drain_due) || room_appeared {
+            self.continue_drains(now, step);
+        }
+        // What was freed meanwhile is of use to nobody who was just asked; what still waits for a
+        // moment has a timer.
+        self.room_appeared = false;
+        self.drain_due = false;
     }
 
     /// When the next [`Event::Tick`] is due.
@@ -342,6 +370,9 @@ impl Scheduler {
                     self.judge_worker(&worker, &incarnation, now, step);
                 }
                 Timer::Reattach => self.judge_inherited(now),
+                Timer::Handover(session) => {
+                    self.handovers_due.insert(session);
+                }
                 Timer::TryLine => self.room_appeared = true,
                 Timer::IdleLeave(session, generation) => {
                     self.idle_leave(&session, generation, now, step);

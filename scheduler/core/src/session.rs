@@ -3,8 +3,9 @@
 use crate::line::Place;
 use crate::timers::{Timer, Timers};
 use crate::{
-    Anchor, CallId, Desired, Effect, EndReason, Ended, Failure, Fence, Generation, Millis, Now,
-    Observed, QueueRow, QueueStatus, SessionRecord, Step, WorkerId, WorkerStateRow, Write,
+    Anchor, CallId, Desired, Effect, EndReason, Ended, Failure, Fence, Generation, HandoverReport,
+    Millis, Now, Observed, QueueRow, QueueStatus, SessionRecord, Step, WorkerId, WorkerStateRow,
+    Write,
 };
 
 /// Somebody waits until the worker has carried out a generation.
@@ -15,10 +16,6 @@ pub(crate) struct Waiter {
     pub(crate) created: bool,
     pub(crate) deadline: Millis,
 }
-
-/// A worker that gave a session back is not asked again for so long: time for its room to change, and
-/// for the others to be asked.
-pub(crate) const DECLINED_FOR_MS: u64 = 5_000;
 
 /// A session: the durable record and the volatile rest.
 #[derive(Debug, Clone)]
@@ -35,6 +32,10 @@ pub struct Session {
     pub(crate) voice_failed: bool,
     /// A worker may open a voice connection until then, whatever became of its lease: nobody else is granted one.
     pub(crate) permitted_until: Millis,
+    /// The newest report of the worker that is to hold it next.
+    pub(crate) next_report: Option<(Fence, Option<HandoverReport>)>,
+    /// Bound on the present phase of a hand-over.
+    pub(crate) handover_deadline: Millis,
     /// Where it stands in the waiting line.
     pub(crate) place_in_line: Option<Place>,
     /// Workers that gave it back, and until when they are not asked again.
@@ -54,6 +55,8 @@ impl Session {
             judged: None,
             voice_failed: false,
             permitted_until: Millis::default(),
+            next_report: None,
+            handover_deadline: Millis::default(),
             place_in_line: None,
             declined: Vec::new(),
         }
@@ -204,16 +207,11 @@ impl Session {
                 .clone()
                 .filter(|_| self.record.desired.in_channel)
                 .map(Box::new),
+            role: self.holders_role(),
         })
     }
 
-    /// The worker gave it back: for a while it is asked no more.
-    pub(crate) fn decline(&mut self, worker: WorkerId, now: Millis) {
-        self.declined
-            .retain(|(who, until)| *who != worker && *until > now);
-        self.declined.push((worker, now.after(DECLINED_FOR_MS)));
-    }
-
+    /// Whether the worker gave it back a moment ago.
     pub(crate) fn failed_lately(&self, worker: &WorkerId, now: Millis) -> bool {
         self.declined
             .iter()

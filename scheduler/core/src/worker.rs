@@ -30,6 +30,8 @@ pub(crate) struct Worker {
     /// Judged: not heard of for too long. Its sessions go elsewhere.
     pub(crate) suspect: bool,
     pub(crate) draining: bool,
+    /// That nothing is left on it.
+    pub(crate) told_drained: bool,
     pub(crate) total_millicores: u32,
     /// By its last word.
     pub(crate) free_millicores: u32,

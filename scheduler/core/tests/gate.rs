@@ -41,13 +41,6 @@ impl Harness {
         }
     }
 
-    fn detach(&mut self, worker: &str, incarnation: &str) {
-        self.event(Event::Detached {
-            worker: WorkerId::new(worker),
-            incarnation: Incarnation::new(incarnation),
-        });
-    }
-
     fn token(&self) -> u64 {
         self.lease("s").0.token.get()
     }

@@ -116,6 +116,7 @@ pub(crate) fn observed(state: v1::ObservedState, received: Millis) -> Observed {
         }),
         plan: state.plan,
         known_plan: None,
+        handover: None,
         health: Health {
             frames_sent: health.frames_sent,
             frames_nulled: health.frames_nulled,

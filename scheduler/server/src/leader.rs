@@ -230,6 +230,8 @@ impl<S: Store> Leader<S> {
                 fence,
                 desired,
                 voice,
+                // The wire has no roles yet, and nobody who could ask for a drain.
+                role: _,
             } => {
                 let lease = v1::Lease {
                     session_id: session.to_string(),
@@ -303,7 +305,7 @@ impl<S: Store> Leader<S> {
             } => {
                 tracing::info!(%session, placement = %serde_json::json!(explanation), "placement decided");
             }
-            Effect::Changed(_) => {}
+            Effect::StartDrain { .. } | Effect::Drained { .. } | Effect::Changed(_) => {}
         }
     }
 

@@ -8,10 +8,11 @@
 )]
 
 use orb_scheduler_core::{
-    AccountId, Action, Answer, Call, CallId, CommandId, Desired, Effect, EndReason, Epoch, Event,
-    Failure, Fence, Incarnation, Item, Millis, Now, Observed, PlaybackState, Position, Refusal,
-    Request, Scheduler, SchedulerTiming, SessionId, SessionRecord, SessionView, Step,
-    VoiceCredentials, VoiceLoss, WorkerId, WorkerRegistration, WorkerStatus, Write,
+    AccountId, Action, Anchor, Answer, Call, CallId, CommandId, Desired, DrainCause, Effect,
+    EndReason, Epoch, Event, Failure, Fence, HandoverReport, Incarnation, Item, Millis, Now,
+    Observed, PlaybackState, Position, Refusal, Request, Role, Scheduler, SchedulerTiming,
+    SessionId, SessionRecord, SessionView, Step, VoiceCredentials, VoiceLoss, WorkerId,
+    WorkerRegistration, WorkerStatus, Write,
 };
 
 pub const ACCOUNT: AccountId = AccountId::new(1111);
@@ -100,6 +101,36 @@ impl Harness {
 
     pub fn attach(&mut self, worker: &str, incarnation: &str, sessions: Vec<Observed>) -> Step {
         self.attach_with(worker, incarnation, 2000, sessions)
+    }
+
+    /// A worker that says when it attaches that it drains.
+    pub fn attach_draining(
+        &mut self,
+        worker: &str,
+        incarnation: &str,
+        sessions: Vec<Observed>,
+    ) -> Step {
+        self.event(Event::Attached(Box::new(WorkerRegistration {
+            worker: WorkerId::new(worker),
+            incarnation: Incarnation::new(incarnation),
+            total_millicores: 2_000,
+            free_millicores: 2_000,
+            draining: true,
+            sessions,
+        })))
+    }
+
+    /// Like [`Self::report`], by another worker than w1.
+    pub fn report_by(
+        &mut self,
+        worker: &str,
+        incarnation: &str,
+        session: &str,
+        playback: PlaybackState,
+        media_ms: u64,
+    ) -> Step {
+        let observed = self.observed(session, playback, media_ms);
+        self.beat_of(worker, incarnation, vec![observed])
     }
 
     /// A worker of that size, with nothing on it.
@@ -234,6 +265,7 @@ impl Harness {
                     fence,
                     desired,
                     voice,
+                    role: Role::Holds | Role::HoldsUntil { .. },
                     ..
                 } if of.as_str() == session => {
                     Some((*fence, (**desired).clone(), voice.as_deref().cloned()))
@@ -241,6 +273,71 @@ impl Harness {
                 _ => None,
             })
             .unwrap()
+    }
+
+    /// The newest word about the session to that worker, if it was no revoke: fence, anchor, role.
+    pub fn word_to(&self, worker: &str, session: &str) -> Option<(Fence, Anchor, Role)> {
+        self.effects.iter().rev().find_map(|effect| match effect {
+            Effect::SendLease {
+                session: of,
+                worker: to,
+                fence,
+                desired,
+                voice,
+                role,
+                ..
+            } if of.as_str() == session && to.as_str() == worker => {
+                assert!(
+                    *role != Role::WarmsUp || voice.is_none(),
+                    "voice for who only warms up"
+                );
+                Some(Some((*fence, desired.anchor, *role)))
+            }
+            Effect::SendRevoke {
+                session: of,
+                worker: to,
+                ..
+            } if of.as_str() == session && to.as_str() == worker => Some(None),
+            _ => None,
+        })?
+    }
+
+    /// The next holder reports that it is warm.
+    pub fn warm(&mut self, worker: &str, incarnation: &str, session: &str) -> Step {
+        let (fence, _, role) = self.word_to(worker, session).unwrap();
+        assert_eq!(role, Role::WarmsUp);
+        let mut observed = self.observed(session, PlaybackState::Loading, 0);
+        observed.fence = fence;
+        observed.worker_status = WorkerStatus::Disconnected;
+        observed.handover = Some(HandoverReport::Warm);
+        self.beat_of(worker, incarnation, vec![observed])
+    }
+
+    /// The holder reports that it stopped where it was told to.
+    pub fn stopped(&mut self, worker: &str, incarnation: &str, session: &str) -> Step {
+        let (fence, _, role) = self.word_to(worker, session).unwrap();
+        let Role::HoldsUntil { position_ms } = role else {
+            panic!("was not told to stop");
+        };
+        let mut observed = self.observed(session, PlaybackState::Playing, position_ms);
+        observed.fence = fence;
+        observed.position.rate_permille = 0;
+        observed.handover = Some(HandoverReport::Stopped { position_ms });
+        self.beat_of(worker, incarnation, vec![observed])
+    }
+
+    pub fn drain(&mut self, worker: &str, incarnation: &str) -> Step {
+        self.event(Event::Drain {
+            worker: WorkerId::new(worker),
+            cause: DrainCause::Worker(Incarnation::new(incarnation)),
+        })
+    }
+
+    pub fn detach(&mut self, worker: &str, incarnation: &str) -> Step {
+        self.event(Event::Detached {
+            worker: WorkerId::new(worker),
+            incarnation: Incarnation::new(incarnation),
+        })
     }
 
     /// Whether the newest word about the session was a lease to w1.
@@ -291,6 +388,7 @@ impl Harness {
             failure: None,
             plan: "copy".to_owned(),
             known_plan: None,
+            handover: None,
             health: Default::default(),
             queue_entry_id: desired.current.map(|item| item.queue_entry_id),
             voice_loss: None,
