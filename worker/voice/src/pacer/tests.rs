@@ -180,7 +180,9 @@ fn sessions_are_shared_among_the_threads() {
     let added: Vec<_> = (0..6).map(add).collect();
     let entries: Vec<_> = pacer.threads.iter().map(PacerThread::entries).collect();
     assert_eq!(entries, [3, 3]);
-    added.iter().for_each(|(_, calls)| _ = next(calls));
+    for (_, calls) in &added {
+        next(calls);
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{JoinHandle, ThreadId, current};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::wheel::{EntryId, Next, Wheel};
 use super::{Paced, PacerCounters};
@@ -138,7 +138,7 @@ impl Drop for Ticket {
 /// The thread's life.
 fn turn(shared: &Shared) {
     let me = current().id();
-    let mut reported = PacerCounters::default();
+    let mut jumps = JumpLog::default();
     let mut turning = shared.lock();
     while !turning.stopping {
         match turning.wheel.take(Instant::now()) {
@@ -163,8 +163,9 @@ fn turn(shared: &Shared) {
                 }
             }
             Next::Sleep(until) => {
-                report_jumps(&mut reported, turning.wheel.counters());
-                let rest = until.saturating_duration_since(Instant::now());
+                let now = Instant::now();
+                jumps.report(turning.wheel.counters(), now);
+                let rest = until.saturating_duration_since(now);
                 let waited = shared.changed.wait_timeout(turning, rest);
                 turning = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
@@ -181,12 +182,26 @@ fn shielded<R>(call: impl FnOnce() -> R) -> Option<R> {
     catch_unwind(AssertUnwindSafe(call)).ok()
 }
 
-/// Logs jumps once for all sessions that a late wake-up concerned.
-fn report_jumps(reported: &mut PacerCounters, counters: PacerCounters) {
-    let sessions = counters.jumps - reported.jumps;
-    if sessions > 0 {
-        let ticks = counters.skipped - reported.skipped;
+/// Logs jumps: one line for all sessions that a late wake-up concerned, and no flood of lines on a machine that has too
+/// little time for everything.
+#[derive(Default)]
+struct JumpLog {
+    reported: PacerCounters,
+    at: Option<Instant>,
+}
+
+impl JumpLog {
+    const INTERVAL: Duration = Duration::from_secs(1);
+
+    fn report(&mut self, counters: PacerCounters, now: Instant) {
+        let sessions = counters.jumps - self.reported.jumps;
+        let recent = self.at.is_some_and(|at| now < at + Self::INTERVAL);
+        if sessions == 0 || recent {
+            return;
+        }
+        let ticks = counters.skipped - self.reported.skipped;
         tracing::warn!(sessions, ticks, "woke too late: ticks were skipped");
-        *reported = counters;
+        self.reported = counters;
+        self.at = Some(now);
     }
 }

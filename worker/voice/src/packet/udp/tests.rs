@@ -46,7 +46,7 @@ fn unhex(hex: &str) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(byte).collect()
 }
 
-/// Packets of another implementation (`TransportCrypto` in `discord-native-voice` 0.1.1 from PyPI) under [`KEY`]: one
+/// Packets of another implementation (`TransportCrypto` in `discord-native-voice` 0.1.1 from `PyPI`) under [`KEY`]: one
 /// plain, one with a CSRC and an extension of one word.
 const FOREIGN: [(TransportMode, &str, &str); 2] = [
     (
