@@ -2,7 +2,8 @@
 
 use secrecy::SecretString;
 
-/// Where to connect and as whom: what the main gateway's VOICE_STATE_UPDATE and VOICE_SERVER_UPDATE say together.
+/// Where to connect and as whom: what the main gateway's `VOICE_STATE_UPDATE` and
+/// `VOICE_SERVER_UPDATE` say together.
 ///
 /// Session id and token together are enough to speak as the bot, so neither is shown.
 #[derive(Clone, Debug)]

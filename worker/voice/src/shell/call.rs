@@ -75,10 +75,8 @@ impl Call {
             Arc::clone(&self.common),
             Arc::clone(&self.shared),
             Arc::clone(&self.ticket),
-            server,
-            gate,
-            self.events.clone(),
-            self.heard.clone(),
+            (server, gate),
+            (self.events.clone(), self.heard.clone()),
             speaking,
         );
         let task = self.common.runtime.spawn(connection.run());

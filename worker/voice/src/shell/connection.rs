@@ -46,9 +46,9 @@ pub(super) struct Connection {
     /// What was last allowed; checked again right before the act.
     permit: Option<Permit>,
     asking: Pending<(Step, Result<Permit, Refused>)>,
-    dialling: Pending<Result<Socket, End>>,
+    dialling: Pending<Result<Box<Socket>, End>>,
     discovering: Pending<Result<Discovered, End>>,
-    socket: Option<Socket>,
+    socket: Option<Box<Socket>>,
     /// Found, and waiting for the session description.
     discovered: Option<Arc<UdpSocket>>,
     /// Of the present path.
@@ -61,7 +61,7 @@ pub(super) struct Connection {
 
 enum Input {
     Gate(Step, Result<Permit, Refused>),
-    Dialled(Result<Socket, End>),
+    Dialled(Result<Box<Socket>, End>),
     Discovered(Result<Discovered, End>),
     Message(Result<Result<crate::wire::Numbered, crate::wire::WireError>, End>),
     Speaking(Option<Speaking>),
@@ -75,10 +75,8 @@ impl Connection {
         common: Arc<Common>,
         shared: Arc<Shared>,
         ticket: Arc<Ticket>,
-        server: VoiceServer,
-        gate: Arc<dyn Gate>,
-        events: mpsc::Sender<CallEvent>,
-        heard: Option<mpsc::Sender<Heard>>,
+        (server, gate): (VoiceServer, Arc<dyn Gate>),
+        (events, heard): (mpsc::Sender<CallEvent>, Option<mpsc::Sender<Heard>>),
         speaking: mpsc::Receiver<Speaking>,
     ) -> Self {
         let signalling = Signalling::new(common.config.timing, rand::random());
@@ -141,7 +139,7 @@ impl Connection {
     }
 
     async fn next_input(&mut self, datagram: &mut [u8]) -> Input {
-        let far = Instant::now() + Duration::from_secs(3600);
+        let far = Instant::now() + Duration::from_hours(1);
         let timeout = self.signalling.next_timeout().unwrap_or(far);
         let media = self.media_deadline().unwrap_or(far);
         let listening = self.heard.is_some();
@@ -250,11 +248,11 @@ impl Connection {
         let stats = Arc::clone(&self.common.stats);
         let permit = self.permit.take();
         self.dialling = Some(Box::pin(async move {
-            if !permit.is_some_and(|permit| permit.expires > Instant::now()) {
+            if permit.is_none_or(|permit| permit.expires <= Instant::now()) {
                 return Err(End::broken("leave to dial had expired"));
             }
             stats.stepped(Step::Dial);
-            Socket::open(&endpoint, tls).await
+            Socket::open(&endpoint, tls).await.map(Box::new)
         }));
     }
 
@@ -271,7 +269,7 @@ impl Connection {
         if let Some(step) = step {
             // Between the gate's answer and here there is no await; but the process may have been stopped.
             let permit = self.permit.take();
-            if !permit.is_some_and(|permit| permit.expires > Instant::now()) {
+            if permit.is_none_or(|permit| permit.expires <= Instant::now()) {
                 return self.end(End::broken("leave to go on had expired"), Instant::now());
             }
             self.common.stats.stepped(step);
@@ -436,7 +434,7 @@ async fn pending<T>(future: &mut Pending<T>) -> T {
 }
 
 async fn next_message(
-    socket: &mut Option<Socket>,
+    socket: &mut Option<Box<Socket>>,
 ) -> Result<Result<crate::wire::Numbered, crate::wire::WireError>, End> {
     match socket {
         Some(socket) => socket.next().await,

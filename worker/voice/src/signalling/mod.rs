@@ -15,6 +15,7 @@
 
 mod backoff;
 mod heartbeat;
+mod output;
 
 use std::{
     collections::VecDeque,
@@ -22,124 +23,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use self::output::{End, MediaPath, News, Output, Roster};
 use self::{backoff::Backoff, heartbeat::Heartbeat};
 use crate::{
     Step, VoiceTiming,
-    close::{Verdict, describe, judge},
-    packet::{TransportKey, TransportMode},
-    wire::{ClientMessage, DaveMessage, Numbered, ServerMessage},
+    close::{Verdict, judge},
+    packet::TransportMode,
+    wire::{ClientMessage, Numbered, ServerMessage},
 };
-
-/// What is to be done, in this order.
-#[derive(Debug)]
-pub enum Output {
-    /// Ask the gate; answer with [`Signalling::gate_passed`] or [`Signalling::gate_refused`]. A newer question, or a
-    /// [`Output::Drop`], withdraws it.
-    Ask(Step),
-    /// Open the WebSocket; answer with [`Signalling::opened`] or [`Signalling::ended`].
-    Dial,
-    /// Close the WebSocket, or give up opening it, without waiting for anything.
-    Drop,
-    /// Send on the WebSocket.
-    Send(ClientMessage),
-    /// Find out which address this host has; answer with [`Signalling::discovered`].
-    Discover {
-        /// Whom to ask: where media goes.
-        media: SocketAddr,
-        /// This client's.
-        ssrc: u32,
-    },
-    /// Media has a new path; what went before is void.
-    Media(MediaPath),
-    /// A message about end-to-end encryption, for the present media path.
-    Dave(DaveMessage),
-    /// Who is in the call has changed.
-    Roster(Roster),
-    /// Something that the owner wants to know.
-    News(News),
-    /// Nobody can hear: take no frames.
-    Hold,
-    /// Take frames again.
-    Release,
-}
-
-/// How media goes from here to the server.
-#[derive(Debug)]
-pub struct MediaPath {
-    /// Of this client.
-    pub ssrc: u32,
-    /// Transport encryption.
-    pub mode: TransportMode,
-    /// Its key.
-    pub key: TransportKey,
-    /// 0: no end-to-end encryption.
-    pub dave_version: u16,
-}
-
-/// A change of who is in the call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Roster {
-    /// A new session: who is there will be said.
-    Unknown,
-    /// These are there.
-    Joined(Vec<u64>),
-    /// This one is not.
-    Left(u64),
-    /// This one sends with this SSRC.
-    Speaks {
-        /// Who.
-        user: u64,
-        /// Theirs.
-        ssrc: u32,
-    },
-}
-
-/// What became of the connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum News {
-    /// It is up.
-    Up {
-        /// As the same session as before: media never stopped.
-        resumed: bool,
-    },
-    /// It was cut and is being mended.
-    Cut {
-        /// Why.
-        end: End,
-    },
-    /// It is gone, and nothing more is tried.
-    Lost {
-        /// Why.
-        end: End,
-    },
-}
-
-/// How a connection, or an attempt at one, ended. Bears no secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct End {
-    /// The server's close code, if it sent a close frame.
-    pub code: Option<u16>,
-    /// A sentence's middle: "the connection was reset".
-    pub reason: String,
-}
-
-impl End {
-    /// An end by a close frame.
-    pub fn closed(code: u16) -> Self {
-        Self {
-            code: Some(code),
-            reason: format!("closed with {code} ({})", describe(code)),
-        }
-    }
-
-    /// An end without one.
-    pub fn broken(reason: impl Into<String>) -> Self {
-        Self {
-            code: None,
-            reason: reason.into(),
-        }
-    }
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {

@@ -1,7 +1,7 @@
 //! The driver against a simulated Discord.
 //!
 //! What a member of the call received is the judge: packets that it could decrypt, frames in the clear, gaps; and the
-//! simulator's record of who dialled, IDENTIFYed and RESUMEd.
+//! simulator's record of who dialled, identified and resumed.
 #![allow(clippy::unwrap_used)]
 
 mod cuts;

@@ -135,6 +135,7 @@ pub(crate) struct Stage {
     pub(crate) gate: Arc<TestGate>,
     pub(crate) source: Arc<Counted>,
     pub(crate) events: mpsc::Receiver<CallEvent>,
+    pub(crate) begun: Instant,
 }
 
 pub(crate) fn server(credentials: VoiceCredentials) -> VoiceServer {
@@ -168,6 +169,7 @@ impl Stage {
             gate,
             source,
             events,
+            begun: Instant::now(),
         }
     }
 
