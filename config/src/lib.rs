@@ -34,7 +34,8 @@ pub use environment::process_environment;
 pub use error::{Error, Problem};
 pub use http_url::{HttpUrl, Rewrite};
 pub use sections::{
-    Database, Discord, Etcd, GoLive, Grpc, Http, Jellyfin, Log, LogFormat, Scheduler, Worker,
+    Database, Discord, Etcd, GoLive, Grpc, Http, Jellyfin, Log, LogFormat, Scheduler, VoiceDriver,
+    Worker,
 };
 pub use timing::Timing;
 

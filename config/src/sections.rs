@@ -105,6 +105,8 @@ pub struct Worker {
     /// What it may use, in thousandths of a core; unset, all cores of the machine.
     #[serde(deserialize_with = "parse::optional_number")]
     pub capacity_millicores: Option<u32>,
+    /// Whose code speaks to Discord's voice servers (`ORB_VOICE_DRIVER`).
+    pub voice_driver: VoiceDriver,
     /// `ORB_GOLIVE`.
     pub golive: GoLive,
 }
@@ -116,9 +118,22 @@ impl Default for Worker {
             media_addr: loopback(0),
             media_url: None,
             capacity_millicores: None,
+            voice_driver: VoiceDriver::Orb,
             golive: GoLive::Off,
         }
     }
+}
+
+/// Whose code speaks to Discord's voice servers.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub enum VoiceDriver {
+    /// The project's own.
+    #[default]
+    Orb,
+    /// songbird: weaker at keeping frames encrypted and at keeping away from a channel that another worker has by now
+    /// (`docs/adr/0005-own-voice-driver.md`).
+    Songbird,
 }
 
 /// The `golive` output, which this version does not have: any other value than off is refused.

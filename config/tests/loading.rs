@@ -98,6 +98,7 @@ fn every_short_name_is_understood() {
         ("ORB_DISCORD_CA", "/tmp/ca.pem"),
         ("ORB_LOG", "debug"),
         ("ORB_GOLIVE", "off"),
+        ("ORB_VOICE_DRIVER", "songbird"),
         ("ORB_TIMING__CALL_WAIT", "300ms"),
         ("ORB_WORKER__CAPACITY_MILLICORES", "2000"),
     ])
@@ -119,6 +120,7 @@ fn every_short_name_is_understood() {
     assert_eq!(config.discord.tokens.len(), 2);
     assert_eq!(config.timing.call_wait, Duration::from_millis(300));
     assert_eq!(config.worker.capacity_millicores, Some(2000));
+    assert_eq!(config.worker.voice_driver, VoiceDriver::Songbird);
 }
 
 #[test]
@@ -154,6 +156,10 @@ fn refusals_name_the_variable_and_the_fix() {
         (
             ("ORB_GOLIVE", "accept-account-risk"),
             "ORB_GOLIVE (worker.golive in the file): the golive output does not exist in this version",
+        ),
+        (
+            ("ORB_VOICE_DRIVER", "discord"),
+            "ORB_VOICE_DRIVER (worker.voice_driver in the file): unknown variant",
         ),
         (
             ("ORB_TIMING__CALL_WAIT", "5"),

@@ -13,8 +13,10 @@ use orb_scheduler::{
 };
 use orb_scheduler_core::SchedulerTiming;
 use orb_scheduler_store::{Seal, SqliteStore};
+use orb_voice::{Driver, DriverConfig};
 use orb_worker::{Reconnect, Worker, WorkerConfig};
 use orb_worker_media::{Media, MediaConfig};
+use orb_worker_outputs::voice::VoiceDriver;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -244,6 +246,7 @@ async fn worker(
             },
         },
         Arc::clone(&media),
+        voice_driver(config)?,
     )
     .await?;
     let cancel = stack.cancel.clone();
@@ -253,6 +256,18 @@ async fn worker(
         Ok(())
     });
     Ok(())
+}
+
+/// One for all sessions of the worker.
+fn voice_driver(config: &Config) -> Result<VoiceDriver> {
+    let driver = match config.worker.voice_driver {
+        orb_config::VoiceDriver::Orb => VoiceDriver::Orb(Driver::new(DriverConfig::default())?),
+        orb_config::VoiceDriver::Songbird => {
+            tracing::warn!("voice goes over songbird: see docs/adr/0005-own-voice-driver.md");
+            VoiceDriver::Songbird
+        }
+    };
+    Ok(driver)
 }
 
 async fn gateway(
@@ -367,5 +382,6 @@ fn scheduler_timing(config: &Config) -> SchedulerTiming {
         voice_event_wait_ms: ms(timing.voice_event_wait),
         position_checkpoint_ms: ms(timing.position_checkpoint),
         leader_pause_ms: ms(timing.leader_pause),
+        empty_leave_ms: ms(timing.empty_leave),
     }
 }

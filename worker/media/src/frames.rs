@@ -46,9 +46,14 @@ pub struct FrameQueue {
     room: Condvar,
 }
 
+/// What is called when there is something to pop.
+type Wake = Box<dyn FnOnce() + Send>;
+
 #[derive(Default)]
 struct State {
     frames: VecDeque<OpusFrame>,
+    /// The consumer waits for the first frame, or the end.
+    waiting: Option<Wake>,
     /// Media time of the newest frame that ever came in.
     last_pts_ms: Option<u64>,
     /// The producer that owns the queue; see [`FrameQueue::push_from`].
@@ -58,6 +63,10 @@ struct State {
 }
 
 impl State {
+    fn over(&self) -> bool {
+        self.finished || self.closed
+    }
+
     /// Half a frame of tolerance: two runs of ffmpeg may round to different milliseconds.
     fn is_new(&self, frame: &OpusFrame) -> bool {
         self.last_pts_ms
@@ -107,6 +116,7 @@ impl FrameQueue {
         if state.is_new(&frame) {
             state.last_pts_ms = Some(frame.pts_ms);
             state.frames.push_back(frame);
+            wake(state);
         }
         Ok(())
     }
@@ -124,7 +134,9 @@ impl FrameQueue {
     /// Says that no frame follows: the consumer plays out what is there and then sees
     /// [`Pop::Drained`].
     pub fn finish(&self) {
-        self.lock().finished = true;
+        let mut state = self.lock();
+        state.finished = true;
+        wake(state);
     }
 
     /// Throws away what is there and wakes a blocked producer with [`Closed`].
@@ -132,15 +144,29 @@ impl FrameQueue {
         let mut state = self.lock();
         state.closed = true;
         state.frames.clear();
-        drop(state);
+        wake(state);
         self.room.notify_all();
+    }
+
+    /// Calls `wake` once, as soon as [`pop`](Self::pop) would not say [`Pop::Empty`]: now, or on the thread that brings
+    /// the frame or the end. It must not block. A later call replaces one that waits.
+    ///
+    /// So a consumer whose film has not begun need not poll.
+    pub fn wake_when_ready(&self, wake: impl FnOnce() + Send + 'static) {
+        let mut state = self.lock();
+        if state.frames.is_empty() && !state.over() {
+            state.waiting = Some(Box::new(wake));
+            return;
+        }
+        drop(state);
+        wake();
     }
 
     /// The next frame, if there is one. Holds a mutex for the move of one frame, no longer.
     pub fn pop(&self) -> Pop {
         let mut state = self.lock();
         let Some(frame) = state.frames.pop_front() else {
-            return if state.finished || state.closed {
+            return if state.over() {
                 Pop::Drained
             } else {
                 Pop::Empty
@@ -165,6 +191,15 @@ impl FrameQueue {
     fn lock(&self) -> MutexGuard<'_, State> {
         // No code panics while it holds the lock, and the state is valid after every statement.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Outside of the lock: the consumer may pop at once.
+fn wake(mut state: MutexGuard<'_, State>) {
+    let waiting = state.waiting.take();
+    drop(state);
+    if let Some(wake) = waiting {
+        wake();
     }
 }
 
@@ -236,6 +271,29 @@ mod tests {
         assert_eq!(queue.pop(), Pop::Frame(frame(20)));
         assert_eq!(queue.pop(), Pop::Frame(frame(41)));
         assert_eq!(queue.last_pts_ms(), Some(41));
+    }
+
+    #[test]
+    fn a_waiting_consumer_is_woken_once_by_the_first_frame_or_the_end() {
+        let cases: [(&str, fn(&FrameQueue)); 3] = [
+            ("a frame", |queue| queue.push(frame(0)).unwrap()),
+            ("the end", FrameQueue::finish),
+            ("a close", FrameQueue::close),
+        ];
+        for (what, happens) in cases {
+            let queue = FrameQueue::new(Duration::from_secs(1));
+            let (woken, wakes) = mpsc::channel();
+            let popped = Arc::clone(&queue);
+            let told = woken.clone();
+            queue.wake_when_ready(move || told.send(popped.pop() != Pop::Empty).unwrap());
+            assert!(wakes.try_recv().is_err(), "too early for {what}");
+            happens(&queue);
+            assert_eq!(wakes.try_recv(), Ok(true), "{what} can be popped");
+            queue.finish();
+            assert!(wakes.try_recv().is_err(), "once for {what}");
+            queue.wake_when_ready(move || woken.send(true).unwrap());
+            assert_eq!(wakes.try_recv(), Ok(true), "at once, it is over");
+        }
     }
 
     #[test]

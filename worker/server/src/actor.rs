@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use orb_jellyfin::{SourcePolicy, SourceUrl};
 use orb_proto::v1;
-use orb_voice::Refused;
+use orb_voice::Gate;
 use orb_worker_core::{Action, Failure, Fence, Input, Item, PipelineNews, Session, VoiceNews};
 use orb_worker_media::{Media, OpenSpec, Pipeline, PipelineEvent, Sources, WatchSpool};
-use orb_worker_outputs::voice::{Voice, VoiceCredentials, VoiceEvent};
+use orb_worker_outputs::voice::{Voice, VoiceCredentials, VoiceDriver, VoiceEvent};
 use orb_worker_outputs::watch::{Registered, WatchRegistry, WatchRuns};
 use secrecy::SecretString;
 use tokio::sync::{mpsc, watch};
@@ -18,7 +18,6 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::changed::Changed;
-use crate::dial::Dial;
 use crate::gate::{GateDesk, LeaseGate};
 use crate::report;
 
@@ -34,6 +33,7 @@ pub(crate) type Word = (Fence, Box<orb_worker_core::Desired>);
 /// What all actors share.
 pub(crate) struct Shared {
     pub(crate) media: Arc<Media>,
+    pub(crate) voice: VoiceDriver,
     pub(crate) sources: SourcePolicy,
     pub(crate) registry: Arc<WatchRegistry>,
     pub(crate) changed: Changed,
@@ -61,7 +61,7 @@ impl SessionHandle {
         let (voice_events, voice) = mpsc::channel(VOICE_EVENTS);
         let state = Arc::new(Mutex::new(State {
             session: Session::new(),
-            voice: Voice::new(voice_events),
+            voice: Voice::new(&shared.voice, voice_events),
             has_watch: false,
         }));
         let clock = Arc::downgrade(&state);
@@ -82,8 +82,7 @@ impl SessionHandle {
             spool,
             shared,
             state: Arc::clone(&state),
-            gate,
-            dial: Dial::default(),
+            gate: Arc::new(gate),
             pipeline: None,
             run: 0,
             runs,
@@ -154,8 +153,7 @@ struct Actor {
     id: String,
     shared: Arc<Shared>,
     state: Arc<Mutex<State>>,
-    gate: LeaseGate,
-    dial: Dial,
+    gate: Arc<dyn Gate>,
     pipeline: Option<Pipeline>,
     /// Of `pipeline`.
     run: u64,
@@ -190,10 +188,6 @@ impl Actor {
                     Some(event) => self.voice_input(event),
                     None => break,
                 },
-                permitted = self.dial.permitted() => {
-                    self.connect(permitted);
-                    None
-                }
                 event = next_event(&mut self.pipeline) => self.pipeline_input(event),
                 () = sleep_until(starved_at.unwrap_or_else(tokio::time::Instant::now)), if starved_at.is_some() => {
                     self.starved_at = None;
@@ -241,26 +235,13 @@ impl Actor {
                     token: SecretString::from(credentials.token),
                     revision: credentials.revision,
                 };
-                self.dial.begin(self.gate.clone(), credentials);
-            }
-            Action::Disconnect => {
-                self.dial.withdraw();
-                lock(&self.state).voice.disconnect();
-            }
-            Action::Report => self.shared.changed.add(&self.id),
-        }
-    }
-
-    fn connect(&self, permitted: Result<VoiceCredentials, Refused>) {
-        match permitted {
-            Ok(credentials) => {
                 tracing::info!(session = %self.id, revision = credentials.revision, "connecting to voice");
-                lock(&self.state).voice.connect(credentials);
+                lock(&self.state)
+                    .voice
+                    .connect(credentials, Arc::clone(&self.gate));
             }
-            // The scheduler's newer word about the session is on its way.
-            Err(Refused) => {
-                tracing::warn!(session = %self.id, "not connecting to voice: the lease is another's by now");
-            }
+            Action::Disconnect => lock(&self.state).voice.disconnect(),
+            Action::Report => self.shared.changed.add(&self.id),
         }
     }
 

@@ -23,7 +23,6 @@ mod attachment;
 mod backoff;
 mod changed;
 mod convert;
-mod dial;
 mod error;
 mod gate;
 mod report;

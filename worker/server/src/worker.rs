@@ -7,6 +7,7 @@ use std::time::Duration;
 use orb_jellyfin::SourcePolicy;
 use orb_proto::v1;
 use orb_worker_media::Media;
+use orb_worker_outputs::voice::VoiceDriver;
 use orb_worker_outputs::watch::{WatchRegistry, router};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
@@ -56,8 +57,12 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Takes the port for the watch output.
-    pub async fn start(config: WorkerConfig, media: Arc<Media>) -> Result<Self, Error> {
+    /// Takes the port for the watch output. All sessions connect to voice through `voice`.
+    pub async fn start(
+        config: WorkerConfig,
+        media: Arc<Media>,
+        voice: VoiceDriver,
+    ) -> Result<Self, Error> {
         let addr = config.media_addr;
         let listen = |source| Error::Listen { addr, source };
         let listener = TcpListener::bind(addr).await.map_err(listen)?;
@@ -68,6 +73,7 @@ impl Worker {
             .unwrap_or_else(|| format!("http://{bound}"));
         let shared = Arc::new(Shared {
             media,
+            voice,
             sources: config.sources.clone(),
             registry: Arc::default(),
             changed: Changed::default(),

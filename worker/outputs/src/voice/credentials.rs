@@ -1,12 +1,8 @@
 //! What a worker needs to join a voice channel, as the scheduler hands it over.
 
-use std::fmt;
+use std::{fmt, num::NonZeroU64};
 
-use secrecy::{ExposeSecret, SecretString};
-use songbird::{
-    ConnectionInfo,
-    id::{ChannelId, GuildId, UserId},
-};
+use secrecy::SecretString;
 
 use crate::Error;
 
@@ -42,17 +38,21 @@ impl fmt::Debug for VoiceCredentials {
     }
 }
 
+/// The ids of [`VoiceCredentials`]; no snowflake is zero.
+pub(super) struct Ids {
+    pub(super) guild: NonZeroU64,
+    pub(super) channel: NonZeroU64,
+    pub(super) user: NonZeroU64,
+}
+
 impl VoiceCredentials {
-    /// songbird's form of the same; refuses an id of zero.
-    pub(super) fn into_connection_info(self) -> Result<ConnectionInfo, Error> {
-        let id = |name, id: u64| id.try_into().map_err(|_| Error::ZeroId { name });
-        Ok(ConnectionInfo {
-            channel_id: ChannelId(id("channel_id", self.channel_id)?),
-            guild_id: GuildId(id("guild_id", self.guild_id)?),
-            user_id: UserId(id("user_id", self.user_id)?),
-            endpoint: self.endpoint,
-            session_id: self.voice_session_id,
-            token: self.token.expose_secret().to_owned(),
+    /// Refuses an id of zero: a field that was not sent.
+    pub(super) fn ids(&self) -> Result<Ids, Error> {
+        let id = |name, id| NonZeroU64::new(id).ok_or(Error::ZeroId { name });
+        Ok(Ids {
+            guild: id("guild_id", self.guild_id)?,
+            channel: id("channel_id", self.channel_id)?,
+            user: id("user_id", self.user_id)?,
         })
     }
 }
@@ -76,8 +76,9 @@ mod tests {
             user_id: 0,
             ..example()
         }
-        .into_connection_info()
-        .expect_err("zero");
+        .ids()
+        .err()
+        .expect("zero");
         assert!(error.to_string().contains("user_id"), "{error}");
     }
 

@@ -1,4 +1,4 @@
-//! What the owner of a [`Voice`](super::Voice) is told, and the queue between the mixer's thread and that owner.
+//! What the owner of a [`Voice`](super::Voice) is told, and the queue between the sending thread and that owner.
 
 use std::{
     collections::VecDeque,
@@ -15,7 +15,7 @@ pub enum VoiceEvent {
         /// The credentials' revision.
         revision: u64,
     },
-    /// The network was cut and the driver is trying again by itself. Seen only while something plays.
+    /// The connection was cut and the driver is mending it by itself. (Over songbird seen only while something plays.)
     Reconnecting {
         /// The credentials' revision.
         revision: u64,
@@ -24,7 +24,7 @@ pub enum VoiceEvent {
     Lost {
         /// The credentials' revision.
         revision: u64,
-        /// Discord's close code, when there was one that songbird knows.
+        /// Discord's close code, when there was one (and songbird knows it, over songbird).
         close_code: Option<u16>,
         /// A sentence for the status; bears no secret.
         reason: String,
@@ -44,7 +44,7 @@ pub enum VoiceEvent {
 
 /// Events under way to the owner.
 ///
-/// The mixer's thread may never wait, so it cannot send into a bounded channel; and nothing may grow without bound
+/// The sending thread may never wait, so it cannot send into a bounded channel; and nothing may grow without bound
 /// while an owner is stuck. So: a short queue, in which a newer feed edge replaces one that nobody has read yet.
 #[derive(Default)]
 pub(super) struct Outbox {

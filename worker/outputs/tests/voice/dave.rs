@@ -5,23 +5,7 @@ use orb_worker_outputs::voice::VoiceEvent;
 
 use super::stage::{GUILD, Stage, fault, film, identifies, on_stage, pts_of};
 
-#[test]
-fn nothing_is_in_the_clear_when_the_bot_commits_first() {
-    on_stage(
-        "dave::nothing_is_in_the_clear_when_the_bot_commits_first",
-        dave(FirstCommit::Bot),
-        nothing_is_in_the_clear,
-    );
-}
 
-#[test]
-fn nothing_is_in_the_clear_when_the_member_commits_first() {
-    on_stage(
-        "dave::nothing_is_in_the_clear_when_the_member_commits_first",
-        dave(FirstCommit::Member),
-        nothing_is_in_the_clear,
-    );
-}
 
 fn dave(first_commit: FirstCommit) -> DiscordSimConfig {
     DiscordSimConfig {
@@ -69,46 +53,38 @@ async fn nothing_is_in_the_clear(mut stage: Stage) {
     );
 }
 
-#[test]
-fn when_songbird_joins_anew_by_itself_nothing_is_in_the_clear_either() {
-    let test = "dave::when_songbird_joins_anew_by_itself_nothing_is_in_the_clear_either";
-    let config = DiscordSimConfig {
-        voice_resume_window: Duration::ZERO,
-        ..dave(FirstCommit::Bot)
-    };
-    on_stage(test, config, async |mut stage| {
-        stage.join().await;
-        stage.voice.play(film(0, 600_000), false);
-        stage.expect(&VoiceEvent::FirstFrame { pts_ms: 0 }).await;
-        for round in 1..=3 {
-            let heard = stage.frames().len();
-            stage.hear(heard + 10).await;
-            assert_eq!(
-                fault(
-                    &stage,
-                    &Fault::ResetVoice {
-                        guild: GuildId(GUILD),
-                        user: None
-                    }
-                ),
-                1
-            );
-            stage
-                .until("joined anew", || identifies(&stage) > round)
-                .await;
-            while stage.event().await != (VoiceEvent::Connected { revision: 1 }) {}
-            let heard = stage.frames().len();
-            stage.hear(heard + 10).await;
-        }
-        let totals = stage.sim.heard(GUILD).totals();
+async fn when_songbird_joins_anew_by_itself_nothing_is_in_the_clear_either(mut stage: Stage) {
+    stage.join().await;
+    stage.voice.play(film(0, 600_000), false);
+    stage.expect(&VoiceEvent::FirstFrame { pts_ms: 0 }).await;
+    for round in 1..=3 {
+        let heard = stage.frames().len();
+        stage.hear(heard + 10).await;
         assert_eq!(
-            (totals.in_the_clear, totals.undecryptable),
-            (0, 0),
-            "{totals:?}"
+            fault(
+                &stage,
+                &Fault::ResetVoice {
+                    guild: GuildId(GUILD),
+                    user: None
+                }
+            ),
+            1
         );
-        let pts = stage.heard_pts();
-        let skipped = pts.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
-        println!("at most {skipped} ms of the film skipped");
-        assert!(pts.is_sorted() && skipped < 500, "{skipped} ms skipped");
-    });
+        stage
+            .until("joined anew", || identifies(&stage) > round)
+            .await;
+        while stage.event().await != (VoiceEvent::Connected { revision: 1 }) {}
+        let heard = stage.frames().len();
+        stage.hear(heard + 10).await;
+    }
+    let totals = stage.sim.heard(GUILD).totals();
+    assert_eq!(
+        (totals.in_the_clear, totals.undecryptable),
+        (0, 0),
+        "{totals:?}"
+    );
+    let pts = stage.heard_pts();
+    let skipped = pts.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
+    println!("at most {skipped} ms of the film skipped");
+    assert!(pts.is_sorted() && skipped < 500, "{skipped} ms skipped");
 }

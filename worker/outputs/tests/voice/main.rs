@@ -1,10 +1,13 @@
-//! `voice` over the real songbird, against a simulated Discord whose member writes down what arrives.
+//! `voice` over the project's own driver and over songbird, against a simulated Discord whose member writes down what
+//! arrives.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[macro_use]
+mod stage;
 mod connection;
 mod dave;
+mod gate;
 mod playing;
-mod stage;
 
 use std::time::Duration;
 

@@ -8,8 +8,9 @@ use std::{
 
 use bytes::Bytes;
 use discord_sim::{DiscordSim, DiscordSimConfig, Fault, GuildId, HeardPacket, RecordEvent};
+use orb_voice::{Driver, DriverConfig, OpenGate};
 use orb_worker_media::{FrameQueue, OpusFrame};
-use orb_worker_outputs::voice::{Voice, VoiceCredentials, VoiceEvent};
+use orb_worker_outputs::voice::{Voice, VoiceCredentials, VoiceDriver, VoiceEvent};
 use secrecy::SecretString;
 use tokio::sync::mpsc;
 use twilight_gateway::{
@@ -18,16 +19,57 @@ use twilight_gateway::{
 
 pub(crate) const GUILD: u64 = 41;
 pub(crate) const CHANNEL: u64 = 42;
-/// For anything that should come at once, on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// For anything that should come at once, on a busy machine; and more than a driver takes to give up.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 const CA: &str = "ORB_TEST_CA";
 
-/// Runs `body` on a stage of its own, in a process of its own: songbird takes the simulator's authority from
-/// `SSL_CERT_FILE` alone, and a variable can be set safely only before there are threads.
-pub(crate) fn on_stage(test: &str, config: DiscordSimConfig, body: impl AsyncFnOnce(Stage)) {
+/// Makes tests of the bodies that are named, each with the Discord it is to have: those under `both` once over each
+/// driver.
+macro_rules! on_stage {
+    (
+        both { $($both:ident: $both_discord:expr,)* }
+        orb { $($orb:ident: $orb_discord:expr,)* }
+        songbird { $($songbird:ident: $songbird_discord:expr,)* }
+    ) => {
+        mod over_orb {
+            #[allow(unused_imports)]
+            use super::*;
+            on_stage! { Orb: $($both: $both_discord,)* $($orb: $orb_discord,)* }
+        }
+        mod over_songbird {
+            #[allow(unused_imports)]
+            use super::*;
+            on_stage! { Songbird: $($both: $both_discord,)* $($songbird: $songbird_discord,)* }
+        }
+    };
+    ($over:ident: $($test:ident: $discord:expr,)*) => {$(
+        #[test]
+        fn $test() {
+            let name = concat!(module_path!(), "::", stringify!($test));
+            $crate::stage::run(name, $crate::stage::Over::$over, $discord, super::$test);
+        }
+    )*};
+}
+
+/// Whose code speaks to Discord.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Over {
+    Orb,
+    Songbird,
+}
+
+/// Runs `body` on a stage of its own, in a process of its own: both drivers take the simulator's authority from
+/// `SSL_CERT_FILE`, and a variable can be set safely only before there are threads.
+pub(crate) fn run(
+    test: &str,
+    over: Over,
+    config: DiscordSimConfig,
+    body: impl AsyncFnOnce(Stage),
+) {
     let Ok(ca_file) = std::env::var(CA) else {
         let dir = tempfile::tempdir().unwrap();
         let ca_file = dir.path().join("ca.pem");
+        let (_, test) = test.split_once("::").expect("behind the crate's name");
         let status = Command::new(std::env::current_exe().unwrap())
             .args([test, "--exact", "--nocapture"])
             .env(CA, &ca_file)
@@ -51,11 +93,12 @@ pub(crate) fn on_stage(test: &str, config: DiscordSimConfig, body: impl AsyncFnO
             ca_file: Some(ca_file.into()),
             ..config
         };
-        body(Stage::set(config).await).await;
+        body(Stage::set(over, config).await).await;
     });
 }
 
 pub(crate) struct Stage {
+    pub(crate) over: Over,
     pub(crate) sim: DiscordSim,
     pub(crate) voice: Voice,
     pub(crate) events: mpsc::Receiver<VoiceEvent>,
@@ -64,12 +107,18 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    async fn set(config: DiscordSimConfig) -> Self {
+    async fn set(over: Over, config: DiscordSimConfig) -> Self {
+        // After the simulator has written its authority's file: the own driver reads it now.
         let sim = DiscordSim::start(config).await.unwrap();
         let account = Account::ready(&sim).await;
         let (sender, events) = mpsc::channel(64);
+        let driver = match over {
+            Over::Orb => VoiceDriver::Orb(Driver::new(DriverConfig::default()).unwrap()),
+            Over::Songbird => VoiceDriver::Songbird,
+        };
         Self {
-            voice: Voice::new(sender),
+            over,
+            voice: Voice::new(&driver, sender),
             sim,
             events,
             account,
@@ -83,15 +132,20 @@ impl Stage {
         self.account.join(&self.sim, self.revision).await
     }
 
+    /// Connects without asking anybody.
+    pub(crate) fn connect(&self, credentials: VoiceCredentials) {
+        self.voice.connect(credentials, Arc::new(OpenGate));
+    }
+
     /// Joins and waits until it is connected.
     pub(crate) async fn join(&mut self) {
         let credentials = self.credentials().await;
         let revision = credentials.revision;
-        self.voice.connect(credentials);
+        self.connect(credentials);
         self.expect(&VoiceEvent::Connected { revision }).await;
     }
 
-    /// The next event, or a panic. That the mixer stalled on a busy machine is none.
+    /// The next event, or a panic. That a cut is being mended, or the mixer stalled on a busy machine, is none.
     pub(crate) async fn event(&mut self) -> VoiceEvent {
         loop {
             let event = tokio::time::timeout(PATIENCE, self.events.recv()).await;
@@ -102,7 +156,7 @@ impl Stage {
         }
     }
 
-    /// The next event is `expected`, apart from the end of a stall.
+    /// The next event is `expected`, apart from the end of a cut or a stall.
     pub(crate) async fn expect(&mut self, expected: &VoiceEvent) {
         loop {
             let event = self.event().await;

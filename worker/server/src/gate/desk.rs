@@ -154,3 +154,84 @@ async fn sleep_until(at: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::Arc;
+
+    use orb_voice::{Gate, Step};
+
+    use super::*;
+    use crate::gate::LeaseGate;
+
+    const PERMIT: Duration = Duration::from_mins(1);
+
+    fn held(question: &v1::ConfirmLeases) -> v1::LeasesConfirmed {
+        let verdict = |lease: &v1::LeaseRef| v1::LeaseVerdict {
+            lease: Some(lease.clone()),
+            held: true,
+        };
+        v1::LeasesConfirmed {
+            request_id: question.request_id,
+            verdicts: question.leases.iter().map(verdict).collect(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_step_waits_for_a_stream_and_its_permit_counts_from_before_the_question() {
+        let desk = Arc::new(GateDesk::default());
+        let gate = LeaseGate::new(Arc::clone(&desk), "s", 1);
+        let passing = tokio::spawn(async move { gate.pass(Step::Identify).await });
+        let asking = desk.attached(PERMIT);
+        let question = asking.question().await;
+        let handed_over = Instant::now();
+        asking.answer(held(&question));
+        let permit = passing.await.unwrap().unwrap();
+        assert!(permit.expires <= handed_over + PERMIT);
+        assert!(permit.expires > handed_over);
+    }
+
+    #[tokio::test]
+    async fn a_step_that_is_given_up_is_asked_for_no_more() {
+        let desk = Arc::new(GateDesk::default());
+        let [given_up, other] = ["s", "t"].map(|s| LeaseGate::new(Arc::clone(&desk), s, 1));
+        let mut passing = given_up.pass(Step::Resume);
+        tokio::select! {
+            biased;
+            _ = &mut passing => panic!("nobody was asked"),
+            () = std::future::ready(()) => {}
+        }
+        drop(passing);
+        let asking = desk.attached(PERMIT);
+        let (question, _) = tokio::join!(asking.question(), async {
+            tokio::select! {
+                biased;
+                _ = other.pass(Step::Dial) => panic!("nobody was asked"),
+                () = tokio::task::yield_now() => {}
+            }
+        });
+        assert_eq!(question.leases.len(), 1);
+        assert_eq!(question.leases[0].session_id, "t");
+        assert!(desk.lock().waiting.is_empty(), "both have gone");
+    }
+
+    #[tokio::test]
+    async fn what_was_asked_on_a_stream_that_ended_is_asked_again() {
+        let desk = Arc::new(GateDesk::default());
+        let gate = LeaseGate::new(Arc::clone(&desk), "s", 1);
+        let passing = tokio::spawn(async move { gate.pass(Step::Dial).await });
+        let first = {
+            let asking = desk.attached(PERMIT);
+            asking.question().await
+        };
+        let asking = desk.attached(PERMIT);
+        asking.answer(held(&first));
+        let second = asking.question().await;
+        assert_ne!(first.request_id, second.request_id);
+        assert!(!passing.is_finished());
+        asking.answer(held(&second));
+        passing.await.unwrap().unwrap();
+    }
+}

@@ -167,7 +167,7 @@ impl Questions {
                 return true;
             }
             let outcome = match verdicts.get(&waiter.lease) {
-                // However late: a token that was lost does not come back.
+                // However late: what became of the session since then comes as a newer lease, which dials anew.
                 Some(false) => Err(Refused),
                 Some(true) if in_time => Ok(Permit { expires }),
                 late_or_missing => {

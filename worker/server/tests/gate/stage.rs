@@ -11,6 +11,7 @@ use orb_proto::v1::attach_response::Message as Word;
 use orb_proto::v1::worker_service_server::{WorkerService, WorkerServiceServer};
 use orb_worker::{Reconnect, Worker, WorkerConfig};
 use orb_worker_media::{Media, MediaConfig};
+use orb_worker_outputs::voice::VoiceDriver;
 use secrecy::SecretString;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -69,7 +70,9 @@ impl Stage {
                 jitter: Duration::from_millis(10),
             },
         };
-        let worker = Worker::start(config, Arc::new(media.await.unwrap()))
+        let driver = orb_voice::Driver::new(orb_voice::DriverConfig::default()).unwrap();
+        let media = Arc::new(media.await.unwrap());
+        let worker = Worker::start(config, media, VoiceDriver::Orb(driver))
             .await
             .unwrap();
         let channel = Endpoint::from_shared(format!("http://{scheduler}"))

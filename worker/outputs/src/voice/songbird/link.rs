@@ -31,8 +31,10 @@ use songbird::{
 };
 use tokio::runtime::{self, Runtime};
 
+use secrecy::ExposeSecret;
+
 use super::{driver_events::DriverEvents, framing, reader::TalkReader, tap::Tap};
-use crate::Error;
+use crate::{Error, voice::VoiceCredentials};
 
 /// For one attempt to connect, from the TCP connection to the session description. Discord needs well under a second;
 /// a party shall go on within five.
@@ -51,8 +53,8 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Begins to connect; the result comes as an event.
-    pub(super) fn open(info: ConnectionInfo, revision: u64, tap: Arc<Tap>) -> Result<Self, Error> {
+    /// Begins to connect, as the tap's link `id`; the result comes as an event.
+    pub(super) fn open(info: ConnectionInfo, id: u64, tap: Arc<Tap>) -> Result<Self, Error> {
         let config = config().map_err(Error::VoiceThread)?;
         let runtime = runtime::Builder::new_multi_thread()
             .worker_threads(THREADS)
@@ -60,7 +62,6 @@ impl Link {
             .enable_all()
             .build()
             .map_err(Error::VoiceThread)?;
-        let id = tap.new_link(revision);
         let mut driver = {
             let _inside = runtime.enter();
             Driver::new(config)
@@ -98,6 +99,19 @@ impl Drop for Link {
             runtime.shutdown_background();
         }
     }
+}
+
+/// songbird's form of the same; refuses an id of zero.
+pub(super) fn connection_info(credentials: VoiceCredentials) -> Result<ConnectionInfo, Error> {
+    let ids = credentials.ids()?;
+    Ok(ConnectionInfo {
+        channel_id: ids.channel.into(),
+        guild_id: ids.guild.into(),
+        user_id: ids.user.into(),
+        endpoint: credentials.endpoint,
+        session_id: credentials.voice_session_id,
+        token: credentials.token.expose_secret().to_owned(),
+    })
 }
 
 fn config() -> io::Result<Config> {

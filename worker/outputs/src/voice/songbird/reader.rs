@@ -6,6 +6,7 @@ use std::{
     time::Instant,
 };
 
+use orb_voice::OPUS_SILENCE;
 use symphonia::core::io::MediaSource;
 
 use super::{
@@ -45,7 +46,7 @@ impl Read for TalkReader {
             self.taken = 0;
             match self.tap.pull(self.talk, Instant::now()) {
                 Pull::Frame(packet) => framing::put_packet(&mut self.staged, &packet),
-                Pull::Silence => framing::put_packet(&mut self.staged, &framing::SILENCE),
+                Pull::Silence => framing::put_packet(&mut self.staged, &OPUS_SILENCE),
                 Pull::End => return Ok(0),
             }
         }

@@ -1,8 +1,8 @@
-//! The media clock: which frame, if any, goes into the next tick.
+//! Between the deck and songbird's mixer: which packet, if any, goes into the next tick.
 //!
-//! songbird's mixer works one tick ahead of the network: right after it has sent one packet it asks for the next, and
-//! sends that 20 ms later. So a frame that was taken is known to be sent when the mixer comes again; only then does the
-//! position move. And a pause, a resume or a new source is heard 20 ms after the tick that finds it.
+//! The mixer works one tick ahead of the network: right after it has sent one packet it asks for the next, and sends
+//! that 20 ms later. So a frame that was taken is known to be sent when the mixer comes again; only then is the deck
+//! told. And a pause, a resume or a new source is heard 20 ms after the tick that finds it.
 //!
 //! Opposite to what one expects of a player there is no track for the whole session. A *talk* is one track: it begins
 //! with [`Tap::begin_talk`] when there is something to play, and ends by itself, from inside the tick, when there is
@@ -15,14 +15,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use orb_worker_media::{FrameQueue, Pop};
 
-use super::{
-    Snapshot, VoiceEvent,
-    events::Outbox,
-    framing,
-    pace::{Lateness, Pace, TICK},
-};
+use super::pace::Pace;
+use crate::voice::{VoiceEvent, clock::Next, deck::Deck, line::LineStatus};
 
 /// How long only silence is sent after a connection is up.
 ///
@@ -49,28 +44,19 @@ pub(super) enum Pull {
     End,
 }
 
-/// Shared by the owner's handle, the mixer's thread and the driver's event handler.
+/// Shared by the line, the mixer's thread and the driver's event handler. Its lock is taken before the clock's.
 pub(super) struct Tap {
     state: Mutex<State>,
-    pub(super) outbox: Outbox,
+    deck: Arc<Deck>,
 }
 
 #[derive(Default)]
 struct State {
     link: Link,
-    source: Option<Source>,
-    /// Counts sources, so that a frame of an older one moves no clock.
-    source_id: u64,
-    paused: bool,
     /// Counts talks; only the newest one may take frames.
     talk: u64,
     talking: bool,
-    in_flight: Option<InFlight>,
-    position: Option<(u64, Instant)>,
     pace: Pace,
-    lateness: Lateness,
-    frames_sent: u64,
-    frames_nulled: u64,
 }
 
 #[derive(Default)]
@@ -98,71 +84,21 @@ impl Link {
     }
 }
 
-struct Source {
-    frames: Arc<FrameQueue>,
-    /// A frame of it was taken: from now on an empty queue is a fault, not a start.
-    started: bool,
-    announced: bool,
-    starved: bool,
-    drained: bool,
-}
-
-struct InFlight {
-    source_id: u64,
-    pts_ms: u64,
-}
-
 impl Tap {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self {
-            state: Mutex::default(),
-            outbox: Outbox::default(),
-        })
+    pub(super) fn new(deck: Arc<Deck>) -> Arc<Self> {
+        let state = Mutex::default();
+        Arc::new(Self { state, deck })
     }
 
-    // ---- the owner's side ----
+    // ---- the line's side ----
 
-    pub(super) fn play(&self, frames: Arc<FrameQueue>, paused: bool) {
-        let mut state = self.lock();
-        state.source_id += 1;
-        state.source = Some(Source {
-            frames,
-            started: false,
-            announced: false,
-            starved: false,
-            drained: false,
-        });
-        state.paused = paused;
-        state.position = None;
-        state.pace.restart();
-    }
-
-    pub(super) fn pause(&self) {
-        self.lock().paused = true;
-    }
-
-    pub(super) fn resume(&self) {
-        self.lock().paused = false;
-    }
-
-    pub(super) fn stop(&self) {
-        let mut state = self.lock();
-        state.source = None;
-        state.position = None;
-    }
-
-    pub(super) fn snapshot(&self) -> Snapshot {
+    pub(super) fn status(&self) -> LineStatus {
         let state = self.lock();
-        Snapshot {
-            position_ms: state.position.map(|(position, _)| position),
-            sent_at: state.position.map(|(_, at)| at),
-            frames_sent: state.frames_sent,
-            frames_nulled: state.frames_nulled,
-            frames_late: state.lateness.late(),
-            lateness_p50_ms: state.lateness.percentile_ms(50),
-            lateness_p99_ms: state.lateness.percentile_ms(99),
+        LineStatus {
             connected: state.link.connected && !state.link.reconnecting,
-            playing: state.plays(),
+            sends: state.link.connected,
+            // It does not say.
+            encryption: None,
         }
     }
 
@@ -170,7 +106,7 @@ impl Tap {
     /// pulls under the returned number.
     pub(super) fn begin_talk(&self, now: Instant) -> Option<u64> {
         let mut state = self.lock();
-        if state.talking || !state.has_something_to_play() {
+        if state.talking || !self.deck.clock().has_something_to_play() {
             return None;
         }
         state.talk += 1;
@@ -180,6 +116,11 @@ impl Tap {
         Some(state.talk)
     }
 
+    /// Whether no other connection was begun since.
+    pub(super) fn is_present(&self, link: u64) -> bool {
+        self.lock().link.id == link
+    }
+
     // ---- the connection's side ----
 
     /// A new connection is being opened (or, without a revision, none): all that belongs to an older one is void.
@@ -187,7 +128,7 @@ impl Tap {
         let mut state = self.lock();
         state.talk += 1;
         state.talking = false;
-        state.in_flight = None;
+        self.deck.clock().lose_taken();
         state.link = Link {
             id: state.link.id + 1,
             revision,
@@ -208,7 +149,7 @@ impl Tap {
         let resumed = state.link.connected && state.link.ssrc == Some(ssrc) && ticking;
         if !resumed {
             // A new transport: what was under way is lost, and DAVE begins anew.
-            state.in_flight = None;
+            self.deck.clock().lose_taken();
             state.pace.restart();
             state.link.silent_until = Some(now + DAVE_SETTLE);
             state.link.last_pull = Some(now);
@@ -216,7 +157,7 @@ impl Tap {
         state.link.ssrc = Some(ssrc);
         state.link.connected = true;
         state.link.reconnecting = false;
-        self.outbox.push(VoiceEvent::Connected {
+        self.deck.outbox.push(VoiceEvent::Connected {
             revision: state.link.revision,
         });
     }
@@ -228,8 +169,8 @@ impl Tap {
         }
         state.link.connected = false;
         state.link.reconnecting = false;
-        state.in_flight = None;
-        self.outbox.push(VoiceEvent::Lost {
+        self.deck.clock().lose_taken();
+        self.deck.outbox.push(VoiceEvent::Lost {
             revision: state.link.revision,
             close_code,
             reason,
@@ -251,7 +192,7 @@ impl Tap {
         }
         state.link.reconnecting = stalled;
         let revision = state.link.revision;
-        self.outbox.push(if stalled {
+        self.deck.outbox.push(if stalled {
             VoiceEvent::Reconnecting { revision }
         } else {
             VoiceEvent::Connected { revision }
@@ -260,81 +201,24 @@ impl Tap {
 
     // ---- the mixer's side ----
 
-    /// Called once a tick from the mixer's thread; holds the lock for the move of one frame.
+    /// Called once a tick from the mixer's thread.
     pub(super) fn pull(&self, talk: u64, now: Instant) -> Pull {
         let mut state = self.lock();
         if talk != state.talk {
             return Pull::End;
         }
         state.link.pulled(now);
-        self.settle(&mut state, now);
+        // The frame of the tick before went out just now.
+        let late = state.pace.tick(now);
+        self.deck.sent(now, late);
         if !state.link.may_speak(now) {
             return Pull::Silence;
         }
-        if !state.has_something_to_play() {
-            state.talking = false;
-            return Pull::End;
-        }
-        self.next_frame(&mut state)
-    }
-
-    /// The frame of the tick before went out just now.
-    fn settle(&self, state: &mut State, now: Instant) {
-        let lateness = state.pace.tick(now);
-        let Some(sent) = state.in_flight.take() else {
-            return;
-        };
-        state.frames_sent += 1;
-        state.lateness.record(lateness);
-        if sent.source_id != state.source_id {
-            return;
-        }
-        let Some(source) = &mut state.source else {
-            return;
-        };
-        state.position = Some((sent.pts_ms + TICK.as_millis() as u64, now));
-        if !source.announced {
-            source.announced = true;
-            self.outbox.push(VoiceEvent::FirstFrame {
-                pts_ms: sent.pts_ms,
-            });
-        }
-    }
-
-    fn next_frame(&self, state: &mut State) -> Pull {
-        let Some(source) = &mut state.source else {
-            return Pull::End;
-        };
-        match source.frames.pop() {
-            Pop::Frame(frame) if framing::is_playable(&frame.data) => {
-                source.started = true;
-                if std::mem::take(&mut source.starved) {
-                    self.outbox.push(VoiceEvent::Refilled);
-                }
-                state.in_flight = Some(InFlight {
-                    source_id: state.source_id,
-                    pts_ms: frame.pts_ms,
-                });
-                Pull::Frame(frame.data)
-            }
-            // A packet that songbird would decode, or end the talk over: silence in its place keeps the clock right.
-            Pop::Frame(_) => {
-                state.frames_nulled += 1;
-                Pull::Silence
-            }
-            Pop::Empty => {
-                if source.started {
-                    state.frames_nulled += 1;
-                    if !std::mem::replace(&mut source.starved, true) {
-                        self.outbox.push(VoiceEvent::Starved);
-                    }
-                }
-                Pull::Silence
-            }
-            Pop::Drained => {
-                source.drained = true;
+        match self.deck.next() {
+            Next::Frame(packet) => Pull::Frame(packet),
+            Next::Missing | Next::NotYet => Pull::Silence,
+            Next::Nothing => {
                 state.talking = false;
-                self.outbox.push(VoiceEvent::Drained);
                 Pull::End
             }
         }
@@ -343,21 +227,6 @@ impl Tap {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing panics under the lock; if it did, the mixer's thread and its other sessions must go on.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn has_something_to_play(&self) -> bool {
-        !self.paused && self.source.as_ref().is_some_and(|source| !source.drained)
-    }
-
-    fn plays(&self) -> bool {
-        self.link.connected
-            && self.has_something_to_play()
-            && self
-                .source
-                .as_ref()
-                .is_some_and(|source| source.started && !source.starved)
     }
 }
 

@@ -10,14 +10,16 @@ use symphonia::core::{
 };
 
 use super::*;
+use crate::voice::deck::Deck;
 
 /// A tap that is joined and may speak, over `frames`.
 fn reader(frames: &Arc<FrameQueue>) -> TalkReader {
-    let tap = Tap::new();
+    let deck = Arc::<Deck>::default();
+    let tap = Tap::new(Arc::clone(&deck));
     let long_ago = Instant::now().checked_sub(Duration::from_secs(1)).unwrap();
     let link = tap.new_link(1);
     tap.on_connected(link, 1, long_ago);
-    tap.play(Arc::clone(frames), false);
+    deck.clock().play(Arc::clone(frames), false);
     let talk = tap.begin_talk(Instant::now()).unwrap();
     TalkReader::new(tap, talk)
 }
@@ -65,7 +67,7 @@ fn an_empty_queue_reads_as_silence_at_once() {
         MediaSourceStreamOptions::default(),
     );
     let mut dca = DcaReader::try_new(stream, &FormatOptions::default()).unwrap();
-    assert_eq!(dca.next_packet().unwrap().buf(), framing::SILENCE);
+    assert_eq!(dca.next_packet().unwrap().buf(), OPUS_SILENCE);
 }
 
 #[test]

@@ -1,0 +1,198 @@
+//! The media clock: which frame goes out next, and where the film is.
+//!
+//! Pure, and the same whatever carries the frames. Whoever sends asks [`MediaClock::next`] once a tick, while it can
+//! send, and says [`MediaClock::sent`] when the frame is on the wire; only then does the position move. While nobody
+//! asks, the clock stands, so a cut, a pause and a seek lose nothing.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use orb_worker_media::{FrameQueue, Pop};
+
+use super::{VoiceEvent, lateness::Lateness, opus};
+
+/// Length of a frame and of a tick.
+pub(super) const TICK: Duration = Duration::from_millis(20);
+
+/// What goes into a tick.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// An Opus packet of the film.
+    Frame(Bytes),
+    /// A frame was due and there is none that can be sent: silence in its place.
+    Missing,
+    /// The film has not begun: its first frame is under way.
+    NotYet,
+    /// Paused, over, or there is no film.
+    Nothing,
+}
+
+/// What the clock shows; counters are of the whole session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Reading {
+    pub(super) position: Option<Position>,
+    pub(super) frames_sent: u64,
+    pub(super) frames_nulled: u64,
+    pub(super) frames_late: u64,
+    pub(super) lateness_p50_ms: u32,
+    pub(super) lateness_p99_ms: u32,
+    /// Frames flow whenever somebody asks: begun, not paused, not starved, not over.
+    pub(super) flows: bool,
+}
+
+/// Where the film is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Position {
+    /// Media time at the end of the last frame that was sent.
+    pub(super) media_ms: u64,
+    /// When it was.
+    pub(super) sent_at: Instant,
+}
+
+#[derive(Default)]
+pub(super) struct MediaClock {
+    source: Option<Source>,
+    /// Counts sources, so that a frame of an older one moves no clock.
+    source_id: u64,
+    paused: bool,
+    /// Given out, and not known to be sent.
+    taken: Option<Taken>,
+    position: Option<Position>,
+    lateness: Lateness,
+    frames_sent: u64,
+    frames_nulled: u64,
+}
+
+struct Source {
+    frames: Arc<FrameQueue>,
+    /// A frame of it was taken: from now on an empty queue is a fault, not a start.
+    started: bool,
+    announced: bool,
+    starved: bool,
+    drained: bool,
+}
+
+struct Taken {
+    source_id: u64,
+    pts_ms: u64,
+}
+
+impl MediaClock {
+    /// Frames come from here, instead of from what was there.
+    pub(super) fn play(&mut self, frames: Arc<FrameQueue>, paused: bool) {
+        self.source_id += 1;
+        self.source = Some(Source {
+            frames,
+            started: false,
+            announced: false,
+            starved: false,
+            drained: false,
+        });
+        self.paused = paused;
+        self.position = None;
+    }
+
+    pub(super) fn pause(&mut self) {
+        self.paused = true;
+    }
+
+    pub(super) fn resume(&mut self) {
+        self.paused = false;
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.source = None;
+        self.position = None;
+    }
+
+    /// Whether [`MediaClock::next`] would say anything but [`Next::Nothing`].
+    pub(super) fn has_something_to_play(&self) -> bool {
+        !self.paused && self.source.as_ref().is_some_and(|source| !source.drained)
+    }
+
+    /// Once a tick, while a frame could be sent. With it comes what the owner is to be told.
+    pub(super) fn next(&mut self) -> (Next, Option<VoiceEvent>) {
+        if self.taken.take().is_some() {
+            // The one before was neither sent nor given up by name: whoever took it could not send it.
+            self.frames_nulled += 1;
+        }
+        if !self.has_something_to_play() {
+            return (Next::Nothing, None);
+        }
+        let Some(source) = &mut self.source else {
+            return (Next::Nothing, None);
+        };
+        match source.frames.pop() {
+            Pop::Frame(frame) => {
+                source.started = true;
+                let refilled = std::mem::take(&mut source.starved).then_some(VoiceEvent::Refilled);
+                if !opus::is_one_frame(&frame.data) {
+                    // In its place, so that the clock stays right.
+                    self.frames_nulled += 1;
+                    return (Next::Missing, refilled);
+                }
+                self.taken = Some(Taken {
+                    source_id: self.source_id,
+                    pts_ms: frame.pts_ms,
+                });
+                (Next::Frame(frame.data), refilled)
+            }
+            Pop::Empty if !source.started => (Next::NotYet, None),
+            Pop::Empty => {
+                self.frames_nulled += 1;
+                let starved = !std::mem::replace(&mut source.starved, true);
+                (Next::Missing, starved.then_some(VoiceEvent::Starved))
+            }
+            Pop::Drained => {
+                source.drained = true;
+                (Next::Nothing, Some(VoiceEvent::Drained))
+            }
+        }
+    }
+
+    /// The frame that was taken last is on the wire, so much behind its schedule. None taken: nothing was sent.
+    pub(super) fn sent(&mut self, at: Instant, late: Duration) -> Option<VoiceEvent> {
+        let taken = self.taken.take()?;
+        self.frames_sent += 1;
+        self.lateness.record(late);
+        if taken.source_id != self.source_id {
+            return None;
+        }
+        let source = self.source.as_mut()?;
+        self.position = Some(Position {
+            media_ms: taken.pts_ms + TICK.as_millis() as u64,
+            sent_at: at,
+        });
+        let first = !std::mem::replace(&mut source.announced, true);
+        first.then_some(VoiceEvent::FirstFrame {
+            pts_ms: taken.pts_ms,
+        })
+    }
+
+    /// The frame that was taken last went with its connection.
+    pub(super) fn lose_taken(&mut self) {
+        self.taken = None;
+    }
+
+    pub(super) fn read(&self) -> Reading {
+        let under_way = self
+            .source
+            .as_ref()
+            .is_some_and(|s| s.started && !s.starved);
+        Reading {
+            position: self.position,
+            frames_sent: self.frames_sent,
+            frames_nulled: self.frames_nulled,
+            frames_late: self.lateness.late(),
+            lateness_p50_ms: self.lateness.percentile_ms(50),
+            lateness_p99_ms: self.lateness.percentile_ms(99),
+            flows: under_way && self.has_something_to_play(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

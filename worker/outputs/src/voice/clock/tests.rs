@@ -1,0 +1,391 @@
+#![allow(clippy::unwrap_used)]
+use std::collections::VecDeque;
+
+use orb_worker_media::OpusFrame;
+
+use super::*;
+use Step::{
+    At, Ends, Flows, Lose, Missing, NotYet, Nothing, Nulled, Pause, Play, PlayPaused, Push,
+    PushLong, Resume, Says, Sends, Sent, Stop, Takes,
+};
+
+/// What is done to a clock, or seen on it. Frames are told apart by their media time in ms.
+#[derive(Debug)]
+enum Step {
+    // The owner.
+    /// A new source, with nothing in it.
+    Play,
+    PlayPaused,
+    Pause,
+    Resume,
+    Stop,
+    // The newest source.
+    Push(u64),
+    /// A packet that is longer than a tick.
+    PushLong(u64),
+    Ends,
+    // A tick of whoever sends, and what it comes to.
+    /// The frame goes out.
+    Sends(u64),
+    /// The frame is given out, and no more is said.
+    Takes(u64),
+    /// What was given out goes out now.
+    Sent,
+    /// What was given out is lost.
+    Lose,
+    Missing,
+    NotYet,
+    Nothing,
+    // What can be seen.
+    At(Option<u64>),
+    Flows(bool),
+    Nulled(u64),
+    /// The next event. None may be left over.
+    Says(VoiceEvent),
+}
+
+const TABLE: &[(&str, &[Step])] = &[
+    (
+        "the position moves when a frame was sent, not when it was taken",
+        &[
+            Play,
+            Push(5_000),
+            Takes(5_000),
+            At(None),
+            Sent,
+            At(Some(5_020)),
+            Says(VoiceEvent::FirstFrame { pts_ms: 5_000 }),
+            Push(5_020),
+            Sends(5_020),
+            At(Some(5_040)),
+        ],
+    ),
+    (
+        "nothing was ever played",
+        &[Nothing, At(None), Flows(false), Resume, Nothing, Stop],
+    ),
+    (
+        "waiting for the first frame is a start, not starvation",
+        &[
+            Play,
+            NotYet,
+            NotYet,
+            Nulled(0),
+            Flows(false),
+            Push(0),
+            Sends(0),
+            Flows(true),
+            Says(VoiceEvent::FirstFrame { pts_ms: 0 }),
+        ],
+    ),
+    (
+        "a pause holds the film and loses no frame",
+        &[
+            Play,
+            Push(0),
+            Push(20),
+            Sends(0),
+            Says(VoiceEvent::FirstFrame { pts_ms: 0 }),
+            Pause,
+            Nothing,
+            Flows(false),
+            At(Some(20)),
+            Resume,
+            Flows(true),
+            Sends(20),
+            At(Some(40)),
+            Nulled(0),
+        ],
+    ),
+    (
+        "a frame that was under way when the pause came still counts",
+        &[
+            Play,
+            Push(0),
+            Takes(0),
+            Pause,
+            Sent,
+            At(Some(20)),
+            Says(VoiceEvent::FirstFrame { pts_ms: 0 }),
+            Nothing,
+        ],
+    ),
+    (
+        "paused from the start",
+        &[
+            PlayPaused,
+            Push(0),
+            Nothing,
+            At(None),
+            Resume,
+            Sends(0),
+            Says(VoiceEvent::FirstFrame { pts_ms: 0 }),
+        ],
+    ),
+    (
+        "a new source comes next, and the old one moves no clock",
+        &[
+            Play,
+            Push(0),
+            Push(20),
+            Sends(0),
+            Says(VoiceEvent::FirstFrame { pts_ms: 0 }),
+            Takes(20),
+            Play,
+            At(None),
+            Sent,
+            At(None),
+            NotYet,
+            Push(90_000),
+            Sends(90_000),
+            At(Some(90_020)),
+            Says(VoiceEvent::FirstFrame { pts_ms: 90_000 }),
+        ],
+    ),
+    (
+        "a source may be replaced before it gave anything",
+        &[
+            Play,
+            NotYet,
+            Play,
+            Push(7),
+            Sends(7),
+            Says(VoiceEvent::FirstFrame { pts_ms: 7 }),
+        ],
+    ),
+    (
+        "an empty queue later is starvation, said once, and no frame is skipped",
+        &[
+            Play,
+            Push(0),
+            Sends(0),
+            Says(VoiceEvent::FirstFrame { pts_ms: 0 }),
+            Missing,
+            Says(VoiceEvent::Starved),
+            Missing,
+            Nulled(2),
+            Flows(false),
+            At(Some(20)),
+            Push(20),
+            Sends(20),
+            Says(VoiceEvent::Refilled),
+            Flows(true),
+            Missing,
+            Says(VoiceEvent::Starved),
+        ],
+    ),
+    (
+        "drained is said once, after the last frame, and it is over then, not paused",
+        &[
+            Play,
+            Push(0),
+            Ends,
+            Sends(0),
+            Says(VoiceEvent::FirstFrame { pts_ms: 0 }),
+            Flows(true),
+            Nothing,
+            Says(VoiceEvent::Drained),
+            At(Some(20)),
+            Flows(false),
+            Resume,
+            Nothing,
+        ],
+    ),
+    (
+        "a source that ends without a frame is drained",
+        &[Play, Ends, Nothing, Says(VoiceEvent::Drained), At(None)],
+    ),
+    (
+        "an end while starved is drained, not refilled",
+        &[
+            Play,
+            Push(0),
+            Sends(0),
+            Says(VoiceEvent::FirstFrame { pts_ms: 0 }),
+            Missing,
+            Says(VoiceEvent::Starved),
+            Ends,
+            Nothing,
+            Says(VoiceEvent::Drained),
+        ],
+    ),
+    (
+        "a packet that is not one frame becomes silence and is counted",
+        &[
+            Play,
+            PushLong(0),
+            Push(20),
+            Missing,
+            Nulled(1),
+            At(None),
+            Sends(20),
+            Says(VoiceEvent::FirstFrame { pts_ms: 20 }),
+        ],
+    ),
+    (
+        "stop forgets the film",
+        &[
+            Play,
+            Push(0),
+            Push(20),
+            Sends(0),
+            Says(VoiceEvent::FirstFrame { pts_ms: 0 }),
+            Takes(20),
+            Stop,
+            Sent,
+            At(None),
+            Nothing,
+        ],
+    ),
+    (
+        "a frame that went with its connection moves no clock and is no fault",
+        &[
+            Play,
+            Push(0),
+            Push(20),
+            Takes(0),
+            Lose,
+            Sent,
+            At(None),
+            Takes(20),
+            Nulled(0),
+            Sent,
+            At(Some(40)),
+            Says(VoiceEvent::FirstFrame { pts_ms: 20 }),
+        ],
+    ),
+    (
+        "a frame that its taker could not send is counted",
+        &[
+            Play,
+            Push(0),
+            Push(20),
+            Takes(0),
+            Sends(20),
+            Nulled(1),
+            At(Some(40)),
+            Says(VoiceEvent::FirstFrame { pts_ms: 20 }),
+        ],
+    ),
+];
+
+#[test]
+fn the_clock_does_what_the_table_says() {
+    for (what, steps) in TABLE {
+        let mut bench = Bench::default();
+        for (number, step) in steps.iter().enumerate() {
+            bench.walk(step, &format!("{what}; step {number}: {step:?}"));
+        }
+        assert!(bench.events.is_empty(), "{what}: {:?}", bench.events);
+    }
+}
+
+#[test]
+fn lateness_is_as_the_sender_says_and_counts_for_sent_frames_only() {
+    let mut bench = Bench::default();
+    bench.walk(&Play, "");
+    for (pts_ms, late_ms) in [(0, 1), (20, 30), (40, 3)] {
+        bench.walk(&Push(pts_ms), "");
+        bench.walk(&Takes(pts_ms), "");
+        let _ = bench.clock.sent(bench.now, Duration::from_millis(late_ms));
+        let _ = bench.clock.sent(bench.now, Duration::from_secs(9));
+    }
+    let reading = bench.clock.read();
+    assert_eq!((reading.frames_sent, reading.frames_late), (3, 1));
+    let percentiles = (reading.lateness_p50_ms, reading.lateness_p99_ms);
+    assert_eq!(percentiles, (3, 30));
+}
+
+#[test]
+fn when_the_last_frame_went_out_is_known() {
+    let mut bench = Bench::default();
+    [Play, Push(0), Push(20)]
+        .iter()
+        .for_each(|step| bench.walk(step, ""));
+    for pts_ms in [0, 20] {
+        bench.walk(&Sends(pts_ms), "");
+        let at = bench.clock.read().position.unwrap().sent_at;
+        assert_eq!(at + TICK, bench.now);
+    }
+}
+
+/// A clock, its newest source and the time.
+struct Bench {
+    clock: MediaClock,
+    frames: Option<Arc<FrameQueue>>,
+    now: Instant,
+    events: VecDeque<VoiceEvent>,
+}
+
+impl Default for Bench {
+    fn default() -> Self {
+        Self {
+            clock: MediaClock::default(),
+            frames: None,
+            now: Instant::now(),
+            events: VecDeque::new(),
+        }
+    }
+}
+
+impl Bench {
+    fn walk(&mut self, step: &Step, context: &str) {
+        match step {
+            Play => self.play(false),
+            PlayPaused => self.play(true),
+            Pause => self.clock.pause(),
+            Resume => self.clock.resume(),
+            Stop => self.clock.stop(),
+            Push(pts_ms) => self.push(*pts_ms, packet(*pts_ms)),
+            PushLong(pts_ms) => self.push(*pts_ms, Bytes::from_static(&[0xf9, 1, 2])),
+            Ends => self.frames.as_ref().unwrap().finish(),
+            Sends(pts_ms) => {
+                self.walk(&Takes(*pts_ms), context);
+                self.walk(&Sent, context);
+                self.now += TICK;
+            }
+            Takes(pts_ms) => assert_eq!(self.next(), Next::Frame(packet(*pts_ms)), "{context}"),
+            Sent => {
+                let event = self.clock.sent(self.now, Duration::ZERO);
+                self.events.extend(event);
+            }
+            Lose => self.clock.lose_taken(),
+            Missing => assert_eq!(self.next(), Next::Missing, "{context}"),
+            NotYet => assert_eq!(self.next(), Next::NotYet, "{context}"),
+            Nothing => {
+                assert_eq!(self.next(), Next::Nothing, "{context}");
+                assert!(!self.clock.has_something_to_play(), "{context}");
+            }
+            At(media_ms) => {
+                let position = self.clock.read().position.map(|at| at.media_ms);
+                assert_eq!(position, *media_ms, "{context}");
+            }
+            Flows(flows) => assert_eq!(self.clock.read().flows, *flows, "{context}"),
+            Nulled(frames) => assert_eq!(self.clock.read().frames_nulled, *frames, "{context}"),
+            Says(event) => assert_eq!(self.events.pop_front().as_ref(), Some(event), "{context}"),
+        }
+    }
+
+    fn play(&mut self, paused: bool) {
+        let frames = FrameQueue::new(Duration::from_secs(10));
+        self.clock.play(Arc::clone(&frames), paused);
+        self.frames = Some(frames);
+    }
+
+    fn push(&self, pts_ms: u64, data: Bytes) {
+        let frames = self.frames.as_ref().unwrap();
+        frames.push(OpusFrame { pts_ms, data }).unwrap();
+    }
+
+    fn next(&mut self) -> Next {
+        let (next, event) = self.clock.next();
+        self.events.extend(event);
+        next
+    }
+}
+
+fn packet(pts_ms: u64) -> Bytes {
+    let mut packet = vec![0xf8];
+    packet.extend_from_slice(&pts_ms.to_le_bytes());
+    packet.into()
+}

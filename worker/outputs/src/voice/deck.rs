@@ -1,0 +1,42 @@
+//! The clock of one session, as its owner, its line and the sending thread share it.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use super::{
+    clock::{MediaClock, Next},
+    events::Outbox,
+};
+
+/// A media clock, and the way out for what it has to tell.
+#[derive(Default)]
+pub(super) struct Deck {
+    clock: Mutex<MediaClock>,
+    pub(super) outbox: Outbox,
+}
+
+impl Deck {
+    /// Nothing that waits may be done under this lock: the sending thread serves other sessions, too.
+    pub(super) fn clock(&self) -> MutexGuard<'_, MediaClock> {
+        // Nothing panics under the lock; if it did, the sending thread and its other sessions must go on.
+        self.clock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// See [`MediaClock::next`]. Holds the lock for the move of one frame.
+    pub(super) fn next(&self) -> Next {
+        let mut clock = self.clock();
+        let (next, event) = clock.next();
+        // Under the lock, so that the events stand in the order in which the clock changed.
+        event.into_iter().for_each(|event| self.outbox.push(event));
+        next
+    }
+
+    /// See [`MediaClock::sent`].
+    pub(super) fn sent(&self, at: Instant, late: Duration) {
+        let mut clock = self.clock();
+        let event = clock.sent(at, late);
+        event.into_iter().for_each(|event| self.outbox.push(event));
+    }
+}
