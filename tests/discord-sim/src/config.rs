@@ -40,7 +40,8 @@ pub struct DiscordSimConfig {
     /// Number of the first numbered message of a voice session (gateway v8). Discord documents
     /// neither it nor the moment when numbers wrap around, only that they do.
     pub voice_first_seq: u16,
-    /// Messages of a voice session that are kept to be sent again after a RESUME (gateway v8).
+    /// Messages of a voice session that are kept to be sent again after a RESUME (gateway v8). At
+    /// most 1024: all of them must fit into a socket's queue.
     pub voice_replay_buffer: usize,
     /// Whether RESUMED comes before or after what is sent again.
     pub resumed: ResumedOrder,

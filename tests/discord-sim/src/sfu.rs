@@ -1,4 +1,5 @@
-//! The selective forwarding unit: what one voice client sends, the others in its call get.
+//! The selective forwarding unit: what one voice client sends, the others in its call get, and
+//! they are told who is there and speaks.
 //!
 //! A packet is opened with its sender's transport key and sealed anew for each receiver, whose key
 //! and nonces are its own. SSRC, sequence number, timestamp and payload stay as they were, DAVE
@@ -6,9 +7,14 @@
 
 use std::net::SocketAddr;
 
+use serde_json::{Value, json};
+
 use crate::UserId;
 use crate::call::Place;
 use crate::member::is_dave_frame;
+use crate::record::RecordEvent;
+use crate::voice_connections::VoiceOut;
+use crate::voice_wire::op;
 use crate::world::State;
 
 /// A datagram that is to be sent.
@@ -51,4 +57,61 @@ impl State {
         }
         outgoing
     }
+
+    /// Tells a new connection who is in the call, and the others that it came.
+    pub(crate) fn introduce(&mut self, ssrc: u32) {
+        let Some(newcomer) = self.connections.get(ssrc) else {
+            return;
+        };
+        let (place, user) = ((newcomer.guild, newcomer.channel), newcomer.user);
+        let Some(call) = self.calls.get(&place) else {
+            return;
+        };
+        let mut present = call.members();
+        let mut speaking = Vec::new();
+        for other in self.connections.in_call(place) {
+            if other.ssrc != ssrc && other.user != user {
+                present.push(other.user);
+                if let Some(bits) = other.speaking {
+                    speaking.push(speaking_event(other.user, other.ssrc, bits));
+                }
+                let came = json!({"user_ids": [user]});
+                other.send(VoiceOut::Json(op::CLIENTS_CONNECT, came));
+            }
+        }
+        if let Some(newcomer) = self.connections.get_mut(ssrc) {
+            let present = json!({"user_ids": present});
+            newcomer.send(VoiceOut::Json(op::CLIENTS_CONNECT, present));
+            // Else it could not tell whose the SSRCs are that it hears.
+            for event in speaking {
+                newcomer.send(VoiceOut::Json(op::SPEAKING, event));
+            }
+        }
+    }
+
+    pub(crate) fn speaking(&mut self, ssrc: u32, data: &Value) {
+        let Some(speaker) = self.connections.get_mut(ssrc) else {
+            return;
+        };
+        let speaking = data["speaking"].as_u64().unwrap_or_default();
+        speaker.speaking = Some(speaking);
+        let (place, user) = ((speaker.guild, speaker.channel), speaker.user);
+        let source = speaker.socket.as_ref().map(|socket| socket.source);
+        let event = RecordEvent::VoiceSpeaking {
+            connection: u64::from(ssrc),
+            speaking,
+        };
+        self.context.record.add(source, Some(user), event);
+        let relayed = speaking_event(user, ssrc, speaking);
+        for other in self.connections.in_call(place) {
+            if other.user != user {
+                other.send(VoiceOut::Json(op::SPEAKING, relayed.clone()));
+            }
+        }
+    }
+}
+
+/// Voice op 5 as the others get it.
+fn speaking_event(user: UserId, ssrc: u32, speaking: u64) -> Value {
+    json!({"user_id": user, "ssrc": ssrc, "speaking": speaking})
 }

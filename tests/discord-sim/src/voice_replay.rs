@@ -7,7 +7,11 @@ use std::collections::VecDeque;
 
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::sockets::OUT_QUEUE;
 use crate::voice_wire::SeqAck;
+
+/// Largest buffer: half of a socket's queue, so that a replay never fills it.
+const LARGEST_CAPACITY: usize = OUT_QUEUE / 2;
 
 /// Numbers messages and keeps the last ones.
 pub(crate) struct VoiceReplay {
@@ -21,12 +25,12 @@ pub(crate) struct VoiceReplay {
 }
 
 impl VoiceReplay {
-    /// Begins with number `first`; keeps `capacity` messages.
+    /// Begins with number `first`; keeps `capacity` messages, or the most that is allowed.
     pub(crate) fn new(first: u16, capacity: usize) -> Self {
         Self {
             next: first,
             kept: VecDeque::new(),
-            capacity,
+            capacity: capacity.min(LARGEST_CAPACITY),
             dropped: false,
         }
     }

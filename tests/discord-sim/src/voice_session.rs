@@ -58,11 +58,6 @@ struct ProtocolData {
     mode: String,
 }
 
-/// Voice op 5 as the others get it.
-fn speaking_event(user: UserId, ssrc: u32, speaking: u64) -> Value {
-    json!({"user_id": user, "ssrc": ssrc, "speaking": speaking})
-}
-
 /// The only DAVE protocol version there is.
 const DAVE_VERSION: u16 = 1;
 
@@ -219,9 +214,10 @@ impl State {
             None => Err(4006),
             Some(one) if one.token != resume.token => Err(4004),
             Some(_) if client.version == WireVersion::V4 => Ok(Vec::new()),
-            // What it missed is gone: the session cannot go on.
             Some(one) => one.replay.after(resume.seq_ack.into()).ok_or(4006),
         };
+        // What it missed is gone: "the session will be closed" (Discord, "Buffered resume").
+        let out_of_reach = found.is_some() && missed == Err(4006);
         let user = found.map(|one| one.user).or_else(|| {
             self.voice_states
                 .user_of_session(resume.server_id, &resume.session_id)
@@ -243,7 +239,12 @@ impl State {
         self.context.record.add(Some(client.source), user, event);
         let missed = match missed {
             Ok(missed) => missed,
-            Err(code) => return Some(SocketOut::Close(code, "resume refused")),
+            Err(code) => {
+                if let (Some(ssrc), true) = (ssrc, out_of_reach) {
+                    self.end_connection(ssrc, None);
+                }
+                return Some(SocketOut::Close(code, "resume refused"));
+            }
         };
         let order = self.context.config.resumed;
         let connection = self.connections.get_mut(ssrc?)?;
@@ -296,58 +297,6 @@ impl State {
         }
         self.offer_external_sender(ssrc);
         None
-    }
-
-    /// Tells a new connection who is in the call, and the others that it came.
-    fn introduce(&mut self, ssrc: u32) {
-        let Some(newcomer) = self.connections.get(ssrc) else {
-            return;
-        };
-        let (place, user) = ((newcomer.guild, newcomer.channel), newcomer.user);
-        let Some(call) = self.calls.get(&place) else {
-            return;
-        };
-        let mut present = call.members();
-        let mut speaking = Vec::new();
-        for other in self.connections.in_call(place) {
-            if other.ssrc != ssrc && other.user != user {
-                present.push(other.user);
-                if let Some(bits) = other.speaking {
-                    speaking.push(speaking_event(other.user, other.ssrc, bits));
-                }
-                let came = json!({"user_ids": [user]});
-                other.send(VoiceOut::Json(op::CLIENTS_CONNECT, came));
-            }
-        }
-        if let Some(newcomer) = self.connections.get_mut(ssrc) {
-            let present = json!({"user_ids": present});
-            newcomer.send(VoiceOut::Json(op::CLIENTS_CONNECT, present));
-            // Else it could not tell whose the SSRCs are that it hears.
-            for event in speaking {
-                newcomer.send(VoiceOut::Json(op::SPEAKING, event));
-            }
-        }
-    }
-
-    pub(crate) fn speaking(&mut self, ssrc: u32, data: &Value) {
-        let Some(speaker) = self.connections.get_mut(ssrc) else {
-            return;
-        };
-        let speaking = data["speaking"].as_u64().unwrap_or_default();
-        speaker.speaking = Some(speaking);
-        let (place, user) = ((speaker.guild, speaker.channel), speaker.user);
-        let source = speaker.socket.as_ref().map(|socket| socket.source);
-        let event = RecordEvent::VoiceSpeaking {
-            connection: u64::from(ssrc),
-            speaking,
-        };
-        self.context.record.add(source, Some(user), event);
-        let relayed = speaking_event(user, ssrc, speaking);
-        for other in self.connections.in_call(place) {
-            if other.user != user {
-                other.send(VoiceOut::Json(op::SPEAKING, relayed.clone()));
-            }
-        }
     }
 
     /// Ends a connection for good: it cannot be resumed. `last` is sent to its socket.
