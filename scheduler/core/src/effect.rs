@@ -191,6 +191,8 @@ pub enum Effect {
     },
     /// Tell watchers.
     Changed(SessionId),
+    /// The session is over and has left memory: readers take its row from here on.
+    Forgotten(SessionId),
 }
 
 /// An accepted call, answered.

@@ -2,7 +2,7 @@
 
 use crate::{
     AccountId, CallId, CommandId, CommandRecord, DrainCause, FencingToken, Incarnation, Item,
-    KnownPlan, Observed, SessionId, VoiceCredentials, WorkerId, WorkerRegistration,
+    KnownPlan, Observed, SessionId, SessionRecord, VoiceCredentials, WorkerId, WorkerRegistration,
 };
 
 /// What a caller wants.
@@ -54,6 +54,8 @@ pub struct Call {
     pub request_hash: [u8; 32],
     /// What the store knows of this command id.
     pub known: Option<CommandRecord>,
+    /// What the store knows of the session, when it is not in memory ([`crate::Scheduler::knows`]).
+    pub stored: Option<Box<SessionRecord>>,
     /// Which session.
     pub session: SessionId,
     /// What is wanted.
@@ -141,6 +143,18 @@ pub enum Event {
         guild_id: u64,
         /// False when Discord or a moderator put it out.
         asked: bool,
+    },
+    /// How many people, bots apart, are in the account's voice channel: when it enters one, and whenever
+    /// that changes.
+    Audience {
+        /// Which.
+        account: AccountId,
+        /// Where.
+        guild_id: u64,
+        /// Where: facts about a channel that was left are ignored.
+        channel_id: u64,
+        /// Bots, the account itself among them, do not count.
+        people: u32,
     },
     /// Discord did not let the account in.
     JoinFailed {

@@ -22,6 +22,7 @@
 //! The life of a session is a table in `docs/session-states.md`; the tests walk it.
 
 mod admission;
+mod audience;
 mod command;
 mod control;
 pub mod cost;
@@ -29,6 +30,7 @@ mod create;
 mod drain;
 mod effect;
 mod event;
+mod forget;
 mod gate;
 mod handover;
 mod ids;
@@ -55,6 +57,7 @@ pub use effect::{
     Answer, Effect, EventRow, LeaseVerdict, QueueRow, QueueStatus, Step, WorkerStateRow, Write,
 };
 pub use event::{Action, Call, Event, Request};
+pub use forget::FORGET_AFTER_MS;
 pub use handover::{Handover, HandoverPhase, HandoverReport, Role};
 pub use ids::{AccountId, Epoch, FencingToken, Generation, Incarnation, SessionId, WorkerId};
 pub use lease::{Fence, Lease};

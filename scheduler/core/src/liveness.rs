@@ -142,7 +142,9 @@ impl Scheduler {
             // It only slept, and what nobody else had room for is still its own.
             self.watch_for_silence(id, incarnation, now);
             self.leave_line_with(id);
-            self.room_appeared = true;
+            // Whoever waits is placed by the next tick, at once: this event may be a question whose answer
+            // waits for no commit.
+            self.timers.at(now.monotonic, Timer::TryLine);
         }
         true
     }

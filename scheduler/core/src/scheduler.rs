@@ -80,6 +80,9 @@ impl Scheduler {
             Timer::Checkpoint,
         );
         for record in records {
+            if record.is_long_over(now) {
+                continue;
+            }
             let mut session = Session::new(record);
             if session.record.lease.is_some() {
                 // The last leader may have confirmed it a moment ago; without a grace, its holder is known to be gone.
@@ -110,7 +113,10 @@ impl Scheduler {
             let leases: Vec<Lease> = record.lease.iter().chain(next).cloned().collect();
             scheduler.sessions.insert(id.clone(), session);
             match leases.len() {
-                0 => scheduler.orphaned(&id),
+                0 => {
+                    scheduler.orphaned(&id);
+                    scheduler.forget_later(&id, now);
+                }
                 1 => {}
                 _ => scheduler.resume_handover(&id, now),
             }
@@ -187,6 +193,12 @@ impl Scheduler {
             } => {
                 self.voice_left(account, guild_id, asked, now, &mut step);
             }
+            Event::Audience {
+                account,
+                guild_id,
+                channel_id,
+                people,
+            } => self.audience(account, guild_id, channel_id, people, now),
             Event::JoinFailed {
                 account,
                 guild_id,
@@ -254,6 +266,9 @@ impl Scheduler {
     }
 
     fn call(&mut self, call: &Call, now: Now, step: &mut Step) {
+        if let Some(record) = &call.stored {
+            self.recall(record, now, step);
+        }
         let known = self
             .recent
             .get(&call.command)
@@ -376,6 +391,14 @@ impl Scheduler {
                 Timer::TryLine => self.room_appeared = true,
                 Timer::IdleLeave(session, generation) => {
                     self.idle_leave(&session, generation, now, step);
+                }
+                Timer::EmptyLeave(session, since) => {
+                    self.empty_leave(&session, since, now, step);
+                }
+                Timer::Forget(session, generation) => {
+                    if self.is_at(&session, generation) {
+                        self.forget(&session, step);
+                    }
                 }
                 Timer::JudgeVoice(session, lost) => self.judge_voice(&session, lost, now, step),
                 Timer::ReleaseAccount(session, generation) => {

@@ -36,6 +36,8 @@ pub struct Session {
     pub(crate) next_report: Option<(Fence, Option<HandoverReport>)>,
     /// Bound on the present phase of a hand-over.
     pub(crate) handover_deadline: Millis,
+    /// Since when nobody is in its channel, if that is known.
+    pub(crate) empty_since: Option<Millis>,
     /// Where it stands in the waiting line.
     pub(crate) place_in_line: Option<Place>,
     /// Workers that gave it back, and until when they are not asked again.
@@ -57,6 +59,7 @@ impl Session {
             permitted_until: Millis::default(),
             next_report: None,
             handover_deadline: Millis::default(),
+            empty_since: None,
             place_in_line: None,
             declined: Vec::new(),
         }

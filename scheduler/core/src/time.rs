@@ -44,6 +44,8 @@ pub struct SchedulerTiming {
     pub leader_pause_ms: u64,
     /// The bot leaves the channel so long after the last item ended.
     pub idle_leave_ms: u64,
+    /// A party whose channel nobody is in is stopped after so long.
+    pub empty_leave_ms: u64,
     /// Bound on waiting for Discord to confirm a voice state.
     pub voice_event_wait_ms: u64,
     /// Positions are written at least so often while something plays.
@@ -59,6 +61,7 @@ impl Default for SchedulerTiming {
             reattach_grace_ms: 10_000,
             leader_pause_ms: 1_000,
             idle_leave_ms: 300_000,
+            empty_leave_ms: 120_000,
             voice_event_wait_ms: 5_000,
             position_checkpoint_ms: 1_000,
         }

@@ -20,6 +20,10 @@ pub(crate) enum Timer {
     Handover(SessionId),
     /// Nothing has played for long; valid at this generation only.
     IdleLeave(SessionId, Generation),
+    /// Nobody may have been in the channel since then.
+    EmptyLeave(SessionId, Millis),
+    /// A session that is over may leave memory; valid at this generation only.
+    Forget(SessionId, Generation),
     /// Discord had time to say what a lost voice connection means.
     JudgeVoice(SessionId, Generation),
     /// Discord had time to confirm that the account left; valid at this generation only.

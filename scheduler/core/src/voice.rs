@@ -62,6 +62,11 @@ impl Scheduler {
         }
         session.change(now, |_, generation| credentials.revision = generation);
         session.voice_failed = false;
+        let channel_id = |voice: &VoiceCredentials| voice.channel_id;
+        if session.record.voice.as_ref().map(channel_id) != Some(credentials.channel_id) {
+            // Who is in the new channel is told anew.
+            session.empty_since = None;
+        }
         session.record.voice = Some(credentials);
         session.save(alive, step);
         step.effects.extend(session.lease_effect(epoch));
@@ -115,6 +120,7 @@ impl Scheduler {
         session.record.updated_at = now.wall_ms;
         session.save(false, step);
         self.answer_settled(id, now, step);
+        self.forget_later(id, now);
     }
 
     pub(crate) fn join_failed(
@@ -222,7 +228,7 @@ impl Scheduler {
         });
     }
 
-    fn holder(&self, account: AccountId, guild_id: u64) -> Option<SessionId> {
+    pub(crate) fn holder(&self, account: AccountId, guild_id: u64) -> Option<SessionId> {
         self.leased.get(&(account, guild_id)).cloned()
     }
 }

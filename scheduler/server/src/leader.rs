@@ -305,7 +305,10 @@ impl<S: Store> Leader<S> {
             } => {
                 tracing::info!(%session, placement = %serde_json::json!(explanation), "placement decided");
             }
-            Effect::StartDrain { .. } | Effect::Drained { .. } | Effect::Changed(_) => {}
+            Effect::StartDrain { .. }
+            | Effect::Drained { .. }
+            | Effect::Changed(_)
+            | Effect::Forgotten(_) => {}
         }
     }
 

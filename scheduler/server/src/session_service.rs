@@ -64,6 +64,7 @@ impl Sessions {
             command: CommandId(command),
             request_hash,
             known: None,
+            stored: None,
             session: SessionId::new(session_id),
             request,
         };

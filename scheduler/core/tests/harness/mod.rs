@@ -58,6 +58,11 @@ impl Harness {
 
     /// The next leader, with what is durable of this one.
     pub fn restart(self) -> Self {
+        self.restart_at(0)
+    }
+
+    /// The same, at that unix time.
+    pub fn restart_at(self, wall_ms: u64) -> Self {
         let mut records: std::collections::BTreeMap<SessionId, SessionRecord> = Default::default();
         for write in self.writes {
             if let Write::Session(record, _) = write {
@@ -66,7 +71,7 @@ impl Harness {
         }
         let now = Now {
             monotonic: Millis(self.now),
-            wall_ms: 0,
+            wall_ms: wall_ms as i64,
         };
         let timing = SchedulerTiming::default();
         let scheduler = Scheduler::load(Epoch::new(2), timing, records.into_values(), now);
@@ -195,10 +200,22 @@ impl Harness {
             command: CommandId(command.to_owned()),
             request_hash,
             known: None,
+            stored: self.stored(session),
             session: SessionId::new(session),
             request,
         })));
         id
+    }
+
+    /// What the store knows of a session that is not in memory.
+    fn stored(&self, session: &str) -> Option<Box<SessionRecord>> {
+        if self.scheduler.knows(&SessionId::new(session)) {
+            return None;
+        }
+        self.writes.iter().rev().find_map(|write| match write {
+            Write::Session(record, _) if record.id.as_str() == session => Some(record.clone()),
+            _ => None,
+        })
     }
 
     /// The answer to a call, if it was given.
