@@ -21,8 +21,8 @@
 //! still while a whole virtual machine is paused, and an act may be slow on its way). What must be right
 //! is fenced by the store: the new leader commits `epoch = max(stored + 1, at_least)` before it loads
 //! anything, with [`Leadership::at_least`] from here, and from then on no older one commits. `at_least` is
-//! a help for rebuilt *databases*; after a rebuilt *etcd* it starts small again, and the store's own count
-//! goes on.
+//! for a database restored from a backup: etcd's revision is ahead of the epochs it has forgotten. After a
+//! rebuilt *etcd* it starts small again, and the store's own count goes on: nobody is locked out.
 //!
 //! Where the leader is stands under one key of etcd that lives and dies with the leader's lease.
 //! [`Coordinator::follow`] watches it, for standbys, gateways and workers. It is a hint: whoever connects
@@ -63,7 +63,8 @@ pub trait Coordinator: Send + Sync + 'static {
     type Leadership: Leadership;
 
     /// Waits until this process leads; `address` is where the others find it. What may pass by itself
-    /// (etcd away, slow, restarted) is waited out; an error is final. Dropping the future withdraws: at
+    /// (etcd away, slow, restarted) is waited out; an error is final. Whoever led before drops that
+    /// leadership first, and then need not wait for its own old lease. Dropping the future withdraws: at
     /// worst, when it had just won, nobody leads until the lease has run out.
     fn campaign(
         &self,

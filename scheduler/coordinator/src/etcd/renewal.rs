@@ -91,7 +91,9 @@ async fn renew(seat: Arc<Seat>, term: Term, mut hints: LeaderWatch, timing: Timi
     loop {
         tokio::select! {
             ended = tenure.ended() => {
-                tracing::warn!(?ended, "no longer leading");
+                if matches!(ended, Ended::Expired | Ended::Lost) {
+                    tracing::warn!(?ended, "no longer leading");
+                }
                 return;
             }
             () = sleep_until(next) => {}

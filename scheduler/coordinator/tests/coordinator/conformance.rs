@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt};
-use orb_cluster::Etcd;
 use orb_coordinator::{Coordinator, Ended, LeaderRecord, Leadership, SingleCoordinator};
 use tokio::time::{Instant, timeout};
 
-use crate::{LOAD, LONG, campaigning, leads, scheduler, timing};
+use crate::{LOAD, LONG, campaigning, empty_etcd, leads, scheduler, timing};
 
 /// A planned hand-over.
 const HANDOVER: Duration = Duration::from_millis(250);
@@ -123,21 +122,21 @@ mod etcd {
 
     #[tokio::test]
     async fn exactly_one_leads() {
-        let etcd = Etcd::start().await.unwrap();
+        let etcd = empty_etcd().await;
         let of = || scheduler(etcd.endpoint());
         of_three_exactly_one_leads([of().await, of().await, of().await]).await;
     }
 
     #[tokio::test]
     async fn a_drop_frees_the_seat_with_the_lease() {
-        let etcd = Etcd::start().await.unwrap();
+        let etcd = empty_etcd().await;
         let of = || scheduler(etcd.endpoint());
         dropped_means_over([of().await, of().await], timing().takeover_bound() + LOAD).await;
     }
 
     #[tokio::test]
     async fn followers_hear() {
-        let etcd = Etcd::start().await.unwrap();
+        let etcd = empty_etcd().await;
         let of = || scheduler(etcd.endpoint());
         followers_hear_all_of_it([of().await, of().await]).await;
     }

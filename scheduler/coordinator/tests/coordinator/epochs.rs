@@ -1,13 +1,12 @@
 //! An etcd rebuilt from nothing, and the store's epochs.
 
-use orb_cluster::Etcd;
 use orb_coordinator::{Ended, Leadership};
 use orb_scheduler_core::Epoch;
 use orb_scheduler_store::{Seal, SqliteStore, Store};
 use secrecy::SecretString;
 use tokio::time::timeout;
 
-use crate::{LONG, campaigning, leads, scheduler};
+use crate::{LONG, campaigning, empty_etcd, leads, scheduler};
 
 #[tokio::test]
 async fn a_rebuilt_etcd_ends_the_leadership_and_epochs_rise_all_the_same() {
@@ -17,7 +16,7 @@ async fn a_rebuilt_etcd_ends_the_leadership_and_epochs_rise_all_the_same() {
         .await
         .unwrap();
 
-    let mut etcd = Etcd::start().await.unwrap();
+    let mut etcd = empty_etcd().await;
     let mut client = etcd_client::Client::connect([etcd.endpoint()], None)
         .await
         .unwrap();

@@ -26,6 +26,13 @@ const LOAD: Duration = Duration::from_millis(750);
 /// Far beyond every bound here; only a failing test waits so long.
 const LONG: Duration = Duration::from_secs(20);
 
+/// An etcd without any data; where none is installed, a sentence says what to do.
+async fn empty_etcd() -> Etcd {
+    Etcd::start()
+        .await
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
 /// A coordinator as one scheduler has it.
 async fn scheduler(endpoint: impl Into<String>) -> Arc<EtcdCoordinator> {
     scheduler_of(vec![endpoint.into()]).await
@@ -61,7 +68,7 @@ async fn leads<L: Leadership>(
 
 /// An etcd, and its leader.
 async fn led(address: &str) -> (Etcd, Arc<EtcdCoordinator>, EtcdLeadership) {
-    let etcd = Etcd::start().await.unwrap();
+    let etcd = empty_etcd().await;
     let first = scheduler(etcd.endpoint()).await;
     let leadership = leads("the only one", LONG, campaigning(&first, address)).await;
     (etcd, first, leadership)

@@ -9,7 +9,7 @@ use orb_cluster::Etcd;
 use orb_coordinator::{Coordinator, Leadership};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{LOAD, LONG, campaigning, leads, scheduler, timing};
+use crate::{LOAD, LONG, campaigning, empty_etcd, leads, scheduler, timing};
 
 /// Tells this program that it is the child.
 const ETCD: &str = "ORB_TEST_ETCD";
@@ -111,7 +111,7 @@ impl Drop for Process {
 
 #[tokio::test]
 async fn a_killed_leader_is_followed_by_the_next_within_the_bound() {
-    let etcd = Etcd::start().await.unwrap();
+    let etcd = empty_etcd().await;
     let mut process = Process::start(&etcd);
     process.says(true);
     let waiting = campaigning(&scheduler(etcd.endpoint()).await, "http://next:1");
@@ -123,7 +123,7 @@ async fn a_killed_leader_is_followed_by_the_next_within_the_bound() {
 
 #[tokio::test]
 async fn a_stopped_leader_wakes_up_and_knows() {
-    let etcd = Etcd::start().await.unwrap();
+    let etcd = empty_etcd().await;
     let process = Process::start(&etcd);
     process.says(true);
     let waiting = campaigning(&scheduler(etcd.endpoint()).await, "http://next:1");
