@@ -4,9 +4,32 @@ use discord_sim::{Fault, GuildId};
 use orb_worker_outputs::voice::{Voice, VoiceCredentials, VoiceEvent};
 
 use super::PROMPT;
-use super::stage::{GUILD, PATIENCE, close, fault, film, identifies, on_stage, plain, pts_of};
+use super::stage::{GUILD, Over, PATIENCE, Stage, close, fault, film, identifies, plain, pts_of};
 
-async fn a_close_for_good_is_reported_with_its_code_and_the_clock_goes_on_with_new_credentials(mut stage: Stage) {
+on_stage! {
+    both {
+        a_close_for_good_is_reported_with_its_code_and_the_clock_goes_on_with_new_credentials: plain(),
+        a_cut_that_can_be_resumed_is_not_heard: plain(),
+        a_refused_identify_is_given_up: plain(),
+        a_newer_connection_replaces_the_older_and_nothing_is_heard_twice: plain(),
+        disconnect_ends_a_dial_at_once_not_when_it_times_out: plain(),
+        disconnect_is_silence_at_once_and_the_clock_stands: plain(),
+        a_server_that_does_not_answer_is_lost_in_bounded_time: plain(),
+        credentials_that_cannot_be_right_are_lost_not_a_panic: plain(),
+    }
+    orb {
+        a_timed_out_session_is_lost_with_its_code_and_nothing_is_tried: plain(),
+        a_cut_is_reported_and_so_is_its_end: plain(),
+    }
+    songbird {
+        connections_leave_no_thread_behind: plain(),
+        what_songbird_tries_after_4009_ends_in_lost: plain(),
+    }
+}
+
+async fn a_close_for_good_is_reported_with_its_code_and_the_clock_goes_on_with_new_credentials(
+    mut stage: Stage,
+) {
     stage.join().await;
     stage.voice.play(film(0, 600_000), false);
     stage.expect(&VoiceEvent::FirstFrame { pts_ms: 0 }).await;
@@ -74,7 +97,7 @@ async fn a_cut_that_can_be_resumed_is_not_heard(mut stage: Stage) {
     assert_eq!(identifies(&stage), 1, "RESUMEd, not joined anew");
 }
 
-async fn a_refused_identify_is_given_up_after_one_retry(mut stage: Stage) {
+async fn a_refused_identify_is_given_up(mut stage: Stage) {
     fault(
         &stage,
         &Fault::RefuseVoiceIdentify {
@@ -83,7 +106,7 @@ async fn a_refused_identify_is_given_up_after_one_retry(mut stage: Stage) {
         },
     );
     let credentials = stage.credentials().await;
-    stage.voice.connect(credentials);
+    stage.connect(credentials);
     match stage.event().await {
         VoiceEvent::Lost {
             revision: 1,
@@ -92,7 +115,9 @@ async fn a_refused_identify_is_given_up_after_one_retry(mut stage: Stage) {
         } => {}
         other => panic!("{other:?}"),
     }
-    assert_eq!(identifies(&stage), 2);
+    // songbird's type wants one retry at least.
+    let tries = if stage.over == Over::Orb { 1 } else { 2 };
+    assert_eq!(identifies(&stage), tries);
 }
 
 async fn a_newer_connection_replaces_the_older_and_nothing_is_heard_twice(mut stage: Stage) {
@@ -100,7 +125,7 @@ async fn a_newer_connection_replaces_the_older_and_nothing_is_heard_twice(mut st
     stage.voice.play(film(0, 600_000), false);
     stage.hear(20).await;
     let credentials = stage.credentials().await;
-    stage.voice.connect(credentials);
+    stage.connect(credentials);
     let heard = stage.frames().len();
     let pts: Vec<u64> = stage.hear(heard + 20).await.iter().map(pts_of).collect();
     assert!(
@@ -121,7 +146,7 @@ async fn disconnect_ends_a_dial_at_once_not_when_it_times_out(mut stage: Stage) 
         endpoint,
         ..stage.credentials().await
     };
-    stage.voice.connect(credentials);
+    stage.connect(credentials);
     let (mut dialled, _) = tokio::time::timeout(PATIENCE, server.accept())
         .await
         .unwrap()
@@ -149,7 +174,7 @@ async fn a_server_that_does_not_answer_is_lost_in_bounded_time(mut stage: Stage)
         ..stage.credentials().await
     };
     let asked = Instant::now();
-    stage.voice.connect(credentials);
+    stage.connect(credentials);
     match stage.event().await {
         VoiceEvent::Lost {
             revision: 1,
@@ -158,11 +183,71 @@ async fn a_server_that_does_not_answer_is_lost_in_bounded_time(mut stage: Stage)
         } => println!("{reason}"),
         other => panic!("{other:?}"),
     }
+    // Each says how long it takes for that; a busy machine adds to it.
+    let bound = match stage.over {
+        Over::Orb => Duration::from_secs(18),
+        Over::Songbird => Duration::from_secs(10),
+    };
+    assert!(asked.elapsed() < bound, "{:?}", asked.elapsed());
+}
+
+async fn disconnect_is_silence_at_once_and_the_clock_stands(mut stage: Stage) {
+    stage.join().await;
+    stage.voice.play(film(0, 600_000), false);
+    stage.hear(20).await;
+    let asked = Instant::now();
+    stage.voice.disconnect();
+    let stood = stage.voice.snapshot();
+    assert!(!stood.connected && !stood.playing);
+    stage.join().await;
+    let connected = Instant::now();
+    let resumed = stage.hear(stage.frames().len() + 1).await;
     assert!(
-        asked.elapsed() < Duration::from_secs(10),
-        "{:?}",
-        asked.elapsed()
+        resumed
+            .iter()
+            .all(|packet| packet.at < asked + PROMPT || packet.at >= connected - PROMPT)
     );
+    let pts = stage.heard_pts();
+    assert!(
+        pts.windows(2)
+            .all(|pair| (20..=40).contains(&(pair[1] - pair[0]))),
+        "{pts:?}"
+    );
+    let next = pts
+        .iter()
+        .find(|pts| Some(**pts) >= stood.position_ms)
+        .unwrap();
+    assert!(
+        next - stood.position_ms.unwrap() <= 20,
+        "{next} after {stood:?}"
+    );
+}
+
+async fn a_timed_out_session_is_lost_with_its_code_and_nothing_is_tried(mut stage: Stage) {
+    stage.join().await;
+    close(&stage, 4009);
+    match stage.event().await {
+        VoiceEvent::Lost {
+            revision: 1,
+            close_code: Some(4009),
+            reason,
+        } => println!("{reason}"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(identifies(&stage), 1);
+}
+
+async fn a_cut_is_reported_and_so_is_its_end(mut stage: Stage) {
+    // Nothing plays: it does not take a frame to notice.
+    stage.join().await;
+    close(&stage, 4015);
+    for expected in [
+        VoiceEvent::Reconnecting { revision: 1 },
+        VoiceEvent::Connected { revision: 1 },
+    ] {
+        assert_eq!(stage.any_event().await, expected);
+    }
+    assert_eq!(identifies(&stage), 1, "RESUMEd");
 }
 
 async fn what_songbird_tries_after_4009_ends_in_lost(mut stage: Stage) {
@@ -188,7 +273,7 @@ async fn credentials_that_cannot_be_right_are_lost_not_a_panic(mut stage: Stage)
     ] {
         let good = stage.credentials().await;
         let revision = good.revision;
-        stage.voice.connect(VoiceCredentials {
+        stage.connect(VoiceCredentials {
             user_id,
             endpoint: endpoint.into(),
             ..good

@@ -3,16 +3,41 @@ use std::time::{Duration, Instant};
 use discord_sim::{DiscordSimConfig, Fault, FirstCommit, GuildId, RecordEvent};
 use orb_worker_outputs::voice::VoiceEvent;
 
-use super::stage::{GUILD, Stage, fault, film, identifies, on_stage, pts_of};
+use super::PROMPT;
+use super::stage::{GUILD, Over, Stage, dave, fault, film, identifies, pts_of};
 
-
-
-fn dave(first_commit: FirstCommit) -> DiscordSimConfig {
-    DiscordSimConfig {
-        dave: true,
-        first_commit,
-        ..DiscordSimConfig::default()
+on_stage! {
+    both {
+        nothing_is_in_the_clear_when_the_bot_commits_first: first(FirstCommit::Bot),
+        nothing_is_in_the_clear_when_the_member_commits_first: first(FirstCommit::Member),
+        when_the_driver_joins_anew_by_itself_nothing_is_in_the_clear_either: without_resume(),
     }
+    orb {
+        when_the_group_is_made_anew_nothing_is_in_the_clear_and_no_frame_is_lost: dave(),
+    }
+    songbird {}
+}
+
+fn first(first_commit: FirstCommit) -> DiscordSimConfig {
+    DiscordSimConfig {
+        first_commit,
+        ..dave()
+    }
+}
+
+fn without_resume() -> DiscordSimConfig {
+    DiscordSimConfig {
+        voice_resume_window: Duration::ZERO,
+        ..dave()
+    }
+}
+
+async fn nothing_is_in_the_clear_when_the_bot_commits_first(stage: Stage) {
+    nothing_is_in_the_clear(stage).await;
+}
+
+async fn nothing_is_in_the_clear_when_the_member_commits_first(stage: Stage) {
+    nothing_is_in_the_clear(stage).await;
 }
 
 /// The film is there before the connection, so that the first frame goes out as early as it can.
@@ -41,10 +66,15 @@ async fn nothing_is_in_the_clear(mut stage: Stage) {
     println!(
         "after the transport was up: DAVE's last step ({step}) {:?}, first frame {:?}",
         at.saturating_duration_since(connected),
-        heard[0].at - connected
+        heard[0].at.saturating_duration_since(connected)
     );
-    // The group is complete sooner here than over the internet: what protects there is the wait.
-    assert!(heard[0].at - connected > Duration::from_millis(250));
+    let wait = heard[0].at.saturating_duration_since(connected);
+    match stage.over {
+        // It knows when the group is complete.
+        Over::Orb => assert!(heard[0].at >= at && wait < PROMPT, "{wait:?}"),
+        // The group is complete sooner here than over the internet: what protects there is the wait.
+        Over::Songbird => assert!(wait > Duration::from_millis(250), "{wait:?}"),
+    }
     let totals = stage.sim.heard(GUILD).totals();
     assert_eq!(
         (totals.in_the_clear, totals.undecryptable),
@@ -53,7 +83,7 @@ async fn nothing_is_in_the_clear(mut stage: Stage) {
     );
 }
 
-async fn when_songbird_joins_anew_by_itself_nothing_is_in_the_clear_either(mut stage: Stage) {
+async fn when_the_driver_joins_anew_by_itself_nothing_is_in_the_clear_either(mut stage: Stage) {
     stage.join().await;
     stage.voice.play(film(0, 600_000), false);
     stage.expect(&VoiceEvent::FirstFrame { pts_ms: 0 }).await;
@@ -87,4 +117,32 @@ async fn when_songbird_joins_anew_by_itself_nothing_is_in_the_clear_either(mut s
     let skipped = pts.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
     println!("at most {skipped} ms of the film skipped");
     assert!(pts.is_sorted() && skipped < 500, "{skipped} ms skipped");
+}
+
+async fn when_the_group_is_made_anew_nothing_is_in_the_clear_and_no_frame_is_lost(
+    mut stage: Stage,
+) {
+    stage.join().await;
+    stage.voice.play(film(0, 600_000), false);
+    for _ in 0..5 {
+        stage.hear(stage.frames().len() + 20).await;
+        let anew = Fault::RecreateGroup {
+            guild: GuildId(GUILD),
+        };
+        assert_eq!(fault(&stage, &anew), 1);
+    }
+    stage.hear(stage.frames().len() + 20).await;
+    let totals = stage.sim.heard(GUILD).totals();
+    assert_eq!(
+        (totals.in_the_clear, totals.undecryptable),
+        (0, 0),
+        "{totals:?}"
+    );
+    let pts = stage.heard_pts();
+    assert!(
+        pts.iter()
+            .copied()
+            .eq((0..pts.len() as u64).map(|i| i * 20)),
+        "{pts:?}"
+    );
 }

@@ -1,10 +1,28 @@
 use std::time::{Duration, Instant};
 
+use orb_voice::Encryption;
 use orb_worker_media::FrameQueue;
 use orb_worker_outputs::voice::{Snapshot, VoiceEvent};
 
 use super::PROMPT;
-use super::stage::{append, film, on_stage, plain, pts_of};
+use super::stage::{Over, Stage, append, dave, film, identifies, plain, pts_of};
+
+on_stage! {
+    both {
+        every_frame_arrives_once_unchanged_in_order_and_in_step: plain(),
+        pause_is_silence_at_once_and_resume_goes_on_at_the_next_frame: plain(),
+        a_new_source_replaces_the_old_without_a_gap: plain(),
+        a_seek_whose_first_frame_comes_later_keeps_the_connection: plain(),
+        a_film_that_is_there_late_begins_at_once: plain(),
+        an_empty_queue_is_silence_and_costs_no_frame: plain(),
+        the_position_is_what_the_member_has_heard: plain(),
+        encryption_is_shown_where_it_is_known: dave(),
+    }
+    orb {
+        without_end_to_end_encryption_it_says_so: plain(),
+    }
+    songbird {}
+}
 
 async fn every_frame_arrives_once_unchanged_in_order_and_in_step(mut stage: Stage) {
     stage.join().await;
@@ -66,9 +84,7 @@ async fn pause_is_silence_at_once_and_resume_goes_on_at_the_next_frame(mut stage
         stage.voice.resume();
         let heard = stage.hear(heard.len() + 1).await;
         let wake = heard[heard.len() - 1].at - asked;
-        println!(
-            "round {round}: sound for {tail:?} after pause, again {wake:?} after resume"
-        );
+        println!("round {round}: sound for {tail:?} after pause, again {wake:?} after resume");
         assert!(wake < PROMPT, "first packet {wake:?} after the resume");
     }
     let pts = stage.heard_pts();
@@ -125,4 +141,106 @@ async fn an_empty_queue_is_silence_and_costs_no_frame(mut stage: Stage) {
             .eq((0..800).step_by(20))
     );
     assert!(stage.voice.snapshot().frames_nulled > 0);
+}
+
+async fn a_seek_whose_first_frame_comes_later_keeps_the_connection(mut stage: Stage) {
+    stage.join().await;
+    stage.voice.play(film(0, 60_000), false);
+    stage.expect(&VoiceEvent::FirstFrame { pts_ms: 0 }).await;
+    let heard = stage.hear(20).await.len();
+    let frames = FrameQueue::new(Duration::from_mins(1));
+    stage.voice.play(frames.clone(), false);
+    assert_eq!(stage.voice.snapshot().position_ms, None);
+    // As long as an encoder takes to start; over the own driver the call is parked by then.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(stage.voice.snapshot().frames_nulled, 0, "no fault, a start");
+    append(&frames, 3_600_000, 3_660_000);
+    let began = VoiceEvent::FirstFrame { pts_ms: 3_600_000 };
+    stage.expect(&began).await;
+    stage.hear(heard + 20).await;
+    let pts = stage.heard_pts();
+    let (before, after): (Vec<u64>, Vec<u64>) = pts.iter().partition(|pts| **pts < 3_600_000);
+    assert!(
+        before
+            .iter()
+            .copied()
+            .eq((0..before.len() as u64).map(|i| i * 20))
+    );
+    assert!(
+        after
+            .iter()
+            .copied()
+            .eq((0..after.len() as u64).map(|i| 3_600_000 + i * 20))
+    );
+    assert_eq!(identifies(&stage), 1);
+}
+
+async fn a_film_that_is_there_late_begins_at_once(mut stage: Stage) {
+    stage.join().await;
+    let mut waits = Vec::new();
+    for round in 0..5 {
+        let frames = FrameQueue::new(Duration::from_mins(1));
+        stage.voice.play(frames.clone(), false);
+        let silent = stage.until("it is quiet", || stage.speaking() != Some(1));
+        silent.await;
+        let heard = stage.frames().len();
+        let asked = Instant::now();
+        append(&frames, round * 1_000, round * 1_000 + 100);
+        let first = stage.hear(heard + 1).await[heard].at;
+        waits.push(first - asked);
+        frames.finish();
+        while stage.event().await != VoiceEvent::Drained {}
+    }
+    println!("first frame to first packet: {waits:?}");
+    let shortest = *waits.iter().min().unwrap();
+    let bound = match stage.over {
+        // Its pacer takes it in within 5 ms.
+        Over::Orb => Duration::from_millis(15),
+        Over::Songbird => PROMPT,
+    };
+    assert!(shortest < bound, "{waits:?}");
+}
+
+async fn the_position_is_what_the_member_has_heard(mut stage: Stage) {
+    stage.join().await;
+    stage.voice.play(film(0, 60_000), false);
+    for round in 1..=20 {
+        stage.hear(round * 7).await;
+        // The member hears on while we look: from before to after.
+        let before = stage.heard_pts().last().unwrap() + 20;
+        let position = stage.voice.snapshot().position_ms.unwrap();
+        stage
+            .until("heard what was sent", || {
+                stage.heard_pts().last().unwrap() + 20 >= position
+            })
+            .await;
+        assert!(position + 20 >= before, "{position} with {before} heard");
+    }
+    stage.voice.pause();
+    stage.until("parked", || stage.speaking() == Some(0)).await;
+    let Snapshot {
+        position_ms,
+        frames_sent,
+        ..
+    } = stage.voice.snapshot();
+    let heard = stage.heard_pts();
+    assert_eq!(position_ms, heard.last().map(|pts| pts + 20));
+    assert_eq!(frames_sent, heard.len() as u64);
+}
+
+async fn encryption_is_shown_where_it_is_known(mut stage: Stage) {
+    assert_eq!(stage.voice.snapshot().encryption, None);
+    stage.voice.play(film(0, 60_000), false);
+    stage.join().await;
+    stage.hear(1).await;
+    let known = (stage.over == Over::Orb).then_some(Encryption::EndToEnd);
+    assert_eq!(stage.voice.snapshot().encryption, known);
+    stage.voice.disconnect();
+    assert_eq!(stage.voice.snapshot().encryption, None);
+}
+
+async fn without_end_to_end_encryption_it_says_so(mut stage: Stage) {
+    stage.join().await;
+    let known = stage.voice.snapshot().encryption;
+    assert_eq!(known, Some(Encryption::TransportOnly));
 }

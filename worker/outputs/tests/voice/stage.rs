@@ -60,12 +60,7 @@ pub(crate) enum Over {
 
 /// Runs `body` on a stage of its own, in a process of its own: both drivers take the simulator's authority from
 /// `SSL_CERT_FILE`, and a variable can be set safely only before there are threads.
-pub(crate) fn run(
-    test: &str,
-    over: Over,
-    config: DiscordSimConfig,
-    body: impl AsyncFnOnce(Stage),
-) {
+pub(crate) fn run(test: &str, over: Over, config: DiscordSimConfig, body: impl AsyncFnOnce(Stage)) {
     let Ok(ca_file) = std::env::var(CA) else {
         let dir = tempfile::tempdir().unwrap();
         let ca_file = dir.path().join("ca.pem");
@@ -148,12 +143,17 @@ impl Stage {
     /// The next event, or a panic. That a cut is being mended, or the mixer stalled on a busy machine, is none.
     pub(crate) async fn event(&mut self) -> VoiceEvent {
         loop {
-            let event = tokio::time::timeout(PATIENCE, self.events.recv()).await;
-            let event = event.expect("no event in time").expect("the voice lives");
+            let event = self.any_event().await;
             if !matches!(event, VoiceEvent::Reconnecting { .. }) {
                 return event;
             }
         }
+    }
+
+    /// The next event, whatever it is.
+    pub(crate) async fn any_event(&mut self) -> VoiceEvent {
+        let event = tokio::time::timeout(PATIENCE, self.events.recv()).await;
+        event.expect("no event in time").expect("the voice lives")
     }
 
     /// The next event is `expected`, apart from the end of a cut or a stall.
@@ -221,6 +221,13 @@ impl Stage {
 pub(crate) fn plain() -> DiscordSimConfig {
     DiscordSimConfig {
         dave: false,
+        ..DiscordSimConfig::default()
+    }
+}
+
+pub(crate) fn dave() -> DiscordSimConfig {
+    DiscordSimConfig {
+        dave: true,
         ..DiscordSimConfig::default()
     }
 }

@@ -90,3 +90,26 @@ fn encryption_is_known_from_the_driver_and_plain_unless_it_said_otherwise() {
         assert_eq!(bench.link.encryption, Some(state));
     }
 }
+
+#[test]
+fn nobody_is_asked_again_while_there_is_nothing_to_play() {
+    let deck = Deck::default();
+    let frames = orb_worker_media::FrameQueue::new(Duration::from_secs(1));
+    let next = || FrameSource::next(&deck);
+    assert_eq!(next(), NextFrame::Idle, "no film");
+    deck.clock().play(Arc::clone(&frames), false);
+    assert_eq!(next(), NextFrame::Idle, "it has not begun");
+    let data = bytes::Bytes::from_static(&orb_voice::OPUS_SILENCE);
+    let frame = orb_worker_media::OpusFrame {
+        pts_ms: 0,
+        data: data.clone(),
+    };
+    frames.push(frame).unwrap();
+    deck.clock().pause();
+    assert_eq!(next(), NextFrame::Idle, "paused");
+    deck.clock().resume();
+    assert_eq!(next(), NextFrame::Opus(data));
+    assert_eq!(next(), NextFrame::Missing, "starved");
+    frames.finish();
+    assert_eq!(next(), NextFrame::Idle, "over");
+}
