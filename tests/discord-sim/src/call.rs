@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use crate::accounts::user_of;
 use crate::dave::{DaveFault, DaveGroup, Effects, Hearing};
+use crate::gateway_events;
+use crate::gateway_sessions::INTENT_VOICE_STATES;
 use crate::member::is_dave_frame;
 use crate::record::RecordEvent;
 use crate::voice_connections::VoiceOut;
@@ -19,12 +21,12 @@ use crate::{ChannelId, Error, GuildId, UserId};
 /// up are not.
 pub(crate) type Place = (GuildId, ChannelId);
 
-/// One call, with its listening member. It begins when the first bot comes and is never taken
-/// down: the member stays.
+/// One call, with its listening members. It begins when the first bot comes and is never taken
+/// down: one member, the listener, stays.
 pub(crate) struct Call {
     pub(crate) guild: GuildId,
     pub(crate) channel: ChannelId,
-    /// The listening member.
+    /// The listener.
     pub(crate) member: UserId,
     /// Simulated members that came besides, in the order that they came.
     further: Vec<UserId>,
@@ -58,12 +60,14 @@ impl Call {
         if let Some(group) = &mut self.dave {
             return group.hear(user, payload, at);
         }
-        let dave = is_dave_frame(payload);
+        if !is_dave_frame(payload) {
+            return Hearing::in_the_clear(payload, 1);
+        }
         Hearing {
-            dave,
-            opus: (!dave).then(|| payload.to_vec()),
+            dave: true,
+            opus: None,
             members: 1,
-            decrypted_by: u16::from(!dave),
+            decrypted_by: 0,
             downgraded: false,
         }
     }
@@ -199,6 +203,7 @@ impl State {
             let came = json!({"user_ids": [user]});
             client.send(VoiceOut::Json(op::CLIENTS_CONNECT, came));
         }
+        self.announce_member(place, user, true);
         self.act(place, |group| group.join_member(user, Instant::now()))
     }
 
@@ -215,7 +220,16 @@ impl State {
             let gone = json!({"user_id": user});
             client.send(VoiceOut::Json(op::CLIENT_DISCONNECT, gone));
         }
+        self.announce_member(place, user, false);
         self.act(place, |group| group.leave_member(user, Instant::now()))
+    }
+
+    /// `VOICE_STATE_UPDATE` for the bots that watch the guild.
+    fn announce_member(&mut self, (guild, channel): Place, user: UserId, there: bool) {
+        let channel = there.then_some(channel);
+        let state = gateway_events::member_voice_state(guild, channel, user);
+        self.gateway
+            .broadcast(guild, INTENT_VOICE_STATES, "VOICE_STATE_UPDATE", &state);
     }
 
     fn places(&self, guild: GuildId, pick: impl Fn(&Call) -> bool) -> Vec<Place> {

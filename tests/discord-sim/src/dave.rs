@@ -208,6 +208,10 @@ impl DaveGroup {
             proposed: false,
         };
         self.proposals.forget_told(client);
+        effects.step(
+            format!("key package of {}", self.user_of(ssrc)),
+            self.epoch(),
+        );
         self.advance(now, &mut effects)?;
         Ok(effects)
     }
@@ -220,7 +224,14 @@ impl DaveGroup {
         now: Instant,
     ) -> Result<Effects, Error> {
         let mut effects = Effects::default();
-        self.transitions.ready(ssrc, transition);
+        let awaited = self.transitions.ready(ssrc, transition);
+        let user = self.user_of(ssrc);
+        let step = if awaited {
+            format!("{user} is ready for transition {transition}")
+        } else {
+            format!("{user} is ready for transition {transition}, which does not wait for it")
+        };
+        effects.step(step, self.epoch());
         self.execute_due(now, &mut effects)?;
         Ok(effects)
     }
@@ -228,7 +239,8 @@ impl DaveGroup {
     /// Op 31: the client could not follow; it leaves the group and sends a new key package.
     pub(crate) fn invalid(&mut self, ssrc: u32, now: Instant) -> Result<Effects, Error> {
         let mut effects = Effects::default();
-        effects.step("invalid commit or welcome", self.epoch());
+        let step = format!("invalid commit or welcome at {}", self.user_of(ssrc));
+        effects.step(step, self.epoch());
         self.transitions.forget(ssrc);
         if let Some(participant) = self.participants.get_mut(&Party::Client(ssrc)) {
             if matches!(participant.standing, Standing::InGroup) {
@@ -294,6 +306,12 @@ impl DaveGroup {
 
     fn listener(&self) -> Party {
         Party::Member(self.members.listener_id())
+    }
+
+    /// The user of a connection; 0 for one that does not take part.
+    fn user_of(&self, ssrc: u32) -> UserId {
+        let participant = self.participants.get(&Party::Client(ssrc));
+        participant.map_or(UserId(0), |one| one.user)
     }
 
     /// All connections that take part, by SSRC.

@@ -123,11 +123,15 @@ pub(crate) fn guest_voice_state(
     )
 }
 
-/// The `VOICE_STATE_UPDATE` of a channel's listening member, who never leaves.
-pub(crate) fn member_voice_state(guild: GuildId, channel: ChannelId, member: UserId) -> Value {
+/// The `VOICE_STATE_UPDATE` of a simulated member; `None` as channel: it has left.
+pub(crate) fn member_voice_state(
+    guild: GuildId,
+    channel: Option<ChannelId>,
+    member: UserId,
+) -> Value {
     voice_state(
         guild,
-        Some(channel),
+        channel,
         &user_named(member, "listener", false),
         &format!("listener-{member}"),
         (false, false),

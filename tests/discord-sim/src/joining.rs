@@ -68,10 +68,16 @@ impl State {
         let calls = || self.calls.values().filter(|call| call.guild == guild);
         let channels: BTreeSet<ChannelId> = calls().map(|call| call.channel).collect();
         let mut voice_states: Vec<Value> = calls()
-            .map(|call| gateway_events::member_voice_state(guild, call.channel, call.member))
+            .flat_map(|call| {
+                call.members()
+                    .into_iter()
+                    .map(|member| (call.channel, member))
+            })
+            .map(|(at, member)| gateway_events::member_voice_state(guild, Some(at), member))
             .collect();
         let members: Vec<Value> = calls()
-            .map(|call| gateway_events::listening_member(call.member))
+            .flat_map(Call::members)
+            .map(gateway_events::listening_member)
             .collect();
         for (user, state) in self.voice_states.in_guild(guild) {
             voice_states.push(self.voice_state_event(guild, user, state, Some(state.channel)));
@@ -245,7 +251,7 @@ impl State {
             return;
         }
         let call = Call::new(Arc::clone(&self.context), guild, channel);
-        let member = gateway_events::member_voice_state(guild, channel, call.member);
+        let member = gateway_events::member_voice_state(guild, Some(channel), call.member);
         let created = gateway_events::voice_channel(guild, channel, self.calls.len());
         self.calls.insert((guild, channel), call);
         self.gateway

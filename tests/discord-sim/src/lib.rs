@@ -14,9 +14,10 @@
 //! ```
 //!
 //! Nothing has to be set up: any token is a bot, any guild and channel that a bot joins exists at
-//! once, with a *listening member* in it. The member takes part in the call's DAVE group, decrypts
-//! what the bots send and writes it down; [`Heard::listen`] decodes it and says which second of
-//! the film was heard when.
+//! once, with a *listening member* in it, the listener. It takes part in the call's DAVE group,
+//! decrypts what the bots send and writes it down; [`Heard::listen`] decodes it and says which
+//! second of the film was heard when. Further members come and go by [`DaveFault`]; of each packet
+//! it is known how many of them could decrypt it.
 //!
 //! Everything that a process tries is in the [record](DiscordSim::record), with its source
 //! address. What Discord leaves undocumented (how an older connection is displaced, who commits

@@ -124,7 +124,15 @@ pub enum RecordEvent {
     },
     /// The first of the packets from this source that were refused for this reason.
     PacketRefused { ssrc: Option<u32>, reason: String },
-    /// DAVE: what the group did (`commit`, `welcome`, `executed`, `reset`, `invalid`, ...).
+    /// DAVE: what happened in a call's group, and the group's epoch after it. Among the steps:
+    /// `key package of U`, `founded by the bot` (or `member`), `committed: N added, M removed`
+    /// (or `committed by a client: ...`), `commit came too late`, `commit refused: ...`,
+    /// `U is ready for transition T`, `U was not ready for transition T`,
+    /// `executed transition T`, `invalid commit or welcome at U`, `member U came` (or `left`),
+    /// `downgrade announced: transition T`, `downgraded`, `upgrade announced`, `upgraded`,
+    /// `recreated`, `reset: only the member is left`, and what faults did: `spoiled op O for U`,
+    /// `stranger U proposed`, `stranger revoked`, `proposed and revoked: U`, `stray ...`.
+    /// A message that made no sense is a step of its error's text.
     Dave {
         channel: ChannelId,
         step: String,

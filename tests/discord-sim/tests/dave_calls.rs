@@ -90,6 +90,33 @@ fn members_hear_two_bots_while_others_come_and_go() {
 }
 
 #[test]
+fn three_bots_join_and_leave_one_by_one() {
+    let test = "three_bots_join_and_leave_one_by_one";
+    in_trusting_process(test, DiscordSimConfig::default(), |sim| async move {
+        let tokens = ["one.one.one", "two.two.two", "three.three.three"];
+        let mut there = Vec::new();
+        for (n, token) in tokens.into_iter().enumerate() {
+            let (bot, mut driver) = joined(&sim, token).await;
+            step(&sim, &format!("executed transition {}", n + 1), 1).await;
+            play_seconds(&mut driver, 0..60);
+            there.push((bot, driver));
+            all_hear(&sim, 1).await;
+        }
+        for (n, token) in tokens.into_iter().enumerate() {
+            sim.leave_voice(GUILD, user_of(token));
+            step(&sim, &format!("executed transition {}", n + 4), 1).await;
+            if n < 2 {
+                all_hear(&sim, 1).await;
+            }
+        }
+        step(&sim, "reset: only the member is left", 1).await;
+        let totals = sim.heard(GUILD).totals();
+        assert_eq!(totals.undecryptable, 0, "{totals:?}");
+        sim.shutdown().await;
+    });
+}
+
+#[test]
 fn bots_commit_for_members_and_each_other() {
     let test = "bots_commit_for_members_and_each_other";
     let config = DiscordSimConfig {

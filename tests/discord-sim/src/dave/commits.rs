@@ -166,11 +166,7 @@ impl DaveGroup {
                 Party::Member(_) => "committed",
                 Party::Client(_) => "committed by a client",
             };
-            let step = format!(
-                "{by}: {} added, {} removed",
-                joiners.len(),
-                removed.len()
-            );
+            let step = format!("{by}: {} added, {} removed", joiners.len(), removed.len());
             effects.step(step, self.members.epoch());
         }
         self.announce(&told, commit, &joiners, welcome, now, effects)?;

@@ -66,11 +66,11 @@ impl DaveGroup {
         effects: &mut Effects,
     ) -> Vec<u8> {
         let mut message = message.to_vec();
-        let Some(user) = self.participants.get(&Party::Client(ssrc)).map(|one| one.user) else {
-            return message;
-        };
+        let user = self.user_of(ssrc);
         let spoils = &mut self.mischief.spoils;
-        let Some(n) = spoils.iter().position(|(only, _)| only.is_none_or(|only| only == user))
+        let Some(n) = spoils
+            .iter()
+            .position(|(only, _)| only.is_none_or(|only| only == user))
         else {
             return message;
         };
@@ -119,9 +119,11 @@ impl DaveGroup {
         if !self.mischief.stranger.as_ref().is_some_and(named) {
             return false;
         }
-        let by = self.participants.get(&Party::Client(ssrc));
-        let by = by.map_or(UserId(0), |one| one.user);
-        effects.step(format!("commit refused: {by} adds a stranger"), self.epoch());
+        let by = self.user_of(ssrc);
+        effects.step(
+            format!("commit refused: {by} adds a stranger"),
+            self.epoch(),
+        );
         true
     }
 

@@ -74,7 +74,11 @@ impl Proposals {
     /// Validity").
     pub(super) fn refusal(&self, commit: &ClientCommit, by: Party) -> Option<&'static str> {
         let due = |one: &&Proposal| one.purpose != Purpose::Add(by);
-        if !self.iter().filter(due).all(|one| commit.names(&one.reference)) {
+        if !self
+            .iter()
+            .filter(due)
+            .all(|one| commit.names(&one.reference))
+        {
             return Some("it leaves out a proposal");
         }
         self.revoked
@@ -167,16 +171,14 @@ impl DaveGroup {
             let standing = participants.get(&party).map(|one| &one.standing);
             !matches!(standing, Some(Standing::Pending { proposed: true, .. }))
         };
-        self.proposals
-            .on_the_way
-            .extract_if(.., outdated)
-            .collect()
+        self.proposals.on_the_way.extract_if(.., outdated).collect()
     }
 
     fn propose_removals(&mut self) -> Result<(), Error> {
         for (user, leaf) in self.members.roster() {
             let purpose = Purpose::Remove(user);
-            if self.leaving.contains(&user) && self.proposals.iter().all(|one| one.purpose != purpose)
+            if self.leaving.contains(&user)
+                && self.proposals.iter().all(|one| one.purpose != purpose)
             {
                 self.make(purpose, user, &Change::Remove(leaf))?;
             }

@@ -37,10 +37,7 @@ fn the_member_founds_the_group_when_the_bot_is_late() {
     let early = room.group.overdue(room.now).unwrap();
     assert!(early.out.is_empty());
     room.clients.push(client);
-    let late = room
-        .group
-        .overdue(room.now + COMMIT_PATIENCE)
-        .unwrap();
+    let late = room.group.overdue(room.now + COMMIT_PATIENCE).unwrap();
     room.deliver(late);
     assert_eq!(room.steps[0], "founded by the member");
     room.assert_heard();

@@ -26,7 +26,8 @@ pub(super) struct Transition {
     pub(super) told: Vec<u32>,
     /// Simulated members that come into the group with it.
     pub(super) joiners: Vec<UserId>,
-    waiting_for: BTreeSet<u32>,
+    /// Clients that are not ready, by SSRC.
+    pub(super) waiting_for: BTreeSet<u32>,
     deadline: Instant,
 }
 
@@ -77,13 +78,12 @@ impl Transitions {
         });
     }
 
-    /// Op 23.
-    pub(super) fn ready(&mut self, ssrc: u32, id: u16) {
-        for one in &mut self.waiting {
-            if one.id == id {
-                one.waiting_for.remove(&ssrc);
-            }
-        }
+    /// Op 23. Returns whether it was awaited.
+    pub(super) fn ready(&mut self, ssrc: u32, id: u16) -> bool {
+        let mut waiting = self.waiting.iter_mut();
+        waiting
+            .find(|one| one.id == id)
+            .is_some_and(|one| one.waiting_for.remove(&ssrc))
     }
 
     /// The client takes part in none of them any longer.

@@ -75,7 +75,10 @@ impl DaveGroup {
             let prepare = json!({"protocol_version": 0, "transition_id": id});
             effects.json(ssrc, op::DAVE_PREPARE_TRANSITION, prepare);
         }
-        effects.step(format!("downgrade announced: transition {id}"), self.epoch());
+        effects.step(
+            format!("downgrade announced: transition {id}"),
+            self.epoch(),
+        );
         self.transitions
             .begin(id, Target::Plain, self.clients(), Vec::new(), now);
         self.execute_due(now, &mut effects)?;
@@ -131,11 +134,7 @@ impl DaveGroup {
     }
 
     /// Op 22 for the transitions that are due.
-    pub(super) fn execute_due(
-        &mut self,
-        now: Instant,
-        effects: &mut Effects,
-    ) -> Result<(), Error> {
+    pub(super) fn execute_due(&mut self, now: Instant, effects: &mut Effects) -> Result<(), Error> {
         for due in self.transitions.take_due(now) {
             // A reset in between has dropped the members' side of it; the clients' side counts.
             self.members.execute(due.id, &due.joiners, now)?;
@@ -144,6 +143,11 @@ impl DaveGroup {
                     let execute = json!({"transition_id": due.id});
                     effects.json(ssrc, op::DAVE_EXECUTE_TRANSITION, execute);
                 }
+            }
+            for &late in &due.waiting_for {
+                let user = self.user_of(late);
+                let step = format!("{user} was not ready for transition {}", due.id);
+                effects.step(step, self.epoch());
             }
             effects.step(format!("executed transition {}", due.id), self.epoch());
             match (due.target, self.phase) {

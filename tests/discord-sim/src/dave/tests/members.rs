@@ -80,10 +80,7 @@ fn who_still_speaks_with_old_keys_is_heard_by_some_only() {
     let mut room = Room::new(FirstCommit::Bot).of(&[100]);
     // The client does what it should but for op 22, which it ignores.
     room.begin_to_join_member(1000);
-    let effects = room
-        .group
-        .overdue(room.now + TRANSITION_TIMEOUT)
-        .unwrap();
+    let effects = room.group.overdue(room.now + TRANSITION_TIMEOUT).unwrap();
     assert!(!effects.out.is_empty());
     room.now += TRANSITION_TIMEOUT + IN_FLIGHT;
     let heard = room.hear().remove(0);

@@ -127,7 +127,8 @@ fn faults_that_need_a_group_say_so() {
 
 #[test]
 fn faults_are_read_as_documented() {
-    let fault = r#"{"kind": "dave", "guild": "1", "do": "spoil_next", "user": "5", "how": "epoch"}"#;
+    let fault =
+        r#"{"kind": "dave", "guild": "1", "do": "spoil_next", "user": "5", "how": "epoch"}"#;
     let fault: crate::Fault = serde_json::from_str(fault).unwrap();
     let what = spoil(Some(5), Spoil::Epoch);
     let guild = crate::GuildId(1);

@@ -105,7 +105,10 @@ impl Client {
                 self.plain = self.session.group().is_none();
             }
             VoiceOut::Json(op::DAVE_PREPARE_EPOCH, data) => {
-                assert_eq!((&data["epoch"], &data["protocol_version"]), (&1.into(), &1.into()));
+                assert_eq!(
+                    (&data["epoch"], &data["protocol_version"]),
+                    (&1.into(), &1.into())
+                );
                 self.reset();
             }
             VoiceOut::Json(op::CLIENTS_CONNECT, data) => {
@@ -128,7 +131,9 @@ impl Client {
         };
         let known: Vec<u64> = self.known.iter().copied().collect();
         let known = (!self.gullible).then_some(known.as_slice());
-        let made = self.session.process_proposals(operation, &payload[1..], known);
+        let made = self
+            .session
+            .process_proposals(operation, &payload[1..], known);
         if let Ok(Some(made)) = made {
             let payload = [made.commit, made.welcome.unwrap_or_default()].concat();
             self.answers.push(Answer::Commit(payload));
@@ -194,7 +199,9 @@ impl Room {
             other.known.insert(client.user.0);
             client.known.insert(other.user.0);
         }
-        client.known.extend(self.group.users().iter().map(|user| user.0));
+        client
+            .known
+            .extend(self.group.users().iter().map(|user| user.0));
         let ssrc = client.ssrc;
         let effects = self.group.connect(ssrc, client.user).unwrap();
         let has_sender = !effects.out.is_empty();
@@ -321,7 +328,12 @@ impl Room {
             let (from, frame) = (self.clients[n].user, self.clients[n].frame().unwrap());
             for to in self.clients.iter_mut().filter(|to| to.user != from) {
                 let heard = to.session.decrypt(from.0, davey::MediaType::AUDIO, &frame);
-                assert_eq!(heard.as_deref().unwrap(), PACKET, "{from} heard by {}", to.user);
+                assert_eq!(
+                    heard.as_deref().unwrap(),
+                    PACKET,
+                    "{from} heard by {}",
+                    to.user
+                );
             }
         }
         assert!(self.clients.iter().all(|one| one.not_prepared.is_empty()));

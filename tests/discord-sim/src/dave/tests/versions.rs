@@ -78,11 +78,17 @@ fn a_downgrade_takes_place_without_those_that_are_not_ready() {
     assert_eq!(room.steps_with("downgraded"), 0);
     assert_eq!(room.group.version(), 0, "for those who come now");
     let refused = room.group.apply(&DaveFault::Upgrade, room.now);
-    assert!(matches!(refused, Err(Error::Fault(_))), "not downgraded yet");
+    assert!(
+        matches!(refused, Err(Error::Fault(_))),
+        "not downgraded yet"
+    );
     room.pass(TRANSITION_TIMEOUT);
     assert_eq!(room.steps_with("downgraded"), 1);
     let refused = room.group.apply(&DaveFault::Downgrade, room.now);
-    assert!(matches!(refused, Err(Error::Fault(_))), "downgraded already");
+    assert!(
+        matches!(refused, Err(Error::Fault(_))),
+        "downgraded already"
+    );
 }
 
 #[test]
@@ -125,6 +131,10 @@ fn a_transition_with_id_0_is_executed_where_it_is_announced() {
     assert!(room.client(300).session.can_encrypt());
     room.assert_heard();
     room.leave(300);
-    assert_eq!(room.steps_with("executed transition 0"), 1, "only the next one");
+    assert_eq!(
+        room.steps_with("executed transition 0"),
+        1,
+        "only the next one"
+    );
     room.assert_heard();
 }
