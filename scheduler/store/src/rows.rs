@@ -24,8 +24,8 @@ struct Sources {
     download: Option<String>,
 }
 
-/// The record as JSON, and its secrets, sealed.
-pub(crate) fn split(seal: &Seal, mut record: SessionRecord) -> Result<(String, Vec<u8>), Error> {
+/// The record as JSON, and its secrets, sealed: they are taken out of it.
+pub(crate) fn split(seal: &Seal, record: &mut SessionRecord) -> Result<(String, Vec<u8>), Error> {
     let take = |item: &mut orb_scheduler_core::Item| Sources {
         stream: std::mem::take(&mut item.stream_url),
         download: item.download_url.take(),
@@ -36,7 +36,7 @@ pub(crate) fn split(seal: &Seal, mut record: SessionRecord) -> Result<(String, V
         next: record.desired.next.as_mut().map(take),
     };
     let corrupt = |error| Error::corrupt(SESSIONS, error);
-    let json = serde_json::to_string(&record).map_err(corrupt)?;
+    let json = serde_json::to_string(record).map_err(corrupt)?;
     let secrets = serde_json::to_vec(&secrets).map_err(corrupt)?;
     Ok((json, seal.close(&secrets)))
 }

@@ -55,10 +55,10 @@ impl SqliteStore {
         wall_ms: i64,
     ) -> Result<(), Error> {
         match write {
-            Write::Session(record, status) => {
+            Write::Session(mut record, status) => {
                 let current = record.desired.current.clone();
                 let title = current.as_ref().map(|item| item.title.clone());
-                let (json, sealed) = rows::split(&self.seal, (*record).clone())?;
+                let (json, sealed) = rows::split(&self.seal, &mut record)?;
                 sqlx::query(
                     "INSERT INTO watch_party_sessions (id, guild_id, voice_channel_id, text_channel_id, \
                      status, worker_session_id, created_at, updated_at, record, sealed, title) \

@@ -45,8 +45,8 @@ impl Batch {
         }
         let sessions = newest(sessions, |(record, _)| record.id.clone())
             .into_iter()
-            .map(|(record, status)| {
-                let (json, sealed) = rows::split(seal, record.clone())?;
+            .map(|(mut record, status)| {
+                let (json, sealed) = rows::split(seal, &mut record)?;
                 Ok(Session {
                     record,
                     status,

@@ -1,5 +1,6 @@
 //! The one connection: its time-outs, and how it is made anew.
 
+use std::io::ErrorKind;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
@@ -157,6 +158,10 @@ impl Link {
         loop {
             let error = match within(CONNECT, PgConnection::connect_with(&self.options)).await {
                 Ok(connection) => return Ok(connection),
+                // So rustls says that it does not trust the certificate.
+                Err(sqlx::Error::Io(error)) if error.kind() == ErrorKind::InvalidData => {
+                    return Err(Error::Refused(sqlx::Error::Io(error)));
+                }
                 Err(error) => Error::from(error),
             };
             if !error.is_retryable() || Instant::now() > give_up {
@@ -233,7 +238,7 @@ pub(super) async fn within<T, E: From<sqlx::Error>>(
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
     tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
-        let error = std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer in time");
+        let error = std::io::Error::new(ErrorKind::TimedOut, "no answer in time");
         Err(sqlx::Error::Io(error).into())
     })
 }
