@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::Clock;
 use crate::links::Links;
+use crate::over::Over;
 use crate::views::Views;
 
 /// Inputs that may wait; a caller waits for a place, so nothing is shed.
@@ -61,6 +62,7 @@ pub struct LeaderHandle {
     pub(crate) inputs: mpsc::Sender<Input>,
     pub(crate) next_call: Arc<AtomicU64>,
     pub(crate) views: Views,
+    pub(crate) over: Over,
     pub(crate) links: Links,
     pub(crate) clock: Clock,
     pub(crate) readiness: watch::Receiver<Readiness>,

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::handle::{CallError, Input, QUEUE, Reply};
 use crate::links::Links;
+use crate::over::Over;
 use crate::views::Views;
 use crate::{AccountCommand, Clock, Error, HeldAccount, LeaderHandle, Readiness, convert};
 
@@ -61,6 +62,7 @@ impl<S: Store> Leader<S> {
             inputs: sender,
             next_call: Arc::default(),
             views: views.clone(),
+            over: Over::of(Arc::clone(&store)),
             links: links.clone(),
             clock,
             readiness: readiness_seen,
@@ -204,6 +206,9 @@ impl<S: Store> Leader<S> {
                 if !self.scheduler.remembers(&call.command) {
                     call.known = self.store.command(&call.command).await?;
                 }
+                if !self.scheduler.knows(&call.session) {
+                    call.stored = self.store.session(&call.session).await?.map(Box::new);
+                }
                 self.waiting.insert(call.id, reply);
                 Ok(Some(Event::Call(call)))
             }
@@ -305,10 +310,8 @@ impl<S: Store> Leader<S> {
             } => {
                 tracing::info!(%session, placement = %serde_json::json!(explanation), "placement decided");
             }
-            Effect::StartDrain { .. }
-            | Effect::Drained { .. }
-            | Effect::Changed(_)
-            | Effect::Forgotten(_) => {}
+            Effect::StartDrain { .. } | Effect::Drained { .. } | Effect::Changed(_) => {}
+            Effect::Forgotten(session) => self.views.remove(&session),
         }
     }
 

@@ -26,6 +26,7 @@ mod gateway_service;
 mod handle;
 mod leader;
 mod links;
+mod over;
 mod refusals;
 mod server;
 mod session_service;

@@ -162,11 +162,10 @@ impl SessionService for Sessions {
         request: Request<v1::GetRequest>,
     ) -> Result<Response<v1::GetResponse>, Status> {
         let id = SessionId::new(request.into_inner().session_id);
-        let view = self
-            .leader
-            .views
-            .get(&id)
-            .ok_or_else(|| refusals::session_not_found(&id))?;
+        let view = match self.leader.views.get(&id) {
+            Some(view) => view,
+            None => self.leader.over.view(&id).await?,
+        };
         Ok(Response::new(v1::GetResponse {
             session: Some(self.session(&view)),
         }))
@@ -191,11 +190,11 @@ impl SessionService for Sessions {
         request: Request<v1::WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         let id = SessionId::new(request.into_inner().session_id);
-        let views = self
-            .leader
-            .views
-            .watch(&id)
-            .ok_or_else(|| refusals::session_not_found(&id))?;
+        let views = match self.leader.views.watch(&id) {
+            Some(views) => views,
+            // Nothing more will happen to it: the stream says how it ended, and ends.
+            None => watch::channel(self.leader.over.view(&id).await?).1,
+        };
         let (sender, stream) = mpsc::channel(WATCH_QUEUE);
         let (leader, interval, cancel) = (
             self.leader.clone(),

@@ -32,6 +32,14 @@ impl Views {
         self.read().get(id).map(|sender| sender.borrow().clone())
     }
 
+    /// Whoever watches it hears that there is nothing more to come.
+    pub(crate) fn remove(&self, id: &SessionId) {
+        self.0
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .remove(id);
+    }
+
     pub(crate) fn all(&self) -> Vec<SessionView> {
         self.read()
             .values()

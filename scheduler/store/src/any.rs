@@ -1,6 +1,6 @@
 //! The store that a URL asks for.
 
-use orb_scheduler_core::{CommandId, CommandRecord, Epoch, SessionRecord, Write};
+use orb_scheduler_core::{CommandId, CommandRecord, Epoch, SessionId, SessionRecord, Write};
 
 use crate::{AccountSession, Error, PostgresStore, Seal, SqliteStore, Store};
 
@@ -44,6 +44,10 @@ impl Store for AnyStore {
 
     async fn load(&self) -> Result<Vec<SessionRecord>, Error> {
         either!(self, store => store.load())
+    }
+
+    async fn session(&self, id: &SessionId) -> Result<Option<SessionRecord>, Error> {
+        either!(self, store => store.session(id))
     }
 
     async fn commit(&self, epoch: Epoch, writes: Vec<Write>, wall_ms: i64) -> Result<(), Error> {

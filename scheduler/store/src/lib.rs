@@ -25,7 +25,7 @@ mod sqlite;
 
 use std::future::Future;
 
-use orb_scheduler_core::{CommandId, CommandRecord, Epoch, SessionRecord, Write};
+use orb_scheduler_core::{CommandId, CommandRecord, Epoch, SessionId, SessionRecord, Write};
 
 pub use any::AnyStore;
 pub use error::Error;
@@ -62,6 +62,12 @@ pub trait Store: Send + Sync + 'static {
     /// All sessions. A commit whose outcome is not known ([`Error::InDoubt`], or a future that was dropped) is
     /// waited for: it is in what is loaded, or never will be.
     fn load(&self) -> impl Future<Output = Result<Vec<SessionRecord>, Error>> + Send;
+
+    /// One session, if there is one: the leader keeps those that are over no longer in memory.
+    fn session(
+        &self,
+        id: &SessionId,
+    ) -> impl Future<Output = Result<Option<SessionRecord>, Error>> + Send;
 
     /// Commits the writes in one transaction, in order, unless `epoch` is no longer the leader's.
     fn commit(

@@ -3,7 +3,9 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use orb_scheduler_core::{CommandId, CommandRecord, Epoch, QueueRow, SessionRecord, Write};
+use orb_scheduler_core::{
+    CommandId, CommandRecord, Epoch, QueueRow, SessionId, SessionRecord, Write,
+};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
@@ -204,6 +206,18 @@ impl Store for SqliteStore {
                 rows::join(&self.seal, &json, &sealed, row.try_get(2)?)
             })
             .collect()
+    }
+
+    async fn session(&self, id: &SessionId) -> Result<Option<SessionRecord>, Error> {
+        let row: Option<(String, Vec<u8>, Option<i64>)> = sqlx::query_as(
+            "SELECT s.record, s.sealed, w.position_ms FROM watch_party_sessions s \
+             LEFT JOIN watch_party_worker_state w ON w.session_id = s.id WHERE s.id = ?",
+        )
+        .bind(id.as_str())
+        .fetch_optional(&self.readers)
+        .await?;
+        row.map(|(json, sealed, position_ms)| rows::join(&self.seal, &json, &sealed, position_ms))
+            .transpose()
     }
 
     async fn commit(&self, epoch: Epoch, writes: Vec<Write>, wall_ms: i64) -> Result<(), Error> {

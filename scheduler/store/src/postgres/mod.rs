@@ -5,7 +5,7 @@ mod connection;
 
 use std::time::Duration;
 
-use orb_scheduler_core::{CommandId, CommandRecord, Epoch, SessionRecord, Write};
+use orb_scheduler_core::{CommandId, CommandRecord, Epoch, SessionId, SessionRecord, Write};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
 
@@ -60,6 +60,37 @@ impl Store for PostgresStore {
                 rows::join(&self.seal, json, sealed, row.try_get(2)?)
             })
             .collect()
+    }
+
+    async fn session(&self, id: &SessionId) -> Result<Option<SessionRecord>, Error> {
+        let found = loop {
+            let mut held = self.link.hold().await?;
+            let found = held
+                .answer(async |connection: &mut PgConnection| {
+                    sqlx::query(
+                        "SELECT s.record, s.sealed, w.position_ms FROM watch_party_sessions s \
+                         LEFT JOIN watch_party_worker_state w ON w.session_id = s.id WHERE s.id = $1",
+                    )
+                    .bind(id.as_str())
+                    .fetch_optional(connection)
+                    .await
+                })
+                .await;
+            match found {
+                Err(error) if held.died_at_rest(&error) => {}
+                found => {
+                    let found = found?;
+                    held.rest();
+                    break found;
+                }
+            }
+        };
+        found
+            .map(|row| {
+                let (json, sealed) = (row.try_get(0)?, row.try_get(1)?);
+                rows::join(&self.seal, json, sealed, row.try_get(2)?)
+            })
+            .transpose()
     }
 
     async fn commit(&self, epoch: Epoch, writes: Vec<Write>, wall_ms: i64) -> Result<(), Error> {

@@ -28,6 +28,10 @@ pub(crate) async fn what_was_committed_is_loaded_by_the_next_process<D: Database
     drop(store);
     let store = database.open().await;
     assert_eq!(store.load().await.unwrap(), [session()]);
+    let one = store.session(&session().id).await.unwrap();
+    assert_eq!(one, Some(session()));
+    let none = store.session(&SessionId::new("another")).await.unwrap();
+    assert_eq!(none, None);
 }
 
 pub(crate) async fn a_batch_is_committed_whole_or_not_at_all<D: Database>() {
