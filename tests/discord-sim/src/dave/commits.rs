@@ -217,15 +217,15 @@ impl DaveGroup {
             effects.binary(ssrc, op::DAVE_WELCOME, &parts);
         }
         self.last_commit = commit.to_vec();
-        let arrived = |party: &Party| match party {
+        let member = |party: &Party| match party {
             Party::Member(user) => Some(*user),
             Party::Client(_) => None,
         };
-        // The listener has its keys from the group that it founded.
-        let arrived = joiners.iter().chain(told).filter_map(arrived).collect();
+        // From its execution on all of them have the keys that are spoken with.
+        let members = told.iter().chain(joiners).filter_map(member).collect();
         let told = [clients(told), clients(joiners)].concat();
         self.transitions
-            .begin(id, Target::Epoch, told, arrived, now);
+            .begin(id, Target::Epoch, told, members, now);
         self.execute_due(now, effects)
     }
 

@@ -186,15 +186,15 @@ impl Members {
         self.each(|member| member.prepare(id, target == Target::Epoch))
     }
 
-    /// Op 22. `joiners` have the keys that all speak with from now on.
+    /// Op 22. `holders` have the keys that all speak with from now on.
     pub(super) fn execute(
         &mut self,
         id: u16,
-        joiners: &[UserId],
+        holders: &[UserId],
         now: Instant,
     ) -> Result<(), Error> {
         for seat in &mut self.seats {
-            if joiners.contains(&seat.member.user()) {
+            if holders.contains(&seat.member.user()) {
                 seat.in_force.get_or_insert(now);
             }
         }

@@ -24,8 +24,8 @@ pub(super) struct Transition {
     pub(super) target: Target,
     /// Clients that get op 22, by SSRC.
     pub(super) told: Vec<u32>,
-    /// Simulated members that come into the group with it.
-    pub(super) joiners: Vec<UserId>,
+    /// Simulated members that have its keys.
+    pub(super) members: Vec<UserId>,
     /// Clients that are not ready, by SSRC.
     pub(super) waiting_for: BTreeSet<u32>,
     deadline: Instant,
@@ -64,7 +64,7 @@ impl Transitions {
         id: u16,
         target: Target,
         told: Vec<u32>,
-        joiners: Vec<UserId>,
+        members: Vec<UserId>,
         now: Instant,
     ) {
         let asked = if id == 0 { &[] } else { told.as_slice() };
@@ -73,7 +73,7 @@ impl Transitions {
             target,
             waiting_for: asked.iter().copied().collect(),
             told,
-            joiners,
+            members,
             deadline: now + TRANSITION_TIMEOUT,
         });
     }

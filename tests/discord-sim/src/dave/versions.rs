@@ -137,7 +137,7 @@ impl DaveGroup {
     pub(super) fn execute_due(&mut self, now: Instant, effects: &mut Effects) -> Result<(), Error> {
         for due in self.transitions.take_due(now) {
             // A reset in between has dropped the members' side of it; the clients' side counts.
-            self.members.execute(due.id, &due.joiners, now)?;
+            self.members.execute(due.id, &due.members, now)?;
             if due.id != 0 {
                 for &ssrc in &due.told {
                     let execute = json!({"transition_id": due.id});
