@@ -5,21 +5,27 @@ mod harness;
 
 use harness::Harness;
 use orb_scheduler_core::{
-    Action, Effect, Event, FencingToken, Incarnation, PlaybackState, SessionId, WorkerId,
+    Action, Effect, Event, FencingToken, Incarnation, PlaybackState, SessionId, Step, WorkerId,
 };
+use proptest::prelude::*;
 
 /// Permits are shorter (`orb-config`).
 const RESET_GRACE: u64 = 150;
 
 impl Harness {
-    /// What this life of the worker is told of session `s`; none when it is not answered.
-    fn confirm(&mut self, worker: &str, incarnation: &str, token: u64) -> Option<bool> {
-        let step = self.event(Event::ConfirmLeases {
+    /// This life of the worker asks about session `s`.
+    fn ask(&mut self, worker: &str, incarnation: &str, token: u64) -> Step {
+        self.event(Event::ConfirmLeases {
             worker: WorkerId::new(worker),
             incarnation: Incarnation::new(incarnation),
             request: 7,
             leases: vec![(SessionId::new("s"), FencingToken::new(token))],
-        });
+        })
+    }
+
+    /// What this life of the worker is told of session `s`; none when it is not answered.
+    fn confirm(&mut self, worker: &str, incarnation: &str, token: u64) -> Option<bool> {
+        let step = self.ask(worker, incarnation, token);
         assert!(step.writes.is_empty(), "nothing of it has to be durable");
         match &step.effects[..] {
             [] => None,
@@ -188,4 +194,126 @@ fn a_new_leader_waits_for_permits_of_the_last_one() {
     );
     h.wait(RESET_GRACE);
     assert_eq!(h.token(), 2);
+}
+
+#[derive(Debug, Clone)]
+enum Happening {
+    /// The worker that is told here asks about the newest token.
+    Confirm(u8, u8),
+    Attach(u8, u8),
+    Detach(u8, u8),
+    Beat(u8, u8),
+    Play(i64),
+    Stop,
+    Left(bool),
+    Wait(u64),
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    let life = || (1..4u8, 1..3u8);
+    prop_oneof![
+        3 => life().prop_map(|(w, l)| Happening::Confirm(w, l)),
+        3 => life().prop_map(|(w, l)| Happening::Attach(w, l)),
+        2 => life().prop_map(|(w, l)| Happening::Detach(w, l)),
+        1 => life().prop_map(|(w, l)| Happening::Beat(w, l)),
+        1 => (1..4i64).prop_map(Happening::Play),
+        1 => Just(Happening::Stop),
+        1 => any::<bool>().prop_map(Happening::Left),
+        2 => (0..200u64).prop_map(Happening::Wait),
+        1 => (0..3_000u64).prop_map(Happening::Wait),
+    ]
+}
+
+/// What the harness has sent, against the permits that were given.
+#[derive(Default)]
+struct Permits {
+    /// Who may dial, and until when.
+    given: Option<(String, u64)>,
+    seen: usize,
+}
+
+impl Permits {
+    /// Looks at what was sent since the last time; all of it was sent now.
+    fn look(&mut self, h: &Harness) -> Result<(), TestCaseError> {
+        for effect in &h.effects[self.seen..] {
+            match effect {
+                Effect::ConfirmLeases {
+                    worker,
+                    incarnation,
+                    verdicts,
+                    ..
+                } if verdicts[0].held => {
+                    self.given = Some((format!("{worker}/{incarnation}"), h.now + RESET_GRACE));
+                }
+                Effect::SendLease {
+                    worker,
+                    incarnation,
+                    ..
+                } => {
+                    if let Some((permitted, until)) = &self.given {
+                        let life = format!("{worker}/{incarnation}");
+                        prop_assert!(
+                            *permitted == life || h.now >= *until,
+                            "leased to {life} at {} while {permitted} may dial until {until}",
+                            h.now
+                        );
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.seen = h.effects.len();
+        Ok(())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_nobody_is_granted_what_another_may_dial_for(
+        happenings in prop::collection::vec(happening(), 1..60),
+    ) {
+        let mut h = Harness::playing();
+        let mut permits = Permits::default();
+        for happening in happenings {
+            match happening {
+                Happening::Confirm(w, l) => {
+                    let token = h.token();
+                    h.ask(&format!("w{w}"), &format!("life-{l}"), token);
+                }
+                Happening::Attach(w, l) => {
+                    h.attach(&format!("w{w}"), &format!("life-{l}"), vec![]);
+                }
+                Happening::Detach(w, l) => {
+                    h.detach(&format!("w{w}"), &format!("life-{l}"));
+                }
+                Happening::Beat(w, l) => {
+                    h.beat_of(&format!("w{w}"), &format!("life-{l}"), vec![]);
+                }
+                Happening::Play(entry) => {
+                    h.play("s", entry);
+                }
+                Happening::Stop => {
+                    h.control("s", Action::Stop);
+                }
+                Happening::Left(asked) => {
+                    h.event(Event::VoiceLeft {
+                        account: harness::ACCOUNT,
+                        guild_id: harness::GUILD,
+                        asked,
+                    });
+                }
+                Happening::Wait(ms) => {
+                    let until = h.now + ms;
+                    while let Some(at) = h.scheduler.next_deadline().filter(|at| at.0 <= until) {
+                        h.wait(at.0.saturating_sub(h.now));
+                        permits.look(&h)?;
+                    }
+                    h.wait(until - h.now);
+                }
+            }
+            permits.look(&h)?;
+        }
+    }
 }

@@ -205,15 +205,12 @@ mod tests {
         }
         drop(passing);
         let asking = desk.attached(PERMIT);
-        let (question, _) = tokio::join!(asking.question(), async {
-            tokio::select! {
-                biased;
-                _ = other.pass(Step::Dial) => panic!("nobody was asked"),
-                () = tokio::task::yield_now() => {}
-            }
-        });
+        let other = tokio::spawn(async move { other.pass(Step::Dial).await });
+        let question = asking.question().await;
         assert_eq!(question.leases.len(), 1);
         assert_eq!(question.leases[0].session_id, "t");
+        other.abort();
+        assert!(other.await.unwrap_err().is_cancelled());
         assert!(desk.lock().waiting.is_empty(), "both have gone");
     }
 
