@@ -144,7 +144,8 @@ fn a_question_after_the_worker_was_judged_keeps_it_under_watch() {
 /// Every way in which a session can go elsewhere at once waits for the permit.
 #[test]
 fn a_confirmed_lease_is_granted_to_nobody_else_while_the_permit_may_be_used() {
-    let ways: [(&str, fn(&mut Harness)); 3] = [
+    type Way = fn(&mut Harness);
+    let ways: [(&str, Way); 3] = [
         ("another worker comes right after the reset", |h| {
             h.detach("w1", "life-1");
             h.attach("w2", "life-2", vec![]);
