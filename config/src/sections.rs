@@ -125,8 +125,7 @@ impl Default for Worker {
 }
 
 /// Whose code speaks to Discord's voice servers.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum VoiceDriver {
     /// The project's own.
     #[default]
@@ -134,6 +133,16 @@ pub enum VoiceDriver {
     /// songbird: weaker at keeping frames encrypted and at keeping away from a channel that another worker has by now
     /// (`docs/adr/0005-own-voice-driver.md`).
     Songbird,
+}
+
+impl<'de> Deserialize<'de> for VoiceDriver {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match String::deserialize(deserializer)?.trim() {
+            "orb" => Ok(Self::Orb),
+            "songbird" => Ok(Self::Songbird),
+            _ => Err(D::Error::custom("expected orb or songbird")),
+        }
+    }
 }
 
 /// The `golive` output, which this version does not have: any other value than off is refused.

@@ -3,7 +3,7 @@
 
 use std::{io::Write, time::Duration};
 
-use orb_config::{Config, Error, Loaded};
+use orb_config::{Config, Error, Loaded, VoiceDriver};
 use secrecy::ExposeSecret;
 
 fn from_env(pairs: &[(&str, &str)]) -> Result<Loaded, Error> {
@@ -159,7 +159,7 @@ fn refusals_name_the_variable_and_the_fix() {
         ),
         (
             ("ORB_VOICE_DRIVER", "discord"),
-            "ORB_VOICE_DRIVER (worker.voice_driver in the file): unknown variant",
+            "ORB_VOICE_DRIVER (worker.voice_driver in the file): expected orb or songbird",
         ),
         (
             ("ORB_TIMING__CALL_WAIT", "5"),

@@ -10,12 +10,14 @@ on_stage! {
     both {
         nothing_is_in_the_clear_when_the_bot_commits_first: first(FirstCommit::Bot),
         nothing_is_in_the_clear_when_the_member_commits_first: first(FirstCommit::Member),
-        when_the_driver_joins_anew_by_itself_nothing_is_in_the_clear_either: without_resume(),
     }
     orb {
+        when_a_resume_is_refused_and_new_credentials_come_nothing_is_in_the_clear: without_resume(),
         when_the_group_is_made_anew_nothing_is_in_the_clear_and_no_frame_is_lost: dave(),
     }
-    songbird {}
+    songbird {
+        when_songbird_joins_anew_by_itself_nothing_is_in_the_clear_either: without_resume(),
+    }
 }
 
 fn first(first_commit: FirstCommit) -> DiscordSimConfig {
@@ -83,7 +85,7 @@ async fn nothing_is_in_the_clear(mut stage: Stage) {
     );
 }
 
-async fn when_the_driver_joins_anew_by_itself_nothing_is_in_the_clear_either(mut stage: Stage) {
+async fn when_songbird_joins_anew_by_itself_nothing_is_in_the_clear_either(mut stage: Stage) {
     stage.join().await;
     stage.voice.play(film(0, 600_000), false);
     stage.expect(&VoiceEvent::FirstFrame { pts_ms: 0 }).await;
@@ -144,5 +146,36 @@ async fn when_the_group_is_made_anew_nothing_is_in_the_clear_and_no_frame_is_los
             .copied()
             .eq((0..pts.len() as u64).map(|i| i * 20)),
         "{pts:?}"
+    );
+}
+
+async fn when_a_resume_is_refused_and_new_credentials_come_nothing_is_in_the_clear(
+    mut stage: Stage,
+) {
+    stage.join().await;
+    stage.voice.play(film(0, 600_000), false);
+    stage.expect(&VoiceEvent::FirstFrame { pts_ms: 0 }).await;
+    for _ in 0..3 {
+        stage.hear(stage.frames().len() + 10).await;
+        let reset = Fault::ResetVoice {
+            guild: GuildId(GUILD),
+            user: None,
+        };
+        assert_eq!(fault(&stage, &reset), 1);
+        match stage.event().await {
+            VoiceEvent::Lost {
+                close_code: Some(4006),
+                ..
+            } => {}
+            other => panic!("{other:?}"),
+        }
+        stage.join().await;
+    }
+    stage.hear(stage.frames().len() + 10).await;
+    let totals = stage.sim.heard(GUILD).totals();
+    assert_eq!(
+        (totals.in_the_clear, totals.undecryptable),
+        (0, 0),
+        "{totals:?}"
     );
 }

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use discord_sim::{DiscordSim, DiscordSimConfig, Fault, GuildId, HeardPacket, RecordEvent};
-use orb_voice::{Driver, DriverConfig, OpenGate};
+use orb_voice::{Driver, DriverConfig, OpenGate, VoiceTiming};
 use orb_worker_media::{FrameQueue, OpusFrame};
 use orb_worker_outputs::voice::{Voice, VoiceCredentials, VoiceDriver, VoiceEvent};
 use secrecy::SecretString;
@@ -108,7 +108,7 @@ impl Stage {
         let account = Account::ready(&sim).await;
         let (sender, events) = mpsc::channel(64);
         let driver = match over {
-            Over::Orb => VoiceDriver::Orb(Driver::new(DriverConfig::default()).unwrap()),
+            Over::Orb => VoiceDriver::Orb(Driver::new(impatient()).unwrap()),
             Over::Songbird => VoiceDriver::Songbird,
         };
         Self {
@@ -215,6 +215,21 @@ impl Stage {
                 RecordEvent::VoiceSpeaking { speaking, .. } => Some(speaking),
                 _ => None,
             })
+    }
+}
+
+/// Gives up sooner than the product does, so that tests of that need not last.
+fn impatient() -> DriverConfig {
+    let timing = VoiceTiming {
+        attempt: Duration::from_secs(2),
+        give_up: Duration::from_millis(4_500),
+        write: Duration::from_secs(1),
+        backoff_most: Duration::from_secs(1),
+        ..VoiceTiming::default()
+    };
+    DriverConfig {
+        timing,
+        ..DriverConfig::default()
     }
 }
 
