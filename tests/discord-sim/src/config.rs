@@ -1,3 +1,4 @@
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ pub struct DiscordSimConfig {
     pub resume_window: Duration,
     /// How long a voice session outlives its socket.
     pub voice_resume_window: Duration,
+    /// Where clients are told to send media, if not straight to the simulator: a relay between them.
+    pub media_relay: Option<SocketAddr>,
     /// Number of the first numbered message of a voice session (gateway v8). Discord documents
     /// neither it nor the moment when numbers wrap around, only that they do.
     pub voice_first_seq: u16,
@@ -74,6 +77,7 @@ impl Default for DiscordSimConfig {
             // Discord's own windows are not documented; these are of the order that clients see.
             resume_window: Duration::from_mins(1),
             voice_resume_window: Duration::from_secs(15),
+            media_relay: None,
             voice_first_seq: 1,
             voice_replay_buffer: 256,
             resumed: ResumedOrder::AfterReplay,

@@ -99,6 +99,11 @@ impl DiscordSim {
         self.world.context.endpoints.voice
     }
 
+    /// Where media arrives, whatever [`DiscordSimConfig::media_relay`] tells clients.
+    pub fn media_address(&self) -> SocketAddr {
+        self.world.context.endpoints.udp
+    }
+
     /// Everything that was tried so far, oldest first.
     pub fn record(&self) -> Vec<RecordEntry> {
         self.world.context.record.all()

@@ -142,8 +142,9 @@ impl State {
             opened_at: Instant::now(),
         });
         self.displace_older(identify.server_id, identify.user_id, ssrc, client.source);
+        let media = context.config.media_relay.unwrap_or(context.endpoints.udp);
         let ready = json!({
-            "ssrc": ssrc, "ip": context.endpoints.udp.ip(), "port": context.endpoints.udp.port(),
+            "ssrc": ssrc, "ip": media.ip(), "port": media.port(),
             "modes": context.config.modes, "experiments": [], "streams": []
         });
         if let Some(connection) = self.connections.get_mut(ssrc) {
