@@ -72,7 +72,11 @@ impl Scheduler {
         let kept = self.kept_worker(now);
         let decision = self.decide(session, cost::need(Some(item), None), kept.as_ref(), now);
         match decision.worker() {
-            Some(worker) if holder.is_some_and(|lease| &lease.worker == worker) => {
+            // Another life of the holder is another holder.
+            Some(worker)
+                if holder.is_some_and(|lease| &lease.worker == worker)
+                    && self.lease_alive(id, now.monotonic) =>
+            {
                 Ok(Admission::Stays)
             }
             Some(worker) => Ok(Admission::Goes(

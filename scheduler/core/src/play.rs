@@ -36,6 +36,13 @@ impl Scheduler {
         };
         self.enter_channel(id, now, step)?;
         self.drop_handover(id, step);
+        // The holder may have been told just now that it may open a voice connection: until that is over
+        // the session waits, and then goes to whoever has room.
+        let waits = matches!(admission, Admission::Goes(..))
+            && self.must_wait_for_permit(id, now.monotonic);
+        if waits {
+            self.revoke(id, step);
+        }
         let epoch = self.epoch;
         let alive = self.lease_alive(id, now.monotonic);
         let Some(session) = self.sessions.get_mut(id) else {
@@ -80,12 +87,7 @@ impl Scheduler {
                 step.effects.extend(session.lease_effect(epoch));
                 self.account_for_holder(id);
             }
-            // The holder may have been told just now that it may open a voice connection: whoever has
-            // room then takes the session.
-            Admission::Goes(..) if self.must_wait_for_permit(id, now.monotonic) => {
-                self.revoke(id, step);
-                self.orphaned(id);
-            }
+            Admission::Goes(..) if waits => self.orphaned(id),
             Admission::Goes(worker, explanation) => {
                 self.grant_to(id, &worker, *explanation, now, step);
             }

@@ -1,0 +1,183 @@
+//! Worker processes that do what the protocol asks of them, no more.
+
+use std::collections::BTreeMap;
+
+use orb_scheduler_core::{
+    Desired, Effect, Fence, HandoverReport, Incarnation, KnownPlan, Millis, Observed,
+    PlaybackState, Position, Role, SessionId, VoiceLoss, WorkerId, WorkerRegistration,
+    WorkerStatus,
+};
+
+/// What a title costs here, by its entry: 20, 650 or 1,300 millicores.
+pub(crate) fn cost(entry: i64) -> u32 {
+    match entry {
+        1 => 20,
+        2 => 650,
+        _ => 1_300,
+    }
+}
+
+/// One session, as a worker was told of it last.
+#[derive(Debug, Clone)]
+pub(crate) struct Told {
+    pub(crate) fence: Fence,
+    pub(crate) role: Role,
+    pub(crate) desired: Desired,
+    pub(crate) voice_revision: Option<u64>,
+}
+
+/// One worker id, and the process that lives under it now.
+#[derive(Debug, Clone)]
+pub(crate) struct Process {
+    pub(crate) id: WorkerId,
+    pub(crate) life: u32,
+    pub(crate) attached: bool,
+    pub(crate) draining: bool,
+    pub(crate) total: u32,
+    pub(crate) told: BTreeMap<SessionId, Told>,
+    pub(crate) last_beat: u64,
+}
+
+impl Process {
+    pub(crate) fn new(index: usize) -> Self {
+        Self {
+            id: WorkerId::new(format!("w{index}")),
+            life: 1,
+            attached: false,
+            draining: false,
+            total: 2_000,
+            told: BTreeMap::new(),
+            last_beat: 0,
+        }
+    }
+
+    pub(crate) fn incarnation(&self) -> Incarnation {
+        Incarnation::new(format!("{}-life-{}", self.id, self.life))
+    }
+
+    /// SIGKILL; what starts next under this id is another process.
+    pub(crate) fn die(&mut self) {
+        self.life += 1;
+        self.attached = false;
+        self.draining = false;
+        self.told.clear();
+    }
+
+    /// Takes only what is newer, and only from a stream that is open.
+    pub(crate) fn hear(&mut self, effect: &Effect) {
+        match effect {
+            Effect::SendLease {
+                worker,
+                incarnation,
+                session,
+                fence,
+                desired,
+                voice,
+                role,
+            } if self.is(worker, incarnation) => {
+                let known = self.told.get(session).map(|told| told.fence);
+                if known.is_none_or(|known| known < *fence) {
+                    let told = Told {
+                        fence: *fence,
+                        role: *role,
+                        desired: (**desired).clone(),
+                        voice_revision: voice.as_ref().map(|voice| voice.revision.get()),
+                    };
+                    self.told.insert(session.clone(), told);
+                }
+            }
+            Effect::SendRevoke {
+                worker,
+                incarnation,
+                session,
+                fence,
+            } if self.is(worker, incarnation) => {
+                if self
+                    .told
+                    .get(session)
+                    .is_some_and(|told| told.fence < *fence)
+                {
+                    self.told.remove(session);
+                }
+            }
+            Effect::RefuseWorker {
+                worker,
+                incarnation,
+            } if self.is(worker, incarnation) => self.attached = false,
+            _ => {}
+        }
+    }
+
+    fn is(&self, worker: &WorkerId, incarnation: &Incarnation) -> bool {
+        self.attached && &self.id == worker && &self.incarnation() == incarnation
+    }
+
+    pub(crate) fn registration(&self, now: u64) -> WorkerRegistration {
+        WorkerRegistration {
+            worker: self.id.clone(),
+            incarnation: self.incarnation(),
+            total_millicores: self.total,
+            free_millicores: self.free(),
+            draining: self.draining,
+            sessions: self.reports(now),
+        }
+    }
+
+    pub(crate) fn free(&self) -> u32 {
+        let entries = self
+            .told
+            .values()
+            .filter_map(|told| told.desired.current.as_ref());
+        let used: u32 = entries.map(|item| cost(item.queue_entry_id)).sum();
+        self.total.saturating_sub(used)
+    }
+
+    pub(crate) fn reports(&self, now: u64) -> Vec<Observed> {
+        self.told.keys().map(|id| self.report(id, now)).collect()
+    }
+
+    /// What it sees of a session: whatever it was told, it has done.
+    pub(crate) fn report(&self, id: &SessionId, now: u64) -> Observed {
+        let told = &self.told[id];
+        let item = told.desired.current.as_ref();
+        let (playback, rate_permille) = match (item, told.role, told.desired.paused) {
+            (None, ..) => (PlaybackState::Idle, 0),
+            (_, Role::WarmsUp, _) => (PlaybackState::Loading, 0),
+            (_, Role::HoldsUntil { .. }, false) => (PlaybackState::Playing, 0),
+            (_, _, true) => (PlaybackState::Paused, 0),
+            (_, _, false) => (PlaybackState::Playing, 1_000),
+        };
+        let handover = match told.role {
+            Role::Holds => None,
+            Role::HoldsUntil { position_ms } => Some(HandoverReport::Stopped { position_ms }),
+            Role::WarmsUp => Some(HandoverReport::Warm),
+        };
+        Observed {
+            session: id.clone(),
+            fence: told.fence,
+            worker_status: match told.voice_revision {
+                Some(_) => WorkerStatus::Connected,
+                None => WorkerStatus::Disconnected,
+            },
+            playback,
+            end_reason: None,
+            position: Position {
+                media_ms: told.desired.anchor.position_ms,
+                at: Millis(now),
+                rate_permille,
+            },
+            duration_ms: item.and_then(|item| item.duration_ms),
+            failure: None,
+            plan: String::new(),
+            known_plan: item.map(|item| KnownPlan {
+                cost_millicores: cost(item.queue_entry_id),
+                details: String::new(),
+            }),
+            health: orb_scheduler_core::Health::default(),
+            queue_entry_id: item.map(|item| item.queue_entry_id),
+            handover,
+            voice_loss: None::<VoiceLoss>,
+            watch_latency_ms: None,
+        }
+    }
+}
