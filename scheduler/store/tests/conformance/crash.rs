@@ -52,24 +52,28 @@ async fn cut_before_the_commit_nothing_is_written_and_the_next_one_is() {
 async fn cut_after_the_commit_the_outcome_is_in_doubt_and_the_command_known() {
     let database = PostgresServer::new().await;
     let (epoch, store) = leading(&database).await;
-    // A commit is on disk, then waits for a replica that there is not: its answer never comes.
-    let settings = [
+    // Before long a commit is on disk, then waits for a replica that there is not: its answer never comes.
+    for setting in [
         "ALTER SYSTEM SET synchronous_standby_names = 'nobody'",
         "SELECT pg_reload_conf()",
-    ];
-    for setting in settings {
+    ] {
         database.execute(setting).await;
     }
-    let commit = tokio::spawn({
+    let commits = tokio::spawn({
         let store = store.clone();
         async move {
-            let writes = vec![event(1), write_command("c")];
-            store.commit(epoch, writes, NOW).await
+            for number in 0.. {
+                let writes = vec![event(number), write_command(&number.to_string())];
+                if let Err(error) = store.commit(epoch, writes, NOW).await {
+                    return (number, error);
+                }
+            }
+            unreachable!("one of them is not answered")
         }
     });
     database.until(1, COMMIT_UNANSWERED).await;
     database.terminate(COMMIT_UNANSWERED).await;
-    let error = commit.await.unwrap().unwrap_err();
+    let (number, error) = commits.await.unwrap();
     assert_eq!(error.code(), "store_in_doubt", "{error}");
     assert!(error.is_retryable());
     for setting in [
@@ -79,9 +83,10 @@ async fn cut_after_the_commit_the_outcome_is_in_doubt_and_the_command_known() {
         database.execute(setting).await;
     }
     assert_eq!(store.load().await.unwrap(), [session()]);
-    let known = store.command(&CommandId("c".to_owned())).await.unwrap();
-    assert_eq!(known, Some(command("c")), "a retry gets the first outcome");
-    assert_eq!(events(&database).await, 1);
+    let id = number.to_string();
+    let known = store.command(&CommandId(id.clone())).await.unwrap();
+    assert_eq!(known, Some(command(&id)), "a retry gets the first outcome");
+    assert_eq!(events(&database).await as u64, number + 1);
 }
 
 #[tokio::test]

@@ -66,19 +66,24 @@ impl PostgresServer {
     }
 
     /// Runs a store's call until its session looks like this, and then no further, as if its process had been
-    /// stopped there.
+    /// stopped there. It has to look like this for longer than a look takes.
     pub(crate) async fn run_until<F: Future>(&self, mut call: Pin<&mut F>, condition: &str) {
         let deadline = Instant::now() + DEADLINE;
-        loop {
+        while self.stores(condition).await != 1 {
             let Poll::Pending = futures::poll!(call.as_mut()) else {
                 panic!("the call ended before {condition}");
             };
-            // The server's answer to what was sent by this poll, if there is one, is not read before the next.
-            if self.stores(condition).await == 1 {
-                return;
-            }
             assert!(Instant::now() < deadline, "never {condition}");
         }
+    }
+
+    /// Runs a store's call until it has begun a transaction and come to this table, and then no further: the server
+    /// waits for its next word.
+    pub(crate) async fn stop_at<F: Future>(&self, call: Pin<&mut F>, table: &str) {
+        let block = self.block(table).await;
+        self.run_until(call, BLOCKED).await;
+        block.let_go().await;
+        self.until(1, STANDS_IN_TRANSACTION).await;
     }
 }
 
@@ -91,9 +96,9 @@ pub(crate) const COMMIT_UNANSWERED: &str = "wait_event = 'SyncRep'";
 /// `COMMIT` is carried out; see [`SLOW_COMMITS`].
 pub(crate) const COMMITS_SLOWLY: &str = "wait_event = 'PgSleep'";
 
-/// Every commit that writes an event takes half a second.
+/// Every commit that writes an event takes more than a second.
 pub(crate) const SLOW_COMMITS: &str = "
     CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS
-        'BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END';
+        'BEGIN PERFORM pg_sleep(1.5); RETURN NULL; END';
     CREATE CONSTRAINT TRIGGER dawdle AFTER INSERT ON watch_party_events
         DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION dawdle()";
