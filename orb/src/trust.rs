@@ -1,6 +1,6 @@
 //! Which certificates voice connections trust.
 //!
-//! songbird reads the system's roots, and `SSL_CERT_FILE` replaces all of them. To trust a further
+//! Both voice drivers read the system's roots, and `SSL_CERT_FILE` replaces all of them. To trust a further
 //! authority (a simulator's) the process writes a bundle of both and starts itself once more with the
 //! variable set: an environment may be changed safely only before there are threads, which is not
 //! something that Rust can promise about its own process.
