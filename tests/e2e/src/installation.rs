@@ -109,6 +109,12 @@ impl Roles {
         self.worker = OrbProcess::start("worker", &self.environment);
     }
 
+    /// Starts one more worker, under a name of its own.
+    pub fn start_worker(&self, name: &str) -> OrbProcess {
+        let environment = self.environment.clone().with("ORB_WORKER_ID", name);
+        OrbProcess::start("worker", &environment)
+    }
+
     /// Starts the scheduler anew, on its old port.
     pub async fn start_scheduler_again(&mut self) {
         self.scheduler = OrbProcess::start("scheduler", &self.environment);

@@ -122,6 +122,27 @@ impl OrbProcess {
         self.signal(Signal::TERM);
     }
 
+    /// SIGSTOP: the process stands still, its sockets stay. Returns when it does.
+    pub async fn freeze(&self) {
+        self.signal(Signal::STOP);
+        let stat = format!("/proc/{}/stat", self.pid());
+        until(
+            "the process to stand still",
+            Duration::from_secs(5),
+            async || {
+                let stat = std::fs::read_to_string(&stat).ok()?;
+                let (_, after_name) = stat.rsplit_once(')')?;
+                after_name.trim_start().starts_with('T').then_some(())
+            },
+        )
+        .await;
+    }
+
+    /// SIGCONT.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
     fn signal(&self, signal: Signal) {
         // It may be gone already, which is what most signals are for.
         let _ = kill_process(self.process(), signal);

@@ -92,9 +92,15 @@ impl Party {
         self.api.post(&self.path("play"), body).await
     }
 
-    /// Plays a title of the library and waits until the status says so.
+    /// Plays a title of the library and waits until the status says so. Tries again as a client does while workers are
+    /// still on their way.
     pub async fn play_title(&self, surroundings: &Surroundings, title: Title) -> Answer {
-        let answer = self.play(&entry(surroundings, 1, title)).await;
+        let body = entry(surroundings, 1, title);
+        let answer = until("room on a worker", Duration::from_secs(10), async || {
+            let answer = self.play(&body).await;
+            (answer.code != 503).then_some(answer)
+        })
+        .await;
         assert!(matches!(answer.code, 200 | 202), "answer: {}", answer.text);
         self.becomes("playing", Duration::from_secs(10)).await
     }
