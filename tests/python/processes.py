@@ -95,9 +95,10 @@ class JellyfinSim(Process):
 
 
 class DiscordSim(Process):
-    def __init__(self, folder):
+    def __init__(self, folder, *arguments):
+        folder.mkdir(exist_ok=True)
         ca = folder / "discord-ca.pem"
-        super().__init__("discord-sim", ["--ca-file", str(ca)], {}, folder / "discord-sim.log")
+        super().__init__("discord-sim", ["--ca-file", str(ca), *arguments], {}, folder / "discord-sim.log")
         self.url = self.printed(r"^api (\S+)$")
         self.ca = self.printed(r"^ca (\S+)$")
 

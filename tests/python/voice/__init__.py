@@ -1,0 +1,5 @@
+"""Discord's own end-to-end encryption (libdave, by PyPI's dave.py) as the judge of the project's voice driver.
+
+`member` is a voice client of its own, written from Discord's documentation; `speaker` is the driver as a process;
+`test_independent_judge` puts both into one call of the simulated Discord.
+"""
