@@ -39,7 +39,7 @@ impl Scheduler {
         step.event(id, event_type(action), payload(action, generation));
         session.save(alive, step);
         step.effects.extend(session.lease_effect(epoch));
-        self.account_for_holder(id);
+        self.account_anew(id);
         match action {
             Action::Skip => self.timers.at(
                 now.monotonic.after(self.timing.idle_leave_ms),

@@ -145,6 +145,13 @@ impl Scheduler {
         if let Some(held) = self.held_by(&lease.worker, &lease.incarnation) {
             self.room_appeared |= held.remove(id);
         }
+        let life = (lease.worker.clone(), lease.incarnation.clone());
+        if let Some(absent) = self.absent.get_mut(&life) {
+            absent.remove(id);
+            if absent.is_empty() {
+                self.absent.remove(&life);
+            }
+        }
         self.forget_worker_if_gone(&lease.worker);
     }
 
@@ -171,10 +178,19 @@ impl Scheduler {
         }
     }
 
-    /// The same for whoever holds it.
-    pub(crate) fn account_for_holder(&mut self, id: &SessionId) {
-        let lease = self.sessions.get(id).and_then(|s| s.record.lease.as_ref());
-        if let Some(worker) = lease.map(|lease| lease.worker.clone()) {
+    /// The same for whoever holds it, and whoever will.
+    pub(crate) fn account_anew(&mut self, id: &SessionId) {
+        let Some(session) = self.sessions.get(id) else {
+            return;
+        };
+        let next = session
+            .record
+            .handover
+            .as_ref()
+            .map(|handover| &handover.to);
+        let leases = session.record.lease.iter().chain(next);
+        let workers: Vec<WorkerId> = leases.map(|lease| lease.worker.clone()).collect();
+        for worker in workers {
             self.account_for(id, &worker);
         }
     }

@@ -59,7 +59,7 @@ impl Scheduler {
         if draining || told_to_drain {
             self.draining.insert(id.clone());
         }
-        self.recall_inherited(&id, &incarnation);
+        self.recall_absent(&id, &incarnation);
         self.watch_for_silence(&id, &incarnation, now);
         self.leave_line_with(&id);
         for observed in sessions {
@@ -80,28 +80,28 @@ impl Scheduler {
     /// A new life of a worker tells that the others are over: whatever they held is nobody's. That holds
     /// for lives that this leader never met, too: of two processes with one id, only one is ever attached.
     fn end_other_lives(&mut self, id: &WorkerId, incarnation: &Incarnation) {
-        let mut orphans = Vec::new();
-        if let Some(old) = self.workers.remove(id) {
-            orphans.extend(old.held.ids());
+        if let Some(old) = self.workers.remove(id)
+            && !old.held.is_empty()
+        {
+            let life = (id.clone(), old.incarnation);
+            self.absent
+                .insert(life, old.held.ids().into_iter().collect());
         }
-        let lives: Vec<_> = self
-            .inherited
-            .keys()
-            .filter(|(worker, life)| worker == id && life != incarnation)
-            .cloned()
+        let orphans: Vec<SessionId> = self
+            .absent
+            .iter()
+            .filter(|((worker, life), _)| worker == id && life != incarnation)
+            .flat_map(|(_, sessions)| sessions.iter().cloned())
             .collect();
-        for life in lives {
-            orphans.extend(self.inherited.remove(&life).unwrap_or_default());
-        }
         for session in orphans {
             self.orphaned(&session);
         }
     }
 
-    /// The leases that an earlier leader gave to this very process.
-    fn recall_inherited(&mut self, id: &WorkerId, incarnation: &Incarnation) {
+    /// The leases that this very process has had since before it attached now.
+    fn recall_absent(&mut self, id: &WorkerId, incarnation: &Incarnation) {
         let life = (id.clone(), incarnation.clone());
-        for session in self.inherited.remove(&life).unwrap_or_default() {
+        for session in self.absent.remove(&life).unwrap_or_default() {
             self.account_for(&session, id);
         }
     }
@@ -231,12 +231,13 @@ impl Scheduler {
     }
 
     /// After a start, everybody had time to come back.
-    pub(crate) fn judge_inherited(&mut self, now: Now) {
+    pub(crate) fn judge_absent(&mut self, now: Now) {
         if now.monotonic < self.unknown_until {
             // This leader was paused meanwhile, and waits once more.
             return;
         }
-        for session in std::mem::take(&mut self.inherited).into_values().flatten() {
+        let absent: Vec<SessionId> = self.absent.values().flatten().cloned().collect();
+        for session in absent {
             self.orphaned(&session);
         }
     }
@@ -274,7 +275,7 @@ impl Scheduler {
                         && worker.last_heard < self.unknown_since
                 }
                 None => self
-                    .inherited
+                    .absent
                     .contains_key(&(lease.worker.clone(), lease.incarnation.clone())),
             }
     }

@@ -85,7 +85,7 @@ impl Scheduler {
         match admission {
             Admission::Stays => {
                 step.effects.extend(session.lease_effect(epoch));
-                self.account_for_holder(id);
+                self.account_anew(id);
             }
             Admission::Goes(..) if waits => self.orphaned(id),
             Admission::Goes(worker, explanation) => {

@@ -153,7 +153,7 @@ impl Scheduler {
             step.effects.push(Effect::Changed(before.id.clone()));
         }
         self.handovers_due.insert(before.id.clone());
-        self.account_for_holder(&before.id);
+        self.account_anew(&before.id);
         self.judge_voice_loss(&observed, now, step);
         self.answer_settled(&before.id, now, step);
     }

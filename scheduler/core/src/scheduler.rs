@@ -21,8 +21,9 @@ pub struct Scheduler {
     pub(crate) timing: SchedulerTiming,
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     pub(crate) workers: BTreeMap<WorkerId, Worker>,
-    /// Leases of an earlier leader, by the worker process that has not been heard of since.
-    pub(crate) inherited: BTreeMap<(WorkerId, Incarnation), BTreeSet<SessionId>>,
+    /// Leases of worker processes that are not attached to this leader: an earlier leader's, and those of
+    /// a life that another one took the place of.
+    pub(crate) absent: BTreeMap<(WorkerId, Incarnation), BTreeSet<SessionId>>,
     /// Who waits for a worker, in order.
     pub(crate) line: BTreeMap<Place, SessionId>,
     pub(crate) arrivals: u64,
@@ -58,7 +59,7 @@ impl Scheduler {
             timing,
             sessions: BTreeMap::new(),
             workers: BTreeMap::new(),
-            inherited: BTreeMap::new(),
+            absent: BTreeMap::new(),
             line: BTreeMap::new(),
             arrivals: 0,
             handovers_due: BTreeSet::new(),
@@ -122,7 +123,7 @@ impl Scheduler {
             }
             for lease in leases {
                 let life = (lease.worker, lease.incarnation);
-                let sessions = scheduler.inherited.entry(life).or_default();
+                let sessions = scheduler.absent.entry(life).or_default();
                 sessions.insert(id.clone());
             }
         }
@@ -384,7 +385,7 @@ impl Scheduler {
                 Timer::Suspect(worker, incarnation) => {
                     self.judge_worker(&worker, &incarnation, now, step);
                 }
-                Timer::Reattach => self.judge_inherited(now),
+                Timer::Reattach => self.judge_absent(now),
                 Timer::Handover(session) => {
                     self.handovers_due.insert(session);
                 }

@@ -400,3 +400,37 @@ fn a_refused_play_keeps_what_plays() {
     assert_eq!(h.view("s1").title.as_deref(), Some("Film 1"));
     assert_eq!(h.view("s1").playback, PlaybackState::Playing);
 }
+
+#[test]
+fn an_older_life_of_a_worker_that_comes_back_has_what_it_had() {
+    let mut h = Harness::playing();
+    h.wait(2_000);
+    h.control("s", Action::Stop);
+    h.attach("w1", "life-2", vec![]);
+    detach(&mut h, "w1", "life-2");
+    h.attach("w1", "life-1", vec![]);
+    assert!(
+        !h.lease("s").1.in_channel,
+        "told that it was stopped meanwhile"
+    );
+    h.play("s", 2);
+    assert_eq!(
+        (h.newest_holder("s").as_str(), h.lease("s").0.token.get()),
+        ("w1", 1)
+    );
+}
+
+#[test]
+fn a_new_life_of_a_worker_that_was_stopped_is_another_holder() {
+    let mut h = Harness::playing();
+    detach(&mut h, "w1", "life-1");
+    h.wait(150);
+    h.control("s", Action::Stop);
+    h.attach("w1", "life-2", vec![]);
+    h.play("s", 2);
+    assert_eq!(
+        h.lease("s").0.token.get(),
+        2,
+        "the lease was another process's"
+    );
+}

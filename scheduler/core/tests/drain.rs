@@ -402,3 +402,19 @@ fn a_worker_with_nothing_on_it_is_told_at_once() {
     h.drain("w1", "life-1");
     assert_eq!(drained(&h, "w1"), 1);
 }
+
+#[test]
+fn what_the_holder_finds_out_about_the_cost_counts_where_it_is_warmed_up_too() {
+    let mut h = Harness::playing();
+    h.attach_with("w2", "life-2", 155, vec![]);
+    h.drain("w1", "life-1");
+    assert_eq!(h.word_to("w2", "s").unwrap().2, Role::WarmsUp);
+    let mut observed = h.observed("s", PlaybackState::Playing, 1_000);
+    observed.known_plan = Some(KnownPlan {
+        cost_millicores: 650,
+        details: String::new(),
+    });
+    h.beat(vec![observed]);
+    h.call("t", create(GUILD + 1));
+    assert_eq!(h.newest_holder("t"), "", "w2 is more than full");
+}
