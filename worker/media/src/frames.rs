@@ -275,7 +275,8 @@ mod tests {
 
     #[test]
     fn a_waiting_consumer_is_woken_once_by_the_first_frame_or_the_end() {
-        let cases: [(&str, fn(&FrameQueue)); 3] = [
+        type Happening = fn(&FrameQueue);
+        let cases: [(&str, Happening); 3] = [
             ("a frame", |queue| queue.push(frame(0)).unwrap()),
             ("the end", FrameQueue::finish),
             ("a close", FrameQueue::close),

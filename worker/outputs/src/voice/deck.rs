@@ -29,14 +29,17 @@ impl Deck {
         let mut clock = self.clock();
         let (next, event) = clock.next();
         // Under the lock, so that the events stand in the order in which the clock changed.
-        event.into_iter().for_each(|event| self.outbox.push(event));
+        if let Some(event) = event {
+            self.outbox.push(event);
+        }
         next
     }
 
     /// See [`MediaClock::sent`].
     pub(super) fn sent(&self, at: Instant, late: Duration) {
         let mut clock = self.clock();
-        let event = clock.sent(at, late);
-        event.into_iter().for_each(|event| self.outbox.push(event));
+        if let Some(event) = clock.sent(at, late) {
+            self.outbox.push(event);
+        }
     }
 }

@@ -98,10 +98,11 @@ impl Voice {
     /// Call it before the old queue is closed, or that is taken for the old item's end. Frames of the old source that
     /// were not sent are forgotten.
     pub fn play(&self, frames: Arc<FrameQueue>, paused: bool) {
-        self.deck.clock().play(Arc::clone(&frames), paused);
+        let source = Arc::clone(&frames);
+        self.deck.clock().play(frames, paused);
         // Until the film begins nobody asks for frames; then its first one is not to wait.
         let line = Arc::downgrade(&self.line);
-        frames.wake_when_ready(move || {
+        source.wake_when_ready(move || {
             if let Some(line) = line.upgrade() {
                 line.wake();
             }

@@ -299,9 +299,9 @@ fn lateness_is_as_the_sender_says_and_counts_for_sent_frames_only() {
 #[test]
 fn when_the_last_frame_went_out_is_known() {
     let mut bench = Bench::default();
-    [Play, Push(0), Push(20)]
-        .iter()
-        .for_each(|step| bench.walk(step, ""));
+    for step in [Play, Push(0), Push(20)] {
+        bench.walk(&step, "");
+    }
     for pts_ms in [0, 20] {
         bench.walk(&Sends(pts_ms), "");
         let at = bench.clock.read().position.unwrap().sent_at;

@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use orb_voice::{Gate, Refused, Step};
+use orb_voice::{Gate, Step};
 use songbird::ConnectionInfo;
 
 use super::{link::Link, lock, talk, tap::Tap};
@@ -24,12 +24,9 @@ pub(super) struct Dial {
 impl Dial {
     pub(super) async fn run(self) {
         loop {
-            let permit = match self.gate.pass(Step::Dial).await {
-                Ok(permit) => permit,
-                Err(Refused) => {
-                    let reason = "not connected to voice: the lease has ended";
-                    return self.tap.on_lost(self.id, None, reason.to_owned());
-                }
+            let Ok(permit) = self.gate.pass(Step::Dial).await else {
+                let reason = "not connected to voice: the lease has ended";
+                return self.tap.on_lost(self.id, None, reason.to_owned());
             };
             // Else this process was stopped meanwhile, or the answer was slow.
             if Instant::now() < permit.expires {
