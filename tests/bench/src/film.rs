@@ -19,16 +19,19 @@ pub(crate) enum Film {
     Copied,
     /// The same in 10 bits, which no browser plays: its picture is decoded and encoded again.
     Transcoded,
+    /// Its sound alone, as Opus.
+    Sound,
 }
 
 impl Film {
-    pub(crate) const ALL: [Self; 2] = [Self::Copied, Self::Transcoded];
+    pub(crate) const ALL: [Self; 3] = [Self::Copied, Self::Transcoded, Self::Sound];
 
     /// Item id in the library.
     pub(crate) fn id(self) -> &'static str {
         match self {
             Self::Copied => "be0c0000000000000000000000000001",
             Self::Transcoded => "be0c0000000000000000000000000002",
+            Self::Sound => "be0c0000000000000000000000000003",
         }
     }
 
@@ -36,14 +39,16 @@ impl Film {
         match self {
             Self::Copied => "copy",
             Self::Transcoded => "transcode",
+            Self::Sound => "sound",
         }
     }
 
-    /// The copied one outlasts the bench of eight sessions.
+    /// The copied one outlasts the bench of eight sessions, the sound that of thirty-two.
     pub(crate) fn seconds(self) -> u32 {
         match self {
             Self::Copied => 240,
             Self::Transcoded => 120,
+            Self::Sound => 900,
         }
     }
 
@@ -72,22 +77,28 @@ impl Film {
             }
             Self::Transcoded => {
                 let copied = Box::pin(Self::Copied.file()).await?;
-                in_ten_bits(&copied, self.seconds(), &path).await?;
+                let options = "-c:v libx264 -preset ultrafast -crf 23 -pix_fmt yuv420p10le -c:a copy \
+                               -force_key_frames source -g 100000 -sc_threshold 0";
+                convert(&copied, options, self.seconds(), &path).await?;
+            }
+            Self::Sound => {
+                let copied = Box::pin(Self::Copied.file()).await?;
+                let options = "-vn -c:a libopus -b:a 128k";
+                convert(&copied, options, self.seconds(), &path).await?;
             }
         }
         Ok(path)
     }
 }
 
-/// The first `seconds` of a film, with the key frames where they were.
-async fn in_ten_bits(film: &Path, seconds: u32, path: &Path) -> Result<()> {
+/// So many seconds of a film, again and again if it is shorter, made into another by options of ffmpeg's.
+async fn convert(film: &Path, options: &str, seconds: u32, path: &Path) -> Result<()> {
     let unfinished = path.with_extension("unfinished.mkv");
     let status = Command::new("ffmpeg")
-        .args("-v error -nostdin -y -i".split(' '))
+        .args("-v error -nostdin -y -stream_loop -1 -i".split(' '))
         .arg(film)
         .args(["-t", &seconds.to_string()])
-        .args("-c:v libx264 -preset ultrafast -crf 23 -pix_fmt yuv420p10le -c:a copy".split(' '))
-        .args("-force_key_frames source -g 100000 -sc_threshold 0".split(' '))
+        .args(options.split_whitespace())
         .arg(&unfinished)
         .stdin(Stdio::null())
         .kill_on_drop(true)
@@ -95,7 +106,7 @@ async fn in_ten_bits(film: &Path, seconds: u32, path: &Path) -> Result<()> {
         .await
         .context("cannot start ffmpeg; install the package ffmpeg")?;
     if !status.success() {
-        bail!("ffmpeg cannot make the 10-bit film: {status}");
+        bail!("ffmpeg cannot make {}: {status}", path.display());
     }
     std::fs::rename(&unfinished, path).context("cannot rename the film")
 }

@@ -28,6 +28,7 @@ mod report;
 mod role_process;
 mod stage;
 mod statistics;
+mod voice;
 mod waiting;
 
 use anyhow::Result;
@@ -47,16 +48,26 @@ struct Arguments {
 enum Bench {
     /// From `POST /play` to what the member of the voice channel hears.
     Path,
+    /// The project's own voice driver, beside songbird and alone.
+    Voice,
     /// One after the other.
     All,
+    /// The child role of `voice`; its orders come on standard input.
+    #[value(hide = true)]
+    Drive,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    match Arguments::parse().bench {
-        Bench::Path | Bench::All => {
-            let measurements = path::run().await?;
-            Report::new("path", measurements).publish()
-        }
+    let bench = Arguments::parse().bench;
+    if matches!(bench, Bench::Drive) {
+        return voice::drive().await;
     }
+    if matches!(bench, Bench::Path | Bench::All) {
+        Report::new("path", path::run().await?).publish()?;
+    }
+    if matches!(bench, Bench::Voice | Bench::All) {
+        Report::new("voice", voice::run().await?).publish()?;
+    }
+    Ok(())
 }

@@ -8,6 +8,16 @@ use anyhow::{Context, Result};
 /// Ticks a second in which the kernel tells CPU times to programs: `USER_HZ`, 100 wherever Rust runs on Linux.
 const TICKS_PER_SECOND: u32 = 100;
 
+/// Memory counts as settled when it stayed within so many MB for [`SETTLED_FOR`].
+const SETTLED_MB: f64 = 0.25;
+const SETTLED_FOR: Duration = Duration::from_secs(2);
+
+/// Memory that never settles is taken as it is then.
+const SETTLES_WITHIN: Duration = Duration::from_secs(8);
+
+/// Between two looks at the memory.
+const LOOK: Duration = Duration::from_millis(250);
+
 /// CPU time since `start`.
 pub(crate) struct CpuMeter {
     pid: u32,
@@ -36,6 +46,24 @@ pub(crate) fn resident_mb(pid: u32) -> Result<f64> {
     resident_kib(&status)
         .map(|kib| kib * 1024.0 / 1e6)
         .with_context(|| format!("process {pid} has no VmRSS"))
+}
+
+/// Resident memory once it grows no more.
+pub(crate) async fn settled_mb(pid: u32) -> Result<f64> {
+    let deadline = Instant::now() + SETTLES_WITHIN;
+    let looks = SETTLED_FOR.div_duration_f64(LOOK) as usize;
+    let mut seen = Vec::new();
+    loop {
+        seen.push(resident_mb(pid)?);
+        let newest = &seen[seen.len().saturating_sub(looks)..];
+        let largest = newest.iter().copied().fold(f64::MIN, f64::max);
+        let smallest = newest.iter().copied().fold(f64::MAX, f64::min);
+        let settled = newest.len() == looks && largest - smallest <= SETTLED_MB;
+        if settled || Instant::now() > deadline {
+            return Ok(newest.iter().sum::<f64>() / newest.len() as f64);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 fn cpu_time(pid: u32) -> Result<Duration> {

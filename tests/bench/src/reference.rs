@@ -47,6 +47,7 @@ async fn probe(url: &str) -> Result<()> {
 async fn first_byte(film: Film, url: &str) -> Result<()> {
     let picture = match film {
         Film::Copied => COPY,
+        Film::Sound => "-vn",
         Film::Transcoded => TRANSCODE,
     };
     let mut ffmpeg = Command::new("ffmpeg")

@@ -15,10 +15,37 @@ pub(crate) struct Measurement {
     name: &'static str,
     value: f64,
     unit: &'static str,
-    /// The value must not be above it.
-    goal: Option<f64>,
+    goal: Option<Goal>,
     /// How it came about.
     detail: String,
+}
+
+/// What a value is held against.
+#[derive(Clone, Copy, Debug)]
+enum Goal {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+impl Goal {
+    fn reached(self, value: f64) -> bool {
+        match self {
+            Self::AtMost(most) => value <= most,
+            Self::AtLeast(least) => value >= least,
+        }
+    }
+
+    fn value(self) -> f64 {
+        let (Self::AtMost(value) | Self::AtLeast(value)) = self;
+        value
+    }
+
+    fn sign(self) -> &'static str {
+        match self {
+            Self::AtMost(_) => "<=",
+            Self::AtLeast(_) => ">=",
+        }
+    }
 }
 
 impl Measurement {
@@ -41,7 +68,15 @@ impl Measurement {
     /// The same with a goal: at most so much.
     pub(crate) fn at_most(self, goal: f64) -> Self {
         Self {
-            goal: Some(goal),
+            goal: Some(Goal::AtMost(goal)),
+            ..self
+        }
+    }
+
+    /// The same with a goal: at least so much.
+    pub(crate) fn at_least(self, goal: f64) -> Self {
+        Self {
+            goal: Some(Goal::AtLeast(goal)),
             ..self
         }
     }
@@ -49,15 +84,16 @@ impl Measurement {
     fn verdict(&self) -> &'static str {
         match self.goal {
             None => "",
-            Some(goal) if self.value <= goal => "reached",
+            Some(goal) if goal.reached(self.value) => "reached",
             Some(_) => "NOT REACHED",
         }
     }
 
     fn line(&self) -> String {
-        let goal = self
-            .goal
-            .map_or_else(|| "reported".to_owned(), |goal| format!("<= {goal}"));
+        let goal = self.goal.map_or_else(
+            || "reported".to_owned(),
+            |goal| format!("{} {}", goal.sign(), rounded(goal.value())),
+        );
         let (name, value, unit) = (self.name, self.value, self.unit);
         let verdict = self.verdict();
         format!("{name:36} {value:>10.3} {unit:7} {goal:9} {verdict}")
@@ -108,18 +144,23 @@ impl Report {
     fn rows(&self) -> Vec<Row<'_>> {
         let row = |one: &Measurement| Row {
             name: one.name,
-            // Enough digits for the smallest goal.
-            value: (one.value * 10_000.0).round() / 10_000.0,
+            value: rounded(one.value),
             unit: one.unit,
             context: json!({
                 "detail": one.detail,
-                "goal": one.goal,
-                "reached": one.goal.map(|goal| one.value <= goal),
+                "goal": one.goal.map(Goal::value),
+                "goal_is": one.goal.map(Goal::sign),
+                "reached": one.goal.map(|goal| goal.reached(one.value)),
                 "machine": self.machine,
             }),
         };
         self.measurements.iter().map(row).collect()
     }
+}
+
+/// With enough digits for the smallest goal.
+fn rounded(value: f64) -> f64 {
+    (value * 10_000.0).round() / 10_000.0
 }
 
 /// `target/bench` under the repo's root: this crate knows where it was built from.
@@ -157,5 +198,7 @@ mod tests {
         assert_eq!(at.verdict(), "reached");
         let above = Measurement::new("a", 1.51, "ratio", "").at_most(1.5);
         assert!(above.line().ends_with("NOT REACHED"), "{}", above.line());
+        let below = Measurement::new("a", 499.0, "sessions", "").at_least(500.0);
+        assert!(below.line().ends_with("NOT REACHED"), "{}", below.line());
     }
 }

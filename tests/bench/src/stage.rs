@@ -33,15 +33,28 @@ pub(crate) struct Stage {
     _folder: TempDir,
 }
 
+/// What may be different from stage to stage.
+#[derive(Default)]
+pub(crate) struct Setup {
+    pub(crate) discord: DiscordSimConfig,
+    /// Further variables of the worker.
+    pub(crate) worker: Vec<(&'static str, String)>,
+}
+
 impl Stage {
     /// Makes the films if need be and starts everything.
     pub(crate) async fn start() -> Result<Self> {
+        Self::start_as(Setup::default()).await
+    }
+
+    /// The same, set up otherwise.
+    pub(crate) async fn start_as(setup: Setup) -> Result<Self> {
         let mut films = Vec::new();
         for film in Film::ALL {
             let path = film.file().await?;
             films.push(jellyfin_sim::Film::new(film.id(), film.name(), path));
         }
-        let discord = DiscordSim::start(DiscordSimConfig::default()).await?;
+        let discord = DiscordSim::start(setup.discord).await?;
         let jellyfin = JellyfinSim::start(JellyfinSimConfig {
             films,
             ..JellyfinSimConfig::default()
@@ -51,11 +64,13 @@ impl Stage {
         // Not in /tmp, which may be in memory: the database's syncs are part of what is measured.
         let folder = tempfile::tempdir_in(report::folder()?).context("cannot make a folder")?;
         let environment = environment(&discord, &jellyfin, folder.path())?;
-        let start = |role| RoleProcess::start(role, &environment, folder.path());
-        let mut scheduler = start("scheduler")?;
+        let start = |role, environment| RoleProcess::start(role, environment, folder.path());
+        let mut scheduler = start("scheduler", &environment)?;
         scheduler.address("gRPC listens").await?;
-        let worker = start("worker")?;
-        let mut gateway = start("gateway")?;
+        let mut of_worker = environment.clone();
+        of_worker.extend(setup.worker);
+        let worker = start("worker", &of_worker)?;
+        let mut gateway = start("gateway", &environment)?;
         let address = gateway.address("HTTP listens").await?;
         Ok(Self {
             gateway,

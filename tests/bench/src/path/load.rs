@@ -8,7 +8,7 @@ use super::{SESSIONS, Scene, TICK};
 use crate::children::ffmpegs;
 use crate::film::Film;
 use crate::lateness::{Arrival, lateness, of_a_bare_thread, of_stream, undisturbed};
-use crate::process_cost::{CpuMeter, resident_mb};
+use crate::process_cost::{CpuMeter, settled_mb};
 use crate::report::Measurement;
 use crate::stage::Stage;
 use crate::statistics::{Samples, slope};
@@ -18,16 +18,6 @@ const MEASURED: Duration = Duration::from_mins(1);
 
 /// A stream with fewer of its packets was not playing.
 const HEARD_AT_LEAST: f64 = 0.95;
-
-/// Memory counts as settled when it stayed within so many MB for [`SETTLED_FOR`].
-const SETTLED_MB: f64 = 0.25;
-const SETTLED_FOR: Duration = Duration::from_secs(2);
-
-/// Memory that never settles is taken as it is then.
-const SETTLES_WITHIN: Duration = Duration::from_secs(8);
-
-/// Between two looks at the memory.
-const LOOK: Duration = Duration::from_millis(250);
 
 /// A session of the eight and its ffmpeg.
 pub(super) struct Playing<'a> {
@@ -145,22 +135,4 @@ fn punctuality(streams: &[Vec<Arrival>], bare: &[Arrival]) -> Vec<Measurement> {
             format!("a thread that only sleeps to every 20 ms, meanwhile: {}", bare.describe()),
         ),
     ]
-}
-
-/// Resident memory once it grows no more.
-async fn settled_mb(pid: u32) -> Result<f64> {
-    let deadline = Instant::now() + SETTLES_WITHIN;
-    let looks = SETTLED_FOR.div_duration_f64(LOOK) as usize;
-    let mut seen = Vec::new();
-    loop {
-        seen.push(resident_mb(pid)?);
-        let newest = &seen[seen.len().saturating_sub(looks)..];
-        let largest = newest.iter().copied().fold(f64::MIN, f64::max);
-        let smallest = newest.iter().copied().fold(f64::MAX, f64::min);
-        let settled = newest.len() == looks && largest - smallest <= SETTLED_MB;
-        if settled || Instant::now() > deadline {
-            return Ok(newest.iter().sum::<f64>() / newest.len() as f64);
-        }
-        tokio::time::sleep(LOOK).await;
-    }
 }

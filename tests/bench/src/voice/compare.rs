@@ -1,0 +1,188 @@
+//! The worker with either driver: what many sessions cost it, and how punctual their packets are.
+//!
+//! One after the other on stages of their own, so that neither takes time from the other.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use discord_sim::{DiscordSimConfig, HeardDetail};
+
+use super::TICK;
+use super::deficit::Deficit;
+use crate::film::Film;
+use crate::lateness::{lateness, of_a_bare_thread, of_stream, undisturbed};
+use crate::listener::Listener;
+use crate::machine::put_first;
+use crate::party::Party;
+use crate::process_cost::{CpuMeter, settled_mb};
+use crate::report::Measurement;
+use crate::stage::{Setup, Stage};
+use crate::statistics::{Samples, slope};
+
+/// Sessions that play at once.
+const SESSIONS: u64 = 32;
+
+/// How long lateness and CPU time are measured.
+const MEASURED: Duration = Duration::from_mins(1);
+
+/// What ffmpeg makes ahead, and more: until then it works at full speed.
+const RUN_AHEAD_IS_MADE: Duration = Duration::from_secs(10);
+
+/// Sessions after which memory is looked at.
+const LOOKS: [u64; 7] = [1, 2, 4, 8, 16, 24, 32];
+
+/// A stream with fewer of its packets was not playing.
+const HEARD_AT_LEAST: f64 = 0.95;
+
+/// Thirty-two starts, and the measurement. Beyond this something hangs.
+const STAGE_WITHIN: Duration = Duration::from_mins(8);
+
+pub(super) async fn measure() -> Result<Vec<Measurement>> {
+    let songbird = play("songbird").await.context("songbird")?;
+    let orb = play("orb").await.context("orb")?;
+    let cpu = |driver: &Played, name| {
+        let detail = driver.cost();
+        Measurement::new(name, driver.cores / SESSIONS as f64, "cores", detail)
+    };
+    let late = |driver: &Played, name| {
+        let value = driver.late.percentile(99.0);
+        Measurement::new(name, value, "ms", driver.punctuality())
+    };
+    let theirs = (
+        songbird.cores / SESSIONS as f64,
+        songbird.late.percentile(99.0),
+    );
+    Ok(vec![
+        cpu(&orb, "orb_cpu_per_stream").at_most(theirs.0.min(0.005)),
+        cpu(&songbird, "songbird_cpu_per_stream"),
+        late(&orb, "orb_lateness_p99_ms").at_most(theirs.1.min(3.0)),
+        late(&songbird, "songbird_lateness_p99_ms"),
+        Measurement::new(
+            "orb_lateness_undisturbed_p99_ms",
+            orb.undisturbed.percentile(99.0),
+            "ms",
+            format!(
+                "without packets around which the bare thread was over 1 ms late: {}; songbird's: {}",
+                orb.undisturbed.describe(),
+                songbird.undisturbed.describe()
+            ),
+        ),
+        orb.memory_slope("orb_rss_per_session_mb").at_most(2.0),
+        songbird.memory_slope("songbird_rss_per_session_mb"),
+    ])
+}
+
+/// What one driver did.
+struct Played {
+    cores: f64,
+    /// Of this process: both simulators.
+    cores_here: f64,
+    late: Samples,
+    undisturbed: Samples,
+    bare: Samples,
+    deficit: Deficit,
+    memory: Vec<(f64, f64)>,
+    stamps_first: bool,
+}
+
+async fn play(driver: &'static str) -> Result<Played> {
+    eprintln!("{SESSIONS} sessions over {driver}");
+    let stage = Stage::start_as(Setup {
+        // Minutes of dozens of streams.
+        discord: DiscordSimConfig {
+            heard_detail: HeardDetail::Arrivals,
+            ..DiscordSimConfig::default()
+        },
+        worker: vec![("ORB_VOICE_DRIVER", driver.to_owned())],
+    })
+    .await?;
+    let stamps_first = put_first("discord-sim-udp")?;
+    let played = stage.run(async |stage| on(stage, stamps_first).await, STAGE_WITHIN);
+    played.await
+}
+
+async fn on(stage: &Stage, stamps_first: bool) -> Result<Played> {
+    let worker = stage.worker_pid();
+    let mut memory = Vec::new();
+    let mut crowd = Vec::new();
+    for number in 1..=SESSIONS {
+        crowd.push(begin(stage, number).await?);
+        if LOOKS.contains(&number) {
+            memory.push((number as f64, settled_mb(worker).await?));
+        }
+    }
+    tokio::time::sleep(RUN_AHEAD_IS_MADE).await;
+    eprintln!("measuring: {MEASURED:?}");
+    let since = Instant::now();
+    let (cpu, here) = (
+        CpuMeter::start(worker)?,
+        CpuMeter::start(std::process::id())?,
+    );
+    let bare = tokio::task::spawn_blocking(|| of_a_bare_thread(MEASURED));
+    tokio::time::sleep(MEASURED).await;
+    let (cores, cores_here) = (cpu.cores()?, here.cores()?);
+    let bare = bare.await.context("the bare thread")?;
+    let mut played = Played {
+        cores,
+        cores_here,
+        late: Samples::default(),
+        undisturbed: Samples::default(),
+        bare: lateness(&bare),
+        deficit: Deficit::default(),
+        memory,
+        stamps_first,
+    };
+    for party in &crowd {
+        let heard = stage.discord.heard_since(party.guild(), since);
+        let packets = heard.packets();
+        let film = packets.iter().filter(|one| !one.silence).count();
+        if (film as f64) < HEARD_AT_LEAST * MEASURED.div_duration_f64(TICK) {
+            bail!("a session gave {film} packets of film in {MEASURED:?}");
+        }
+        let schedule: Vec<_> = packets.iter().map(|one| (one.at, one.timestamp)).collect();
+        let stream = of_stream(&schedule);
+        played.late.extend(&lateness(&stream));
+        let calm = undisturbed(&stream, &bare);
+        played.undisturbed.extend(&lateness(&calm));
+        played.deficit.add(&packets, MEASURED);
+    }
+    Ok(played)
+}
+
+async fn begin(stage: &Stage, number: u64) -> Result<Party> {
+    let party = stage.party(number).await?;
+    let url = stage.fresh_url(Film::Sound);
+    let played = party.play(Film::Sound, &url).await?;
+    let listener = Listener::new(&stage.discord, party.guild());
+    listener.first_sound(played.asked).await?;
+    Ok(party)
+}
+
+impl Played {
+    fn cost(&self) -> String {
+        format!(
+            "{:.3} cores of orb worker without ffmpeg, {SESSIONS} sessions of a film of sound alone, its Opus as ffmpeg \
+             gave it, {MEASURED:?}; both simulators {:.3} cores",
+            self.cores, self.cores_here
+        )
+    }
+
+    fn punctuality(&self) -> String {
+        let stamping = if self.stamps_first { "" } else { "not " };
+        format!(
+            "{SESSIONS} sessions for {MEASURED:?}, arrival against RTP timestamp, from each stream's earliest packet: {}; \
+             {}; a bare thread meanwhile: {}; the member's stamping thread did {stamping}go before others",
+            self.late.describe(),
+            self.deficit.describe(),
+            self.bare.describe()
+        )
+    }
+
+    fn memory_slope(&self, name: &'static str) -> Measurement {
+        let memory = &self.memory;
+        let detail = format!(
+            "slope of the worker's VmRSS from 1 to {SESSIONS} sessions, in (sessions, MB): {memory:.1?}"
+        );
+        Measurement::new(name, slope(memory), "MB", detail)
+    }
+}
