@@ -25,6 +25,8 @@ enum Happening {
     /// The process attaches, a new one when the last one died.
     Attach(u8),
     Reset(u8),
+    /// Its stream is reset, it misses the word about a call, and it is back within the grace.
+    Blink(u8, u8, Action),
     Kill(u8),
     Drain(u8),
     Grow(u8, u32),
@@ -47,12 +49,13 @@ fn happening() -> impl Strategy<Value = Happening> {
         Just(Action::Skip),
         Just(Action::Stop),
         (-10..70_000i64).prop_map(|position_ms| Action::Seek { position_ms }),
-    ];
+    ]
+    .boxed();
     let code = prop::sample::select(vec![4006u16, 4009, 4014, 4015]);
     prop_oneof![
         3 => (0..5u8).prop_map(H::Create),
         5 => (0..5u8, 1..4i64).prop_map(|(s, e)| H::Play(s, e)),
-        4 => (0..5u8, action).prop_map(|(s, a)| H::Control(s, a)),
+        4 => (0..5u8, action.clone()).prop_map(|(s, a)| H::Control(s, a)),
         5 => Just(H::Discord),
         1 => (0..5u8).prop_map(H::Kick),
         1 => (0..5u8, 500..502u64).prop_map(|(s, c)| H::Move(s, c)),
@@ -60,6 +63,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => (0..5u8, code).prop_map(|(s, c)| H::VoiceLost(s, c)),
         6 => (0..3u8).prop_map(H::Attach),
         2 => (0..3u8).prop_map(H::Reset),
+        2 => (0..3u8, 0..5u8, action.clone()).prop_map(|(w, s, a)| H::Blink(w, s, a)),
         2 => (0..3u8).prop_map(H::Kill),
         2 => (0..3u8).prop_map(H::Drain),
         1 => (0..3u8, 0..3_000u32).prop_map(|(w, m)| H::Grow(w, m)),
@@ -85,6 +89,11 @@ fn happen(world: &mut World, happening: &Happening) {
         H::VoiceLost(s, code) => world.lose_voice(s, code),
         H::Attach(w) => world.attach(w.into()),
         H::Reset(w) => world.reset(w.into()),
+        H::Blink(w, s, action) => {
+            world.reset(w.into());
+            world.control(s, action);
+            world.attach(w.into());
+        }
         H::Kill(w) => world.kill(w.into()),
         H::Drain(w) => world.drain(w.into()),
         H::Grow(w, millicores) => world.grow(w.into(), millicores),

@@ -92,13 +92,8 @@ impl Process {
                 session,
                 fence,
             } if self.is(worker, incarnation) => {
-                if self
-                    .told
-                    .get(session)
-                    .is_some_and(|told| told.fence < *fence)
-                {
-                    self.told.remove(session);
-                }
+                self.told
+                    .retain(|id, told| id != session || told.fence >= *fence);
             }
             Effect::RefuseWorker {
                 worker,
