@@ -12,7 +12,7 @@ BUF   := target/tools/node_modules/.bin/buf
 TEST_RUNNER := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo "nextest run" || echo "test")
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench sim chaos deps test-deps web fmt
+.PHONY: help run test lint bench fuzz sim chaos deps test-deps web fmt
 
 help: ## This text
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,10 @@ lint: deps web $(BUF) ## Formatting, clippy, licences, protos, types of the page
 bench: deps web ## All benches, or BENCH=name; each writes target/bench/<name>.json
 	$(CARGO) build --release --bin orb --bin orb-bench
 	$(CARGO) run --release --quiet --bin orb-bench -- $(or $(BENCH),all)
+
+fuzz: deps ## The voice driver's fuzz targets, DURATION seconds each (60); FUZZ_TARGET=name: one
+	@deploy/install-packages g++
+	worker/voice/fuzz/run $(or $(DURATION),60) $(FUZZ_TARGET)
 
 sim: deps ## Both simulators, each with its address, until Ctrl-C
 	$(CARGO) build -p discord-sim -p jellyfin-sim
