@@ -35,7 +35,7 @@ pub(crate) enum Role {
     /// workers bear one of them), ORB_DISCORD_TOKENS and ORB_JELLYFIN_URL.
     Scheduler,
     /// A worker only: ffmpeg, voice, watch output. Needs ORB_API_TOKENS, ORB_SCHEDULER_URL and
-    /// ORB_JELLYFIN_URL. ORB_VOICE_DRIVER=songbird takes songbird in place of the own voice driver.
+    /// ORB_JELLYFIN_URL. ORB_VOICE_DRIVER chooses the voice driver: orb (the default) or songbird.
     Worker,
 }
 
