@@ -192,7 +192,8 @@ def free_port():
 
 def missing_binaries():
     """What has to be built before the tests can run."""
-    return [name for name in ("orb", "discord-sim", "jellyfin-sim") if not os.access(BINARIES / name, os.X_OK)]
+    programs = ("orb", "discord-sim", "jellyfin-sim", "examples/speak")
+    return [name for name in programs if not os.access(BINARIES / name, os.X_OK)]
 
 
 if __name__ == "__main__":

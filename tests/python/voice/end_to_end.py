@@ -3,7 +3,12 @@
 No I/O: messages go in, and what is to be answered comes back as a list of `(opcode, data)`; bytes are binary messages.
 """
 
+import logging
+
 import dave
+
+#: libdave logs every frame that it refuses, and the tests have it refuse some.
+logging.getLogger("dave").setLevel(logging.CRITICAL)
 
 EXECUTE_TRANSITION, TRANSITION_READY, PREPARE_EPOCH = 22, 23, 24
 EXTERNAL_SENDER, KEY_PACKAGE, PROPOSALS, COMMIT_WELCOME = 25, 26, 27, 28
@@ -36,6 +41,8 @@ class EndToEnd:
         self.prepared = {}
         #: Transitions that this member took part in, in order.
         self.executed = []
+        #: Called after each of them.
+        self.on_executed = lambda: None
         #: Commits of its own that were announced as those that won.
         self.own_commits = 0
         self.commit_sent = None
@@ -121,6 +128,7 @@ class EndToEnd:
         self.encryptor.set_passthrough_mode(version == 0)
         self.encryptor.set_key_ratchet(self.session.get_key_ratchet(self.user) if version else None)
         self.executed.append(transition)
+        self.on_executed()
 
     def encrypt(self, opus):
         """None while there is no key: the frame has to wait."""

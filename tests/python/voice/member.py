@@ -28,6 +28,9 @@ RTP_TICKS_A_FRAME = 960
 #: Every third packet bears a header extension, as those of Discord's own clients do.
 EXTENDED_EVERY = 3
 
+#: Every tenth packet is offered to libdave with one bit changed first: a judge that accepts all is none.
+CHANGED_EVERY = 10
+
 #: After sound stops ("Voice data interpolation").
 SILENT_FRAMES = 5
 
@@ -55,6 +58,8 @@ class Member(asyncio.DatagramProtocol):
         self.user = credentials["user_id"]
         self.received = []
         self.sent = 0
+        #: How many frames were sent before each transition of `dave.executed`.
+        self.sent_at_transitions = []
         self.dave = None
         self.seq_ack = -1
         self.speakers = {}
@@ -105,6 +110,7 @@ class Member(asyncio.DatagramProtocol):
             self.transport = Transport(data["mode"], bytes(data["secret_key"]))
             self.dave = EndToEnd(self.user, self.credentials["channel_id"], self.ssrc, self.commits)
             self.dave.joined(self.present)
+            self.dave.on_executed = lambda: self.sent_at_transitions.append(self.sent)
             await self.answer(self.dave.begin(data["dave_protocol_version"]))
         elif op == SPEAKING:
             self.speakers[data["ssrc"]] = data["user_id"]
@@ -164,7 +170,7 @@ class Member(asyncio.DatagramProtocol):
             return
         silence = packet.payload == SILENCE
         refused = None
-        if not silence and len(self.received) % 10 == 0:
+        if not silence and packet.sequence % CHANGED_EVERY == 0:
             changed = bytes([packet.payload[0] ^ 1]) + packet.payload[1:]
             refused = self.dave.decrypt(user, changed) is None
         heard = Received(

@@ -1,8 +1,10 @@
 """The project's voice driver as a process: the `speak` example of the crate `orb-voice`."""
 
 import asyncio
+import contextlib
 import json
 import os
+import signal
 from typing import NamedTuple
 
 import processes
@@ -13,8 +15,9 @@ END_WITHIN_SECONDS = 10
 
 
 class Heard(NamedTuple):
+    #: "0" until op 5 has told it whose the SSRC is.
     user: str
-    sequence: int
+    ssrc: int
     #: Decrypted; none when it could not.
     opus: bytes | None
 
@@ -43,7 +46,7 @@ class Speaker:
             event = json.loads(line)
             if event["event"] == "heard":
                 opus = None if event["opus"] is None else bytes.fromhex(event["opus"])
-                self.heard.append(Heard(event["user"], event["sequence"], opus))
+                self.heard.append(Heard(event["user"], event["ssrc"], opus))
             else:
                 self.events.append(event)
         raise RuntimeError(f"the speaker ended: {self.events[-1:]}")
@@ -61,8 +64,8 @@ class Speaker:
         states = [event["state"] for event in self.events if event["event"] == "encryption"]
         return states[-1:] == ["end_to_end"]
 
-    def knows(self, user):
-        return any(heard.user == user for heard in self.heard)
+    def knows(self, member):
+        return any(heard.user == member.user and heard.ssrc == member.ssrc for heard in self.heard)
 
     async def pause(self):
         """Answers how many frames it has sent, ever."""
@@ -73,6 +76,15 @@ class Speaker:
 
     def pauses(self):
         return [event["sent"] for event in self.events if event["event"] == "idle"]
+
+    @contextlib.contextmanager
+    def stopped(self):
+        """The process stands still meanwhile, and finds all at once afterwards."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     async def stop(self):
         self.reading.cancel()

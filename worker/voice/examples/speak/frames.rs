@@ -86,15 +86,10 @@ impl FrameSource for Frames {
             }
         };
         let was_idle = self.idle.swap(frame.is_none(), SeqCst);
-        match frame {
-            Some(frame) => NextFrame::Opus(frame),
-            None => {
-                if !was_idle {
-                    self.fell_idle.notify_one();
-                }
-                NextFrame::Idle
-            }
+        if frame.is_none() && !was_idle {
+            self.fell_idle.notify_one();
         }
+        frame.map_or(NextFrame::Idle, NextFrame::Opus)
     }
 
     fn sent(&self, _: Instant, _: Duration) {
