@@ -12,7 +12,8 @@ use tracing::Instrument;
 use twilight_gateway::CloseFrame;
 
 use crate::{
-    AccountConfig, AccountEvent, AccountId, AccountTiming, Error, RestoredAccount, Shutdown,
+    AccountConfig, AccountEvent, AccountId, AccountTiming, Error, Permission, RestoredAccount,
+    Shutdown,
     audience::Audience,
     dial::DialRule,
     rest,
@@ -74,8 +75,8 @@ impl Account {
         config: AccountConfig,
         restored: &[RestoredAccount],
         timing: AccountTiming,
-        commands: mpsc::Receiver<Command>,
-        events: mpsc::Sender<AccountEvent>,
+        permission: Permission,
+        (commands, events): (mpsc::Receiver<Command>, mpsc::Sender<AccountEvent>),
     ) -> Result<Self, Error> {
         let api_url = config.api_url.as_deref();
         let dial = DialRule::new(api_url);
@@ -89,7 +90,13 @@ impl Account {
         Ok(Self {
             id,
             number,
-            connection: Connection::new(number, &config.token, introduction, dial, resume),
+            connection: Connection::new(
+                number,
+                &config.token,
+                introduction,
+                (dial, permission),
+                resume,
+            ),
             told_ready: false,
             voice: VoiceStates::new(user_id, timing.voice_event_wait, held),
             audience: Audience::default(),
@@ -197,6 +204,12 @@ impl Account {
             }
             Wake::Signal(Signal::Dispatch(dispatch)) => self.on_dispatch(dispatch).await,
             Wake::Signal(Signal::Other) => self.tell_loss().await,
+            Wake::Signal(Signal::NotPermitted) => {
+                tracing::warn!(
+                    "account belongs to another process by now; its connection is dropped"
+                );
+                Err(Ended)
+            }
             Wake::Signal(Signal::Fatal(error)) => {
                 tracing::error!(%error, "account is closed for good");
                 let (account, fatal) = (self.id, Some(error));

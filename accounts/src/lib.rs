@@ -24,14 +24,20 @@
 //! close frame: the sessions stay alive for a successor. [`Shutdown::HandOver`] does it tidily,
 //! [`Shutdown::Leave`] is for good.
 //!
-//! Not here yet: slash commands, several shards an account, a leadership check before each
-//! reconnect, and the audience of guilds that were taken over by RESUME.
+//! **Permission.** An account belongs to one process at a time. Before each poll of a connection its
+//! [`Permission`] is asked, and when it has gone, the connection is dropped as by [`Shutdown::Abandon`].
+//! A connection that was cut is made anew only when the permission was confirmed since: the cut may
+//! come from a successor that has resumed the session.
+//!
+//! Not here yet: slash commands, several shards an account, and the audience of guilds that were taken
+//! over by RESUME.
 
 mod account;
 mod audience;
 mod dial;
 mod error;
 mod event;
+mod permission;
 mod rest;
 mod send_limit;
 mod shard;
@@ -51,6 +57,7 @@ use tokio_util::{
 use account::{Account, Command};
 pub use error::Error;
 pub use event::{AccountEvent, AccountId, GatewaySession, JoinFailure, VoiceCredentials};
+pub use permission::Permission;
 
 /// Calls that may wait for one account; each is taken in within microseconds.
 const COMMANDS: usize = 256;
@@ -133,7 +140,7 @@ impl Accounts {
         timing: AccountTiming,
         events: mpsc::Sender<AccountEvent>,
     ) -> Result<Self, Error> {
-        Self::connect_restored(configs, Vec::new(), timing, events).await
+        Self::connect_restored(configs, Vec::new(), timing, Permission::always(), events).await
     }
 
     /// The same, going on from what a predecessor stored by account: which token is which account is
@@ -142,6 +149,7 @@ impl Accounts {
         configs: Vec<AccountConfig>,
         restored: Vec<RestoredAccount>,
         timing: AccountTiming,
+        permission: Permission,
         events: mpsc::Sender<AccountEvent>,
     ) -> Result<Self, Error> {
         // twilight panics without a process-wide TLS provider. An error says that there is one.
@@ -157,8 +165,8 @@ impl Accounts {
                 config,
                 &restored,
                 timing,
-                commands,
-                events.clone(),
+                permission.clone(),
+                (commands, events.clone()),
             );
             introductions.push(introduced);
         }

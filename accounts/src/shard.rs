@@ -4,13 +4,19 @@
 //! never dials what [`DialRule`] forbids, its waits between dials stay short, and a closing
 //! connection does not come back.
 
-use std::time::Duration;
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
 
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use secrecy::{ExposeSecret, SecretString};
+use tokio::time::{Sleep, sleep};
 use twilight_gateway::{
     CloseFrame, Config, ConfigBuilder, Intents, Message, Session, Shard, ShardId, ShardState,
-    error::ReceiveMessageErrorType,
+    error::{ReceiveMessageError, ReceiveMessageErrorType},
 };
 use twilight_model::{
     gateway::payload::outgoing::{UpdateVoiceState, identify::IdentifyProperties},
@@ -18,7 +24,7 @@ use twilight_model::{
 };
 
 use crate::{
-    Error, GatewaySession,
+    Error, GatewaySession, Permission,
     dial::DialRule,
     rest::Introduction,
     voice_states::VoiceCommand,
@@ -28,6 +34,10 @@ use crate::{
 /// After so many failed dials in a row the next one comes at once again: twilight doubles its wait
 /// each time, without a useful bound (up to 255 s), and so it stays at 8 s or below.
 const DIALS_IN_A_ROW: u8 = 4;
+
+/// How often it is asked whether a connection that was cut may be made anew: often enough that a cut costs
+/// little more than the confirmation itself.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
 
 /// A close frame is answered within a round trip, or the connection is dead anyway.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
@@ -40,6 +50,16 @@ pub(crate) enum Signal {
     Other,
     /// The connection is closed for good.
     Fatal(Error),
+    /// Another process may use the account by now.
+    NotPermitted,
+}
+
+/// What came of a poll of the shard.
+enum Polled {
+    Received(Option<Result<Message, ReceiveMessageError>>),
+    /// The socket has just ended, without a word.
+    Cut,
+    NotPermitted,
 }
 
 pub(crate) struct Connection {
@@ -50,6 +70,15 @@ pub(crate) struct Connection {
     number: usize,
     /// READY or RESUMED has come on this connection.
     ready: bool,
+    permission: Permission,
+    /// When the connection was last seen to be cut, while it is.
+    cut: Option<Cut>,
+}
+
+struct Cut {
+    at: Instant,
+    /// Wakes up to ask again whether a new connection is permitted.
+    again: Pin<Box<Sleep>>,
 }
 
 impl Connection {
@@ -58,7 +87,7 @@ impl Connection {
         number: usize,
         token: &SecretString,
         introduction: Introduction,
-        dial: DialRule,
+        (dial, permission): (DialRule, Permission),
         resume: Option<GatewaySession>,
     ) -> Self {
         let intents = Intents::GUILDS | Intents::GUILD_VOICE_STATES;
@@ -84,12 +113,22 @@ impl Connection {
             dial,
             number,
             ready: false,
+            permission,
+            cut: None,
         }
     }
 
     /// Waits for the next message. Cancel-safe: what was received is in the shard or returned.
     pub(crate) async fn next(&mut self) -> Signal {
-        match self.shard.next().await {
+        let received = match poll_fn(|cx| self.poll_permitted(cx)).await {
+            Polled::Received(received) => received,
+            Polled::Cut => {
+                tracing::info!("gateway connection ended");
+                return Signal::Other;
+            }
+            Polled::NotPermitted => return Signal::NotPermitted,
+        };
+        match received {
             Some(Ok(Message::Text(text))) => self.read(&text),
             Some(Ok(Message::Close(frame))) => {
                 let code = frame.map_or(1005, |frame| frame.code);
@@ -109,6 +148,43 @@ impl Connection {
             // Only after a fatal close, which was returned.
             None => Signal::Fatal(Error::from_close_code(self.number, 1006)),
         }
+    }
+
+    /// Polls the shard if that is permitted.
+    ///
+    /// While it is disconnected, a poll would dial, RESUME and IDENTIFY. When a socket just ends, twilight begins to
+    /// dial within the poll that sees the end; it gets no further than that until it is polled again.
+    fn poll_permitted(&mut self, cx: &mut Context<'_>) -> Poll<Polled> {
+        if !self.permission.holds() {
+            return Poll::Ready(Polled::NotPermitted);
+        }
+        if let Some(cut) = &mut self.cut {
+            while !self.permission.is_confirmed_since(cut.at) {
+                ready!(cut.again.as_mut().poll(cx));
+                if !self.permission.holds() {
+                    return Poll::Ready(Polled::NotPermitted);
+                }
+                cut.again = Box::pin(sleep(ASK_AGAIN));
+            }
+        }
+        let was_connected = self.is_connected();
+        let received = Pin::new(&mut self.shard).poll_next(cx);
+        if self.is_connected() {
+            self.cut = None;
+        } else if was_connected {
+            self.cut = Some(Cut {
+                at: Instant::now(),
+                again: Box::pin(sleep(ASK_AGAIN)),
+            });
+            if received.is_pending() {
+                return Poll::Ready(Polled::Cut);
+            }
+        }
+        received.map(Polled::Received)
+    }
+
+    fn is_connected(&self) -> bool {
+        !matches!(self.shard.state(), ShardState::Disconnected { .. })
     }
 
     fn read(&mut self, text: &str) -> Signal {
@@ -187,7 +263,7 @@ impl Connection {
 
     /// Closes with `frame` and drops the connection.
     pub(crate) async fn close(mut self, frame: CloseFrame<'static>) {
-        if matches!(self.shard.state(), ShardState::Disconnected { .. }) {
+        if !self.is_connected() || !self.permission.holds() {
             return;
         }
         self.shard.close(frame);
@@ -237,7 +313,13 @@ mod tests {
             resume_url: url,
         };
         let dial = DialRule::default();
-        let mut connection = Connection::new(1, &"token".into(), introduction, dial, Some(resume));
+        let mut connection = Connection::new(
+            1,
+            &"token".into(),
+            introduction,
+            (dial, Permission::always()),
+            Some(resume),
+        );
         for dialled in 0..8 {
             let before = Instant::now();
             assert!(matches!(connection.next().await, Signal::Other));

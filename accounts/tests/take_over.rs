@@ -3,11 +3,17 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use discord_sim::{ClosedBy, DiscordSim, DiscordSimConfig, Fault, GuildId, RecordEvent};
 use orb_accounts::{
-    AccountEvent, AccountId, AccountTiming, GatewaySession, RestoredAccount, Shutdown,
+    AccountEvent, AccountId, AccountTiming, GatewaySession, Permission, RestoredAccount, Shutdown,
     VoiceCredentials,
 };
 use secrecy::ExposeSecret;
@@ -25,7 +31,14 @@ async fn successor(
         session,
         held: vec![held],
     };
-    Bot::connect_restored(config(sim), vec![restored], AccountTiming::default()).await
+    let always = Permission::always();
+    Bot::connect_restored(
+        config(sim),
+        vec![restored],
+        AccountTiming::default(),
+        always,
+    )
+    .await
 }
 
 #[tokio::test]
@@ -133,4 +146,78 @@ async fn a_planned_hand_over_keeps_the_session() {
         0,
         "the last progress covered everything"
     );
+}
+
+/// What a test grants and takes.
+#[derive(Clone)]
+struct Grant {
+    holds: Arc<AtomicBool>,
+    confirms: Arc<AtomicBool>,
+}
+
+impl Grant {
+    fn new() -> Self {
+        Self {
+            holds: Arc::new(AtomicBool::new(true)),
+            confirms: Arc::new(AtomicBool::new(true)),
+        }
+    }
+
+    fn permission(&self) -> Permission {
+        let Self { holds, confirms } = self.clone();
+        Permission::new(
+            move || holds.load(Ordering::Relaxed),
+            move |_| confirms.load(Ordering::Relaxed),
+        )
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_was_cut_comes_back_only_after_a_confirmation() {
+    let sim = sim(DiscordSimConfig::default()).await;
+    let grant = Grant::new();
+    let timing = AccountTiming::default();
+    let mut bot = Bot::connect_restored(config(&sim), Vec::new(), timing, grant.permission()).await;
+    assert!(!bot.ready().await);
+    let connects = |event: &RecordEvent| {
+        matches!(
+            event,
+            RecordEvent::GatewayIdentify { .. } | RecordEvent::GatewayResume { .. }
+        )
+    };
+    grant.confirms.store(false, Ordering::Relaxed);
+    sim.fault(&Fault::DropGateway { user: None }).unwrap();
+    let lost =
+        |event: &AccountEvent| matches!(event, AccountEvent::Disconnected { .. }).then_some(());
+    bot.until("loss", lost).await;
+    // A redial takes some milliseconds; this is far more than that.
+    let quiet = bot.until("nothing", |_| None::<()>);
+    assert!(
+        tokio::time::timeout(Duration::from_millis(500), quiet)
+            .await
+            .is_err()
+    );
+    assert_eq!(count(&sim, connects), 1, "it has not come back");
+    grant.confirms.store(true, Ordering::Relaxed);
+    assert!(bot.ready().await, "resumed");
+    assert_eq!(count(&sim, connects), 2);
+}
+
+#[tokio::test]
+async fn without_permission_nothing_is_said_any_more() {
+    let sim = sim(DiscordSimConfig::default()).await;
+    let grant = Grant::new();
+    let timing = AccountTiming::default();
+    let mut bot = Bot::connect_restored(config(&sim), Vec::new(), timing, grant.permission()).await;
+    bot.ready().await;
+    grant.holds.store(false, Ordering::Relaxed);
+    // Whatever makes it look again: here a command.
+    let _ = bot.accounts.join(bot.id, GUILD, CHANNEL).await;
+    let cut = |event: &RecordEvent| {
+        let by = ClosedBy::Client;
+        matches!(event, RecordEvent::GatewayClosed { code: None, by: b, .. } if *b == by)
+    };
+    recorded(&sim, "end without a close frame", cut).await;
+    let requests = |event: &RecordEvent| matches!(event, RecordEvent::VoiceStateRequest { .. });
+    assert_eq!(count(&sim, requests), 0);
 }

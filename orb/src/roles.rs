@@ -4,22 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use orb_accounts::{AccountConfig, AccountTiming, Accounts};
+use orb_accounts::{AccountConfig, AccountTiming};
 use orb_config::Config;
+use orb_coordinator::{Coordinator, SingleCoordinator};
 use orb_gateway::GatewayConfig;
 use orb_jellyfin::SourcePolicy;
-use orb_scheduler::{
-    Leader, LeaderHandle, SchedulerServer, ServerConfig, bridge_accounts, restored,
-};
+use orb_scheduler::{Candidate, SchedulerServer, ServerConfig, Standing, TermConfig};
 use orb_scheduler_core::SchedulerTiming;
-use orb_scheduler_store::{Seal, SqliteStore};
+use orb_scheduler_store::{AnyStore, Seal};
 use orb_voice::{Driver, DriverConfig};
 use orb_worker::{Reconnect, Worker, WorkerConfig};
 use orb_worker_media::{Media, MediaConfig};
 use orb_worker_outputs::voice::VoiceDriver;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
@@ -29,8 +28,8 @@ use crate::in_process;
 use crate::stack::Stack;
 use crate::trust::Trust;
 
-/// Words to and from the accounts that may wait.
-const ACCOUNT_QUEUE: usize = 1_024;
+/// The address of a leader that nobody has to look for.
+const IN_PROCESS: &str = "in-process";
 
 /// Both ends of a gRPC connection ask whether the other is there.
 const KEEPALIVE: Duration = Duration::from_secs(5);
@@ -64,11 +63,11 @@ pub(crate) async fn run(role: Role, config: Config, trust: Trust) -> Result<()> 
         }
         Role::Scheduler => {
             let mut stack = Stack::default();
-            let timing = scheduler_timing(&config);
             let internal = internal_token(&config)?;
-            let (leader, server) = scheduler(&mut stack, &config, timing, internal).await?;
-            drop(leader);
-            listen_grpc(&mut stack, &config, server).await?;
+            let term = term_config(&config);
+            let only = (SingleCoordinator::new(), IN_PROCESS);
+            let serving = scheduler(&mut stack, &config, only, term, internal).await?;
+            listen_grpc(&mut stack, &config, &serving).await?;
             stack.run(config.timing.drain_grace).await
         }
         Role::Worker => {
@@ -89,22 +88,20 @@ pub(crate) async fn up(
     mut gateway_config: GatewayConfig,
 ) -> Result<Upped> {
     // The embedded worker died with the last process: nobody has to be waited for.
-    let timing = SchedulerTiming {
-        reattach_grace_ms: 0,
-        ..scheduler_timing(config)
-    };
+    let mut term = term_config(config);
+    term.timing.reattach_grace_ms = 0;
     let internal = SecretString::from(uuid::Uuid::new_v4().to_string());
-    let (leader, server) = scheduler(stack, config, timing, internal.clone()).await?;
+    let only = (SingleCoordinator::new(), IN_PROCESS);
+    let serving = scheduler(stack, config, only, term, internal.clone()).await?;
     let (channel, incoming) = in_process::channel();
-    let cancel = stack.cancel.clone();
-    let embedded = server.clone();
-    stack.spawn("scheduler", async move {
+    let (embedded, cancel) = (serving.server.clone(), serving.cancel.clone());
+    stack.spawn("scheduler's server", async move {
         Ok(embedded.serve(incoming, cancel).await?)
     });
-    listen_grpc(stack, config, server).await?;
+    listen_grpc(stack, config, &serving).await?;
     worker(stack, config, channel.clone(), internal.clone()).await?;
     gateway_config.scheduler_token = Some(internal.clone());
-    let readiness = gateway_readiness(stack, &leader);
+    let readiness = gateway_readiness(stack, &serving.standing);
     let http = gateway(stack, config, gateway_config, channel.clone(), readiness).await?;
     Ok(Upped {
         channel,
@@ -126,60 +123,23 @@ pub(crate) struct Upped {
     pub(crate) http: std::net::SocketAddr,
 }
 
-async fn scheduler(
+/// A scheduler that leads when `coordinator` says so. Its server ends after it, so that it can refuse calls while it
+/// hands over.
+async fn scheduler<C: Coordinator>(
     stack: &mut Stack,
     config: &Config,
-    timing: SchedulerTiming,
+    (coordinator, address): (C, &str),
+    term: TermConfig,
     internal_token: SecretString,
-) -> Result<(LeaderHandle, SchedulerServer)> {
+) -> Result<Serving> {
     let seal = Seal::new(&config.discord.tokens);
-    let store = SqliteStore::open(config.database.url.expose_secret(), seal)
+    let store = AnyStore::open(config.database.url.expose_secret(), seal)
         .await
         .context("ORB_DATABASE_URL")?;
-    let (commands, accounts_commands) = mpsc::channel(ACCOUNT_QUEUE);
-    let (leader, handle, held) = Leader::take(
-        Arc::new(store),
-        timing,
-        config.timing.command_retention,
-        commands,
-    )
-    .await?;
-    // The leader ends after the accounts, whose last words it stores.
-    let last = CancellationToken::new();
-    let cancel = last.clone();
-    stack.spawn("leader", async move { Ok(leader.run(cancel).await?) });
-
-    let (account_events, events) = mpsc::channel(ACCOUNT_QUEUE);
-    let account_configs = config
-        .discord
-        .tokens
-        .iter()
-        .map(|token| AccountConfig {
-            token: token.clone(),
-            api_url: config
-                .discord
-                .api_url
-                .as_ref()
-                .map(|url| url.base().to_owned()),
-        })
-        .collect();
-    let account_timing = AccountTiming {
-        voice_event_wait: config.timing.voice_event_wait,
-        ..AccountTiming::default()
-    };
-    let restored = held.into_iter().filter_map(restored).collect();
-    let accounts =
-        Accounts::connect_restored(account_configs, restored, account_timing, account_events)
-            .await?;
-    let (cancel, leader) = (stack.cancel.clone(), handle.clone());
-    stack.spawn("accounts", async move {
-        let _then_the_leader = last.drop_guard();
-        bridge_accounts(accounts, accounts_commands, events, leader, cancel).await;
-        Ok(())
-    });
-
+    let candidate = Candidate::new(coordinator, store, address, term);
+    let standing = candidate.standing().clone();
     let server = SchedulerServer::new(
-        handle.clone(),
+        standing.clone(),
         ServerConfig {
             api_tokens: config.http.tokens.clone(),
             internal_tokens: vec![internal_token],
@@ -191,16 +151,55 @@ async fn scheduler(
             watch_interval: config.timing.watch_interval,
         },
     );
-    Ok((handle, server))
+    let served = CancellationToken::new();
+    let (cancel, end) = (stack.cancel.clone(), served.clone());
+    stack.spawn("scheduler", async move {
+        let _then_the_server = end.drop_guard();
+        Ok(candidate.run(cancel).await?)
+    });
+    Ok(Serving {
+        standing,
+        server,
+        cancel: served,
+    })
 }
 
-async fn listen_grpc(stack: &mut Stack, config: &Config, server: SchedulerServer) -> Result<()> {
+/// A scheduler, and the server in front of it.
+struct Serving {
+    standing: Standing,
+    server: SchedulerServer,
+    /// Ends the server.
+    cancel: CancellationToken,
+}
+
+fn term_config(config: &Config) -> TermConfig {
+    let account = |token: &SecretString| AccountConfig {
+        token: token.clone(),
+        api_url: config
+            .discord
+            .api_url
+            .as_ref()
+            .map(|url| url.base().to_owned()),
+    };
+    TermConfig {
+        timing: scheduler_timing(config),
+        command_retention: config.timing.command_retention,
+        accounts: config.discord.tokens.iter().map(account).collect(),
+        account_timing: AccountTiming {
+            voice_event_wait: config.timing.voice_event_wait,
+            ..AccountTiming::default()
+        },
+        alone: true,
+    }
+}
+
+async fn listen_grpc(stack: &mut Stack, config: &Config, serving: &Serving) -> Result<()> {
     let addr = config.grpc.addr;
     let listener = TcpListener::bind(addr)
         .await
         .with_context(|| format!("cannot listen on {addr}; set ORB_GRPC_ADDR"))?;
     tracing::info!(addr = %listener.local_addr()?, "gRPC listens");
-    let cancel = stack.cancel.clone();
+    let (server, cancel) = (serving.server.clone(), serving.cancel.clone());
     stack.spawn("gRPC server", async move {
         Ok(server
             .serve(TcpListenerStream::new(listener), cancel)
@@ -299,12 +298,14 @@ async fn gateway(
 /// In one process `/readyz` speaks for all of it.
 fn gateway_readiness(
     stack: &mut Stack,
-    leader: &LeaderHandle,
+    standing: &Standing,
 ) -> watch::Receiver<orb_gateway::Readiness> {
-    let mut known = leader.readiness();
+    let mut known = standing.readiness();
     let translate = |ready: orb_scheduler::Readiness| {
         let missing = match ready {
-            orb_scheduler::Readiness { leading: false, .. } => "the state is being loaded",
+            orb_scheduler::Readiness { leading: false, .. } => {
+                "no leader yet: the state is being loaded"
+            }
             orb_scheduler::Readiness { worker: false, .. } => "no worker is attached yet",
             orb_scheduler::Readiness { account: false, .. } => {
                 "no Discord account is connected yet"

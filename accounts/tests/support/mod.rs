@@ -7,7 +7,7 @@ use std::time::Duration;
 use discord_sim::{DiscordSim, DiscordSimConfig, RecordEvent};
 use orb_accounts::{
     AccountConfig, AccountEvent, AccountId, AccountTiming, Accounts, Error, GatewaySession,
-    RestoredAccount, VoiceCredentials,
+    Permission, RestoredAccount, VoiceCredentials,
 };
 use tokio::{sync::mpsc, time::timeout};
 
@@ -47,7 +47,7 @@ impl Bot {
     }
 
     pub async fn connect_with(config: AccountConfig, timing: AccountTiming) -> Self {
-        Self::connect_restored(config, Vec::new(), timing).await
+        Self::connect_restored(config, Vec::new(), timing, Permission::always()).await
     }
 
     /// As a successor, with what was stored.
@@ -55,11 +55,13 @@ impl Bot {
         config: AccountConfig,
         restored: Vec<RestoredAccount>,
         timing: AccountTiming,
+        permission: Permission,
     ) -> Self {
         let (sender, events) = mpsc::channel(64);
-        let accounts = Accounts::connect_restored(vec![config], restored, timing, sender)
-            .await
-            .unwrap();
+        let accounts =
+            Accounts::connect_restored(vec![config], restored, timing, permission, sender)
+                .await
+                .unwrap();
         Self {
             id: accounts.ids()[0],
             accounts,

@@ -57,6 +57,9 @@ pub use single::{SingleCoordinator, SingleLeadership};
 pub use tenure::{Ended, Tenure};
 pub use timing::Timing;
 
+/// The gRPC metadata in which a scheduler that does not lead says where the leader is, when it refuses a call.
+pub const LEADER_METADATA: &str = "orb-leader";
+
 /// Decides who leads, and knows where the leader is.
 pub trait Coordinator: Send + Sync + 'static {
     /// What a won campaign gives.

@@ -1,6 +1,12 @@
 //! Between the state machine and the Discord accounts.
 
-use orb_accounts::{AccountEvent, Accounts, GatewaySession, RestoredAccount, Shutdown};
+use std::time::Duration;
+
+use orb_accounts::{
+    AccountConfig, AccountEvent, AccountTiming, Accounts, GatewaySession, Permission,
+    RestoredAccount, Shutdown,
+};
+use orb_coordinator::{Tenure, Timing};
 use orb_scheduler_core::{AccountId, Event, Generation, VoiceCredentials};
 use orb_scheduler_store::AccountSession;
 use secrecy::ExposeSecret;
@@ -8,11 +14,18 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::{HeldAccount, LeaderHandle};
+use crate::Error;
+use crate::handle::{HeldAccount, LeaderHandle};
+
+/// Events of accounts that may wait.
+const EVENTS: usize = 1_024;
+
+/// Between two tries to connect.
+const CONNECT_AGAIN: Duration = Duration::from_secs(1);
 
 /// What the state machine wants of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AccountCommand {
+pub(crate) enum AccountCommand {
     /// Join a channel, or move to it.
     Join {
         /// Which.
@@ -38,45 +51,133 @@ pub enum AccountCommand {
     },
 }
 
-/// Carries commands to the accounts and events to the leader, until cancelled or either side ends. Then
-/// hands the accounts over to whoever leads next: their last words still reach this leader, so it has to
-/// end later than this.
-pub async fn bridge_accounts(
-    accounts: Accounts,
+/// What a term's accounts start from.
+pub(crate) struct AccountSetup {
+    pub(crate) accounts: Vec<AccountConfig>,
+    pub(crate) timing: AccountTiming,
+    /// Where the last leader's were.
+    pub(crate) held: Vec<HeldAccount>,
+}
+
+/// Connects the accounts, then carries commands to them and events to the leader.
+///
+/// When cancelled, hands the accounts over to whoever leads next: their last words still reach this leader, so it
+/// has to end later than this. When the tenure ends instead, or the leader, the connections are dropped without a
+/// word.
+pub(crate) async fn bridge_accounts(
+    setup: AccountSetup,
     mut commands: mpsc::Receiver<AccountCommand>,
-    mut events: mpsc::Receiver<AccountEvent>,
     leader: LeaderHandle,
+    tenure: Tenure,
     cancel: CancellationToken,
+) -> Result<(), Error> {
+    let (account_events, mut events) = mpsc::channel(EVENTS);
+    let connecting = connect(setup, permission(tenure.clone()), account_events);
+    let accounts = tokio::select! {
+        biased;
+        _ = tenure.ended() => return Err(Error::LeadershipEnded),
+        () = cancel.cancelled() => return Ok(()),
+        accounts = connecting => accounts?,
+    };
+    tokio::select! {
+        biased;
+        _ = tenure.ended() => {}
+        () = cancel.cancelled() => {
+            tokio::select! {
+                biased;
+                _ = tenure.ended() => {}
+                () = hand_over(&accounts, &mut events, &leader) => return Ok(()),
+            }
+        }
+        () = carry(&accounts, &mut commands, &mut events, &leader) => {}
+    }
+    accounts.shutdown(Shutdown::Abandon).await;
+    Err(Error::LeadershipEnded)
+}
+
+/// Until the leader is gone.
+async fn carry(
+    accounts: &Accounts,
+    commands: &mut mpsc::Receiver<AccountCommand>,
+    events: &mut mpsc::Receiver<AccountEvent>,
+    leader: &LeaderHandle,
 ) {
     loop {
         tokio::select! {
-            () = cancel.cancelled() => break,
             command = commands.recv() => match command {
-                Some(command) => carry_out(&accounts, command).await,
-                None => break,
+                Some(command) => carry_out(accounts, command).await,
+                None => return,
             },
             event = events.recv() => {
-                let Some(event) = event else { break };
-                if !hand_in(&leader, event).await {
-                    break;
+                let Some(event) = event else { return };
+                if !hand_in(leader, event).await {
+                    return;
                 }
             }
         }
     }
-    // An account whose events nobody reads could not say where its session is.
+}
+
+/// Ends the accounts for a successor. Events are read meanwhile: an account that finds no room for them could not
+/// say where its session is.
+async fn hand_over(
+    accounts: &Accounts,
+    events: &mut mpsc::Receiver<AccountEvent>,
+    leader: &LeaderHandle,
+) {
     let ending = accounts.shutdown(Shutdown::HandOver);
     tokio::pin!(ending);
     loop {
         tokio::select! {
             () = &mut ending => break,
             Some(event) = events.recv() => {
-                hand_in(&leader, event).await;
+                hand_in(leader, event).await;
             }
         }
     }
     while let Ok(event) = events.try_recv() {
-        hand_in(&leader, event).await;
+        hand_in(leader, event).await;
     }
+}
+
+/// Discord's REST may be away: parties go on without the main gateway, so the leader waits for it.
+async fn connect(
+    setup: AccountSetup,
+    permission: Permission,
+    events: mpsc::Sender<AccountEvent>,
+) -> Result<Accounts, Error> {
+    let restored: Vec<_> = setup.held.into_iter().filter_map(restored).collect();
+    loop {
+        let connected = Accounts::connect_restored(
+            setup.accounts.clone(),
+            restored.clone(),
+            setup.timing,
+            permission.clone(),
+            events.clone(),
+        )
+        .await;
+        match connected {
+            Err(error) if error.is_retryable() => {
+                tracing::warn!(%error, code = error.code(), "accounts cannot be connected now; trying on");
+                tokio::time::sleep(CONNECT_AGAIN).await;
+            }
+            connected => return Ok(connected?),
+        }
+    }
+}
+
+/// A connection that was cut is made anew only by a leadership that was confirmed since: the cut may come from the
+/// next leader, who has resumed the session. A deadline lies one tenure after the question that it answers.
+fn permission(tenure: Tenure) -> Permission {
+    let timing = Timing::default();
+    let length = timing.ttl.saturating_sub(timing.margin);
+    Permission::new(
+        {
+            let tenure = tenure.clone();
+            move || tenure.holds()
+        },
+        move |cut| tenure.holds() && tenure.deadline().into_std() >= cut + length,
+    )
 }
 
 async fn carry_out(accounts: &Accounts, command: AccountCommand) {
@@ -130,7 +231,7 @@ fn stored(session: &GatewaySession) -> String {
 }
 
 /// What an account needs to go on from where the last leader's was.
-pub fn restored(held: HeldAccount) -> Option<RestoredAccount> {
+fn restored(held: HeldAccount) -> Option<RestoredAccount> {
     let stored: Value = serde_json::from_str(&held.session).ok()?;
     Some(RestoredAccount {
         account: orb_accounts::AccountId(held.account_id),

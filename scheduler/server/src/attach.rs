@@ -13,7 +13,7 @@ use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
 use crate::links::Link;
-use crate::{LeaderHandle, convert, refusals};
+use crate::{LeaderHandle, Standing, convert, refusals};
 
 /// Words to a worker that may wait: all its sessions' leases at a re-attach, and then some.
 const WORDS: usize = 1_024;
@@ -28,7 +28,7 @@ pub(crate) struct WorkerTiming {
 }
 
 pub(crate) struct Attach {
-    pub(crate) leader: LeaderHandle,
+    pub(crate) standing: Standing,
     pub(crate) timing: WorkerTiming,
     pub(crate) cancel: CancellationToken,
 }
@@ -59,10 +59,12 @@ impl WorkerService for Attach {
         let worker = WorkerId::new(&register.worker_id);
         let incarnation = Incarnation::new(&register.incarnation);
         let (words, stream) = mpsc::channel(WORDS);
-        let closed = self.cancel.child_token();
+        // Asked after the wait for the first message: the leader may have changed meanwhile.
+        let leader = self.standing.leader()?;
+        let closed = leader.gone.child_token();
         let registered = v1::AttachResponse {
             message: Some(v1::attach_response::Message::Registered(v1::Registered {
-                epoch: self.leader.epoch.get(),
+                epoch: leader.epoch.get(),
                 heartbeat_playing_ms: self.timing.heartbeat_playing.as_millis() as u32,
                 heartbeat_idle_ms: self.timing.heartbeat_idle.as_millis() as u32,
                 self_stop_after_ms: self.timing.self_stop_after.as_millis() as u32,
@@ -72,6 +74,7 @@ impl WorkerService for Attach {
         // The queue is empty: this cannot fail.
         let _ = words.try_send(Ok(registered));
         let connection = Uuid::new_v4();
+        let last_word = words.clone();
         let link = Link {
             connection,
             incarnation: incarnation.clone(),
@@ -80,7 +83,7 @@ impl WorkerService for Attach {
             media_token: register.media_token.clone(),
             closed: closed.clone(),
         };
-        if let Some(known) = self.leader.links.get(&worker)
+        if let Some(known) = leader.links.get(&worker)
             && known.incarnation != incarnation
             && !known.closed.is_cancelled()
             && !known.words.is_closed()
@@ -89,15 +92,21 @@ impl WorkerService for Attach {
             tracing::warn!(%worker, %incarnation, "refused: another process with this worker id is attached");
             return Err(refusals::worker_id_taken(&register.worker_id));
         }
-        self.leader.links.insert(worker.clone(), link);
+        leader.links.insert(worker.clone(), link);
         tracing::info!(%worker, %incarnation, sessions = register.sessions.len(), "worker attached");
-        let leader = self.leader.clone();
+        let (standing, cancel) = (self.standing.clone(), self.cancel.clone());
         tokio::spawn(async move {
             let reading = read_reports(&leader, register, &worker, &incarnation, &mut reports);
             tokio::select! {
+                () = cancel.cancelled() => {}
                 () = closed.cancelled() => {}
                 () = reading => {}
             }
+            if leader.gone.is_cancelled() {
+                // A hint for its next try; whoever has no room for it finds the end of the stream.
+                let _ = last_word.try_send(Err(standing.refusal()));
+            }
+            drop(last_word);
             if leader.links.remove(&worker, connection) {
                 tracing::info!(%worker, %incarnation, "worker detached");
                 leader

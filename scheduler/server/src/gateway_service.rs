@@ -5,10 +5,10 @@ use orb_proto::v1::gateway_service_server::GatewayService;
 use orb_scheduler_core::SessionId;
 use tonic::{Request, Response, Status};
 
-use crate::{LeaderHandle, refusals};
+use crate::{Standing, refusals};
 
 pub(crate) struct Gateways {
-    pub(crate) leader: LeaderHandle,
+    pub(crate) standing: Standing,
 }
 
 #[tonic::async_trait]
@@ -18,15 +18,15 @@ impl GatewayService for Gateways {
         request: Request<v1::LocateWatchRequest>,
     ) -> Result<Response<v1::LocateWatchResponse>, Status> {
         let id = SessionId::new(request.into_inner().session_id);
-        let view = self
-            .leader
+        let leader = self.standing.leader()?;
+        let view = leader
             .views
             .get(&id)
             .ok_or_else(|| refusals::session_not_found(&id))?;
         let link = view
             .watch_latency_ms
             .and(view.worker)
-            .and_then(|worker| self.leader.links.get(&worker))
+            .and_then(|worker| leader.links.get(&worker))
             .ok_or_else(refusals::no_watch_output)?;
         Ok(Response::new(v1::LocateWatchResponse {
             worker_url: link.media_url,

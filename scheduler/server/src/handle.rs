@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use orb_scheduler_core::{Answer, Call, CallId, Epoch, Event, Refusal, VoiceCredentials};
 use orb_scheduler_store::AccountSession;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use crate::Clock;
 use crate::links::Links;
@@ -36,13 +37,13 @@ pub(crate) enum Input {
 
 /// What an account held when the last leader wrote about it.
 #[derive(Debug)]
-pub struct HeldAccount {
+pub(crate) struct HeldAccount {
     /// Its user id.
-    pub account_id: u64,
+    pub(crate) account_id: u64,
     /// As it was handed in with [`LeaderHandle::progress`].
-    pub session: String,
+    pub(crate) session: String,
     /// Of the channels that it is meant to be in.
-    pub voice: Vec<VoiceCredentials>,
+    pub(crate) voice: Vec<VoiceCredentials>,
 }
 
 /// What `/readyz` asks.
@@ -58,15 +59,16 @@ pub struct Readiness {
 
 /// How everybody else reaches the leader.
 #[derive(Debug, Clone)]
-pub struct LeaderHandle {
+pub(crate) struct LeaderHandle {
     pub(crate) inputs: mpsc::Sender<Input>,
     pub(crate) next_call: Arc<AtomicU64>,
     pub(crate) views: Views,
     pub(crate) over: Over,
     pub(crate) links: Links,
     pub(crate) clock: Clock,
-    pub(crate) readiness: watch::Receiver<Readiness>,
     pub(crate) epoch: Epoch,
+    /// Cancelled when this leader leads no more.
+    pub(crate) gone: CancellationToken,
 }
 
 impl LeaderHandle {
@@ -92,10 +94,5 @@ impl LeaderHandle {
 
     pub(crate) async fn progress(&self, session: AccountSession) -> bool {
         self.inputs.send(Input::Progress(session)).await.is_ok()
-    }
-
-    /// Whether calls would be accepted.
-    pub fn readiness(&self) -> watch::Receiver<Readiness> {
-        self.readiness.clone()
     }
 }

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use orb_coordinator::Tenure;
 use orb_proto::v1;
 use orb_scheduler_core::{
     CallId, Effect, Epoch, Event, Scheduler, SchedulerTiming, SessionRecord, Step,
 };
 use orb_scheduler_store::{AccountSession, Store};
 use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::handle::{CallError, Input, QUEUE, Reply};
 use crate::links::Links;
@@ -24,9 +25,19 @@ const BATCH: usize = 128;
 /// Old command ids are deleted so often; their retention is a day, so nobody waits for it.
 const FORGET_EVERY: std::time::Duration = std::time::Duration::from_mins(10);
 
+/// A database that restarts is back within this time; for longer, another process may reach it better.
+const RELOAD_WITHIN: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Between two tries to load the state anew.
+const RELOAD_AGAIN: std::time::Duration = std::time::Duration::from_millis(100);
+
 /// The loop, before it runs.
-pub struct Leader<S> {
+pub(crate) struct Leader<S> {
+    /// Ends all streams with this leader. The first field to be dropped: a caller that loses its answer finds out why.
+    _gone: DropGuard,
     store: Arc<S>,
+    /// Asked before every act, for it may end at any await.
+    tenure: Tenure,
     timing: SchedulerTiming,
     command_retention_ms: i64,
     inputs: mpsc::Receiver<Input>,
@@ -41,23 +52,29 @@ pub struct Leader<S> {
 }
 
 impl<S: Store> Leader<S> {
-    /// Takes the leadership, then loads: the leader, the handle to it, and what the accounts held.
-    /// Words to accounts go through `accounts`.
-    pub async fn take(
+    /// Fences all earlier leaders off in the store, then loads: the leader, the handle to it, and what the
+    /// accounts held. Words to accounts go through `accounts`; `readiness` hears how ready it is.
+    pub(crate) async fn take(
         store: Arc<S>,
+        (tenure, at_least): (Tenure, u64),
         timing: SchedulerTiming,
         command_retention: std::time::Duration,
         accounts: mpsc::Sender<AccountCommand>,
+        readiness: watch::Sender<Readiness>,
     ) -> Result<(Self, LeaderHandle, Vec<HeldAccount>), Error> {
-        let epoch = store.lead(Epoch::default()).await?;
-        let records = store.load().await?;
-        let held = held_accounts(&records, store.account_sessions().await?);
+        let loading = async {
+            let epoch = store.lead(Epoch::new(at_least)).await?;
+            let records = store.load().await?;
+            Ok::<_, Error>((epoch, records, store.account_sessions().await?))
+        };
+        let (epoch, records, account_sessions) = while_sure(&tenure, loading).await?;
+        let held = held_accounts(&records, account_sessions);
         let clock = Clock::start();
         tracing::info!(%epoch, sessions = records.len(), "leading");
         let scheduler = Scheduler::load(epoch, timing, records, clock.now());
         let (sender, inputs) = mpsc::channel(QUEUE);
-        let (readiness, readiness_seen) = watch::channel(Readiness::default());
         let (views, links) = (Views::default(), Links::default());
+        let gone = CancellationToken::new();
         let handle = LeaderHandle {
             inputs: sender,
             next_call: Arc::default(),
@@ -65,11 +82,13 @@ impl<S: Store> Leader<S> {
             over: Over::of(Arc::clone(&store)),
             links: links.clone(),
             clock,
-            readiness: readiness_seen,
             epoch,
+            gone: gone.clone(),
         };
         let leader = Self {
+            _gone: gone.drop_guard(),
             store,
+            tenure,
             timing,
             command_retention_ms: command_retention.as_millis() as i64,
             inputs,
@@ -86,8 +105,15 @@ impl<S: Store> Leader<S> {
         Ok((leader, handle, held))
     }
 
-    /// Leads until cancelled, or until the store says that another does.
-    pub async fn run(mut self, cancel: CancellationToken) -> Result<(), Error> {
+    /// Leads until cancelled, or until the leadership is not sure any more, or the store says that another leads.
+    pub(crate) async fn run(mut self, cancel: CancellationToken) -> Result<(), Error> {
+        let tenure = self.tenure.clone();
+        // Whatever it waits for, it stops waiting when the leadership ends; what was not committed by then never is,
+        // for the next leader raises the epoch before it loads.
+        while_sure(&tenure, self.lead(cancel)).await
+    }
+
+    async fn lead(&mut self, cancel: CancellationToken) -> Result<(), Error> {
         let mut forget = tokio::time::interval(FORGET_EVERY);
         loop {
             let tick = self
@@ -103,21 +129,30 @@ impl<S: Store> Leader<S> {
                 },
                 () = sleep_until(tick) => Input::Event(Event::Tick),
                 _ = forget.tick() => {
-                    let before = self.clock.now().wall_ms - self.command_retention_ms;
-                    self.store.forget_commands(self.epoch, before).await?;
+                    self.forget_commands().await?;
                     continue;
                 }
             };
             match self.turn(first).await {
-                Ok(()) => {}
-                Err(error) if error.is_retryable() => {
+                Err(Error::Store(error)) if error.is_retryable() => {
                     tracing::error!(%error, code = error.code(), "commit failed; loading the state anew");
                     self.waiting.clear();
                     self.links.close_all();
                     self.load_again().await?;
                 }
-                Err(error) => return Err(error.into()),
+                other => other?,
             }
+        }
+    }
+
+    async fn forget_commands(&self) -> Result<(), Error> {
+        let before = self.clock.now().wall_ms - self.command_retention_ms;
+        match self.store.forget_commands(self.epoch, before).await {
+            Err(error) if error.is_retryable() => {
+                tracing::warn!(%error, code = error.code(), "old commands are forgotten later");
+                Ok(())
+            }
+            done => Ok(done?),
         }
     }
 
@@ -130,10 +165,27 @@ impl<S: Store> Leader<S> {
     }
 
     async fn load_again(&mut self) -> Result<(), Error> {
-        let records = self.store.load().await?;
+        let give_up = tokio::time::Instant::now() + RELOAD_WITHIN;
+        let records = loop {
+            match self.store.load().await {
+                Err(error) if error.is_retryable() && tokio::time::Instant::now() < give_up => {
+                    tokio::time::sleep(RELOAD_AGAIN).await;
+                }
+                loaded => break loaded?,
+            }
+        };
         self.scheduler = Scheduler::load(self.epoch, self.timing, records, self.clock.now());
         self.publish();
         Ok(())
+    }
+
+    /// An error once the leadership is not sure any more.
+    fn check_sure(&self) -> Result<(), Error> {
+        if self.tenure.holds() {
+            Ok(())
+        } else {
+            Err(Error::LeadershipEnded)
+        }
     }
 
     fn publish(&self) {
@@ -143,8 +195,9 @@ impl<S: Store> Leader<S> {
         self.publish_readiness();
     }
 
-    /// One batch: everything that waits, one commit, then the effects in order.
-    async fn turn(&mut self, first: Input) -> Result<(), orb_scheduler_store::Error> {
+    /// One batch: everything that waits, one commit, then the effects in order, each only while the leadership is
+    /// sure. Effects that are left undone so are not lost: the next leader loads what was committed.
+    async fn turn(&mut self, first: Input) -> Result<(), Error> {
         let mut all = Step::default();
         let mut progress = BTreeMap::new();
         // Whatever waits in the queue, a deadline that has passed comes first: load starves no timer.
@@ -168,6 +221,7 @@ impl<S: Store> Leader<S> {
                 input = self.inputs.try_recv().ok();
             }
         }
+        self.check_sure()?;
         let wall_ms = self.clock.now().wall_ms;
         if !all.writes.is_empty() {
             self.store.commit(self.epoch, all.writes, wall_ms).await?;
@@ -178,6 +232,7 @@ impl<S: Store> Leader<S> {
                 .save_account_sessions(self.epoch, sessions, wall_ms)
                 .await?;
         }
+        self.check_sure()?;
         // Views first: whoever is answered, or told anything, then reads what was committed.
         let now = self.clock.now();
         for effect in &all.effects {
@@ -188,6 +243,7 @@ impl<S: Store> Leader<S> {
             }
         }
         for effect in all.effects {
+            self.check_sure()?;
             self.act(effect).await;
         }
         self.publish_readiness();
@@ -263,8 +319,6 @@ impl<S: Store> Leader<S> {
                 };
                 self.links.send(&worker, &incarnation, word);
             }
-            // Here no answer is given while the leadership is in doubt: today a process leads from its start to its
-            // end; with an election, this asks the leadership's own deadline first (docs/adr/0004-the-gate.md).
             Effect::ConfirmLeases {
                 worker,
                 incarnation,
@@ -316,7 +370,7 @@ impl<S: Store> Leader<S> {
     }
 
     async fn tell_accounts(&self, command: AccountCommand) {
-        // Only a shutdown closes this queue; the next leader's load asks for all joins again.
+        // Only the end of this term closes the queue; the next leader's load asks for all joins again.
         let _ = self.accounts.send(command).await;
     }
 
@@ -329,6 +383,21 @@ impl<S: Store> Leader<S> {
         };
         self.readiness
             .send_if_modified(|known| std::mem::replace(known, readiness) != readiness);
+    }
+}
+
+/// The outcome, unless the leadership ends first.
+async fn while_sure<T>(
+    tenure: &Tenure,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    tokio::select! {
+        biased;
+        _ = tenure.ended() => Err(Error::LeadershipEnded),
+        done = work => {
+            // The work may have been done before this task heard of the end.
+            if tenure.holds() { done } else { Err(Error::LeadershipEnded) }
+        }
     }
 }
 

@@ -9,9 +9,17 @@
 //!  AccountEvents  ─┘   (bounded)  (one task)            └─▶ op 4 through the accounts
 //! ```
 //!
-//! One task, [`Leader`], owns the state machine. It takes whatever waits in its queue (at most a
+//! A process is a [`Candidate`]: it campaigns, leads for a *term*, and campaigns again. What follows is made
+//! anew for each term; only the gRPC server outlives it, and asks its [`Standing`] before each call: without a
+//! leader in this process the call is refused with `UNAVAILABLE` and the leader's address.
+//!
+//! One task, the leader's loop, owns the state machine. It takes whatever waits in its queue (at most a
 //! batch), hands it to the machine, commits all writes in one transaction and only then runs the
-//! effects. Reads never pass through it: they see the [`Views`] of what was committed.
+//! effects. Reads never pass through it: they see the views of what was committed.
+//!
+//! Every act asks first whether the leadership is still sure ([`orb_coordinator::Tenure`]). Once it is not, the term
+//! ends at once and leaves undone what is left: the store refuses its commits from the moment that the next
+//! leader has raised the epoch, and the next leader loads what was committed.
 //!
 //! When a commit fails, nobody was told anything: callers get a retryable error, workers' streams are
 //! closed (they attach again at once), and the state is loaded anew from the store.
@@ -19,6 +27,7 @@
 mod account_bridge;
 mod attach;
 mod auth;
+mod candidate;
 mod clock;
 mod convert;
 mod error;
@@ -31,11 +40,16 @@ mod refusals;
 mod server;
 mod session_service;
 mod source_check;
+mod standing;
 mod views;
 
-pub use account_bridge::{AccountCommand, bridge_accounts, restored};
-pub use clock::Clock;
+pub use candidate::{Candidate, TermConfig};
 pub use error::Error;
-pub use handle::{HeldAccount, LeaderHandle, Readiness};
-pub use leader::Leader;
+pub use handle::Readiness;
 pub use server::{SchedulerServer, ServerConfig};
+pub use standing::Standing;
+
+pub(crate) use account_bridge::AccountCommand;
+pub(crate) use clock::Clock;
+pub(crate) use handle::{HeldAccount, LeaderHandle};
+pub(crate) use leader::Leader;

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use orb_coordinator::LEADER_METADATA;
 use orb_scheduler_core::{Refusal, RefusalKind, SessionId};
+use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -11,6 +13,9 @@ const DOMAIN: &str = "orb.v1";
 
 /// Capacity comes back when somebody stops a party or a worker attaches: seconds, not minutes.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// An election takes seconds, a planned hand-over a tenth of one.
+const ELECTION_RETRY: Duration = Duration::from_millis(100);
 
 pub(crate) fn status(refusal: &Refusal) -> Status {
     let code = match refusal.kind {
@@ -37,6 +42,23 @@ pub(crate) fn unauthenticated() -> Status {
         Code::Unauthenticated,
         "unauthenticated",
         "send `authorization: Bearer <token>` with a valid token",
+    )
+}
+
+/// This scheduler does not lead; the metadata say who does, where that is known.
+pub(crate) fn not_leading(leader: Option<&str>) -> Status {
+    let mut details = ErrorDetails::new();
+    details.set_error_info("not_leading", DOMAIN, HashMap::new());
+    details.set_retry_info(Some(ELECTION_RETRY));
+    let mut metadata = MetadataMap::new();
+    if let Some(address) = leader.and_then(|address| address.parse().ok()) {
+        metadata.insert(LEADER_METADATA, address);
+    }
+    Status::with_error_details_and_metadata(
+        Code::Unavailable,
+        "this scheduler does not lead and changed nothing; ask the leader, or try again",
+        details,
+        metadata,
     )
 }
 

@@ -18,7 +18,7 @@ use crate::attach::{Attach, WorkerTiming};
 use crate::auth::BearerCheck;
 use crate::gateway_service::Gateways;
 use crate::session_service::Sessions;
-use crate::{Error, LeaderHandle};
+use crate::{Error, Standing};
 
 /// Both ends ask whether the other is there: a machine that vanished is noticed between beats.
 const KEEPALIVE: Duration = Duration::from_secs(5);
@@ -47,15 +47,15 @@ pub struct ServerConfig {
 /// The scheduler's gRPC face; cloned for each listener.
 #[derive(Clone)]
 pub struct SchedulerServer {
-    leader: LeaderHandle,
+    standing: Standing,
     config: Arc<ServerConfig>,
 }
 
 impl SchedulerServer {
-    /// A server in front of `leader`.
-    pub fn new(leader: LeaderHandle, config: ServerConfig) -> Self {
+    /// A server that takes calls while `standing` says that this process leads.
+    pub fn new(standing: Standing, config: ServerConfig) -> Self {
         Self {
-            leader,
+            standing,
             config: Arc::new(config),
         }
     }
@@ -81,16 +81,16 @@ impl SchedulerServer {
             [&*self.config.api_tokens, &*self.config.internal_tokens].concat();
         let api = BearerCheck::new(&any);
         let gateways = Gateways {
-            leader: self.leader.clone(),
+            standing: self.standing.clone(),
         };
         let sessions = Sessions {
-            leader: self.leader.clone(),
+            standing: self.standing.clone(),
             sources: Arc::new(self.config.sources.clone()),
             watch_interval: self.config.watch_interval,
             cancel: cancel.clone(),
         };
         let attach = Attach {
-            leader: self.leader.clone(),
+            standing: self.standing.clone(),
             timing: WorkerTiming {
                 heartbeat_playing: self.config.heartbeat_playing,
                 heartbeat_idle: self.config.heartbeat_idle,

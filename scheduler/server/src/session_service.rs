@@ -19,7 +19,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::handle::CallError;
-use crate::{LeaderHandle, convert, refusals, source_check};
+use crate::{LeaderHandle, Standing, convert, refusals, source_check};
 
 /// A watcher that does not read sees fewer states, never more memory.
 const WATCH_QUEUE: usize = 4;
@@ -28,7 +28,7 @@ const WATCH_QUEUE: usize = 4;
 const MAX_COMMAND_ID: usize = 256;
 
 pub(crate) struct Sessions {
-    pub(crate) leader: LeaderHandle,
+    pub(crate) standing: Standing,
     pub(crate) sources: Arc<SourcePolicy>,
     /// How often a watcher of a playing session hears of it even if nothing changed.
     pub(crate) watch_interval: Duration,
@@ -59,8 +59,9 @@ impl Sessions {
         } else {
             command_id
         };
+        let leader = self.standing.leader()?;
         let call = Call {
-            id: self.leader.call_id(),
+            id: leader.call_id(),
             command: CommandId(command),
             request_hash,
             known: None,
@@ -68,15 +69,14 @@ impl Sessions {
             session: SessionId::new(session_id),
             request,
         };
-        match self.leader.call(call).await {
-            Ok(answer) => Ok((self.session(&answer.view), *answer)),
+        match leader.call(call).await {
+            Ok(answer) => Ok((session_message(&leader, &answer.view), *answer)),
             Err(CallError::Refused(refusal)) => Err(refusals::status(&refusal)),
+            Err(CallError::Unavailable) if leader.gone.is_cancelled() => {
+                Err(self.standing.refusal())
+            }
             Err(CallError::Unavailable) => Err(refusals::unavailable()),
         }
-    }
-
-    fn session(&self, view: &SessionView) -> v1::Session {
-        session_message(&self.leader, view)
     }
 }
 
@@ -162,12 +162,13 @@ impl SessionService for Sessions {
         request: Request<v1::GetRequest>,
     ) -> Result<Response<v1::GetResponse>, Status> {
         let id = SessionId::new(request.into_inner().session_id);
-        let view = match self.leader.views.get(&id) {
+        let leader = self.standing.leader()?;
+        let view = match leader.views.get(&id) {
             Some(view) => view,
-            None => self.leader.over.view(&id).await?,
+            None => leader.over.view(&id).await?,
         };
         Ok(Response::new(v1::GetResponse {
-            session: Some(self.session(&view)),
+            session: Some(session_message(&leader, &view)),
         }))
     }
 
@@ -175,12 +176,12 @@ impl SessionService for Sessions {
         &self,
         _: Request<v1::ListRequest>,
     ) -> Result<Response<v1::ListResponse>, Status> {
-        let sessions = self
-            .leader
+        let leader = self.standing.leader()?;
+        let sessions = leader
             .views
             .all()
             .iter()
-            .map(|view| self.session(view))
+            .map(|view| session_message(&leader, view))
             .collect();
         Ok(Response::new(v1::ListResponse { sessions }))
     }
@@ -190,20 +191,25 @@ impl SessionService for Sessions {
         request: Request<v1::WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         let id = SessionId::new(request.into_inner().session_id);
-        let views = match self.leader.views.watch(&id) {
+        let leader = self.standing.leader()?;
+        let views = match leader.views.watch(&id) {
             Some(views) => views,
             // Nothing more will happen to it: the stream says how it ended, and ends.
-            None => watch::channel(self.leader.over.view(&id).await?).1,
+            None => watch::channel(leader.over.view(&id).await?).1,
         };
         let (sender, stream) = mpsc::channel(WATCH_QUEUE);
-        let (leader, interval, cancel) = (
-            self.leader.clone(),
+        let (standing, interval, cancel) = (
+            self.standing.clone(),
             self.watch_interval,
             self.cancel.clone(),
         );
         tokio::spawn(async move {
             tokio::select! {
                 () = cancel.cancelled() => {}
+                () = leader.gone.cancelled() => {
+                    // A watcher that does not read finds the end of the stream.
+                    let _ = sender.try_send(Err(standing.refusal()));
+                }
                 () = sender.closed() => {}
                 () = follow(&leader, views, interval, &sender) => {}
             }

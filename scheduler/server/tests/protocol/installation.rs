@@ -1,20 +1,20 @@
 //! A scheduler with its store and an account at the simulated Discord, and clients of its gRPC side.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use discord_sim::{DiscordSim, DiscordSimConfig};
 use hyper_util::rt::TokioIo;
-use orb_accounts::{AccountConfig, AccountTiming, Accounts};
+use orb_accounts::{AccountConfig, AccountTiming};
+use orb_coordinator::{Coordinator, SingleCoordinator};
 use orb_jellyfin::SourcePolicy;
 use orb_proto::v1;
 use orb_proto::v1::attach_request::Message as Report;
 use orb_proto::v1::attach_response::Message as Word;
 use orb_proto::v1::session_service_client::SessionServiceClient;
 use orb_proto::v1::worker_service_client::WorkerServiceClient;
-use orb_scheduler::{Leader, SchedulerServer, ServerConfig, bridge_accounts, restored};
+use orb_scheduler::{Candidate, SchedulerServer, ServerConfig, Standing, TermConfig};
 use orb_scheduler_core::SchedulerTiming;
-use orb_scheduler_store::{Seal, SqliteStore};
+use orb_scheduler_store::{Seal, SqliteStore, Store};
 use secrecy::SecretString;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -33,7 +33,7 @@ pub(crate) const SOURCE: &str = "http://jellyfin:8096/Videos/1/stream";
 /// What outlives a scheduler: its database and Discord.
 pub(crate) struct Surroundings {
     folder: TempDir,
-    discord: DiscordSim,
+    pub(crate) discord: DiscordSim,
 }
 
 impl Surroundings {
@@ -50,44 +50,59 @@ impl Surroundings {
 
     /// A scheduler that is ready to take calls.
     pub(crate) async fn scheduler(&self) -> Scheduler {
+        let alone = SingleCoordinator::new();
+        let scheduler = self.candidate(alone, "http://here").await;
+        scheduler.ready().await;
+        scheduler
+    }
+
+    /// A scheduler that campaigns.
+    pub(crate) async fn candidate<C: Coordinator>(
+        &self,
+        coordinator: C,
+        address: &str,
+    ) -> Scheduler {
+        let account = AccountConfig {
+            token: SecretString::from(self.discord.bot_token().to_owned()),
+            api_url: Some(self.discord.api_url()),
+        };
+        Scheduler::start(coordinator, self.store().await, address, account)
+    }
+
+    pub(crate) async fn store(&self) -> SqliteStore {
         let token = SecretString::from(self.discord.bot_token().to_owned());
         let url = format!("sqlite://{}", self.folder.path().join("orb.db").display());
-        let store = SqliteStore::open(&url, Seal::new([&token])).await.unwrap();
-        let (commands, account_commands) = mpsc::channel(64);
-        let (leader, handle, held) = Leader::take(
-            Arc::new(store),
-            SchedulerTiming {
+        SqliteStore::open(&url, Seal::new([&token])).await.unwrap()
+    }
+}
+
+impl Scheduler {
+    fn start<C: Coordinator, S: Store>(
+        coordinator: C,
+        store: S,
+        address: &str,
+        account: AccountConfig,
+    ) -> Self {
+        let term = TermConfig {
+            timing: SchedulerTiming {
                 reattach_grace_ms: 300,
                 ..SchedulerTiming::default()
             },
-            Duration::from_hours(1),
-            commands,
-        )
-        .await
-        .unwrap();
-        let (account_events, events) = mpsc::channel(64);
-        let accounts = Accounts::connect_restored(
-            vec![AccountConfig {
-                token,
-                api_url: Some(self.discord.api_url()),
-            }],
-            held.into_iter().filter_map(restored).collect(),
-            AccountTiming::default(),
-            account_events,
-        )
-        .await
-        .unwrap();
+            command_retention: Duration::from_hours(1),
+            accounts: vec![account],
+            account_timing: AccountTiming::default(),
+            alone: false,
+        };
+        let candidate = Candidate::new(coordinator, store, address, term);
+        let standing = candidate.standing().clone();
         let cancel = CancellationToken::new();
+        let served = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        let leading = cancel.clone();
-        tasks.spawn(async move { leader.run(leading).await.unwrap() });
-        tasks.spawn(bridge_accounts(
-            accounts,
-            account_commands,
-            events,
-            handle.clone(),
-            cancel.clone(),
-        ));
+        let (leading, end) = (cancel.clone(), served.clone());
+        tasks.spawn(async move {
+            let _then_the_server = end.drop_guard();
+            candidate.run(leading).await.unwrap();
+        });
         let config = ServerConfig {
             api_tokens: vec![SecretString::from(API)],
             internal_tokens: vec![SecretString::from(INTERNAL)],
@@ -100,10 +115,9 @@ impl Surroundings {
             watch_interval: Duration::from_secs(1),
         };
         let (connections, accepted) = mpsc::channel(16);
-        let server = SchedulerServer::new(handle.clone(), config);
+        let server = SchedulerServer::new(standing.clone(), config);
         let incoming = ReceiverStream::new(accepted).map(Ok::<_, std::io::Error>);
-        let serving = cancel.clone();
-        tasks.spawn(async move { server.serve(incoming, serving).await.unwrap() });
+        tasks.spawn(async move { server.serve(incoming, served).await.unwrap() });
         let connector = tower::service_fn(move |_: Uri| {
             let connections = connections.clone();
             async move {
@@ -117,22 +131,28 @@ impl Surroundings {
         });
         let channel =
             Endpoint::from_static("http://scheduler").connect_with_connector_lazy(connector);
-        let mut readiness = handle.readiness();
+        Self {
+            channel,
+            standing,
+            cancel,
+            tasks,
+        }
+    }
+
+    /// Waits until it leads and its account is connected.
+    pub(crate) async fn ready(&self) {
+        let mut readiness = self.standing.readiness();
         let connected = readiness.wait_for(|ready| ready.account);
         timeout(Duration::from_secs(10), connected)
             .await
             .expect("the account connects")
             .unwrap();
-        Scheduler {
-            channel,
-            cancel,
-            tasks,
-        }
     }
 }
 
 pub(crate) struct Scheduler {
     pub(crate) channel: Channel,
+    standing: Standing,
     cancel: CancellationToken,
     tasks: JoinSet<()>,
 }

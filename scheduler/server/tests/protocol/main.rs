@@ -3,6 +3,7 @@
 
 mod gate;
 mod installation;
+mod leadership;
 
 use installation::{API, INTERNAL, Surroundings, create, play, playing, with_token};
 use orb_proto::v1;
