@@ -12,11 +12,14 @@
 //!
 //! A thread that woke late makes up for the ticks that were missed, up to [`MAX_BURST`]. After a longer time (the
 //! machine slept, the process was stopped) the schedule begins anew, and the gap between two `due`s says so.
+//!
+//! Where the system allows it, the threads run before all others (`priority.rs`).
 
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+mod priority;
 mod thread;
 mod wheel;
 

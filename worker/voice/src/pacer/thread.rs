@@ -7,7 +7,7 @@ use std::thread::{JoinHandle, ThreadId, current};
 use std::time::{Duration, Instant};
 
 use super::wheel::{EntryId, Next, Wheel};
-use super::{Paced, PacerCounters};
+use super::{Paced, PacerCounters, priority};
 
 /// A running thread. Dropping it ends and joins it.
 pub(super) struct PacerThread {
@@ -55,7 +55,10 @@ impl PacerThread {
         let turned = Arc::clone(&shared);
         let handle = std::thread::Builder::new()
             .name(format!("pacer-{index}"))
-            .spawn(move || turn(&turned))?;
+            .spawn(move || {
+                priority::put_first();
+                turn(&turned);
+            })?;
         Ok(Self {
             shared,
             handle: Some(handle),
