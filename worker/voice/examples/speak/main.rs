@@ -28,7 +28,7 @@ mod frames;
 mod ogg;
 mod printed;
 
-use std::{error::Error, future, sync::Arc};
+use std::{error::Error, future, sync::Arc, time::Duration};
 
 use orb_voice::{Call, CallEvent, Driver, DriverConfig, FrameSource, OpenGate, VoiceServer};
 use serde::Deserialize;
@@ -41,6 +41,9 @@ use frames::Frames;
 
 /// Events that wait for being printed. A call waits for no reader: what finds no room is lost.
 const EVENTS: usize = 64;
+
+/// The driver ends sound with five frames of silence, which are to go out before the end.
+const SILENCE_TAIL: Duration = Duration::from_millis(120);
 
 /// Packets that wait for being printed: some twenty seconds of four speakers.
 const PACKETS: usize = 4096;
@@ -104,6 +107,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             sent = frames.idle() => {
                 printed::idle(sent);
                 if commands.is_none() {
+                    tokio::time::sleep(SILENCE_TAIL).await;
                     return Ok(());
                 }
             }

@@ -27,6 +27,8 @@ pub struct Call {
     events: mpsc::Sender<CallEvent>,
     heard: Option<mpsc::Sender<Heard>>,
     connection: Option<AbortOnDropHandle<()>>,
+    /// Connections so far.
+    connections: u64,
     /// A channel in which DAVE was negotiated: `(channel, account)`.
     encrypted: Option<(u64, u64)>,
     place: Option<(u64, u64)>,
@@ -47,6 +49,7 @@ impl Call {
             events,
             heard,
             connection: None,
+            connections: 0,
             encrypted: None,
             place: None,
         }
@@ -70,10 +73,12 @@ impl Call {
         }
         let (flags, speaking) = mpsc::channel(SPEAKING_QUEUE);
         self.place = Some(place);
-        self.shared.replace(Some(Wire::new(dave, flags)));
+        self.connections += 1;
+        let wire = Wire::new(self.connections, dave, flags);
+        self.shared.replace(Some(wire));
         let connection = Connection::new(
             Arc::clone(&self.common),
-            Arc::clone(&self.shared),
+            (self.connections, Arc::clone(&self.shared)),
             Arc::clone(&self.ticket),
             (server, gate),
             (self.events.clone(), self.heard.clone()),
@@ -83,7 +88,8 @@ impl Call {
         self.connection = Some(AbortOnDropHandle::new(task));
     }
 
-    /// Drops the connection at once, without a word to the server. Gives no event.
+    /// Drops the connection at once, without a word to the server. Gives no event; when it has returned, no event of that
+    /// connection is added any more. What was not read before is still in the channel: drain it.
     pub fn disconnect(&mut self) {
         self.connection = None;
         // From here on nothing is sent: the pacer finds no wire.

@@ -35,6 +35,8 @@ const MOST_SPEAKERS: usize = 1000;
 
 pub(super) struct Connection {
     common: Arc<Common>,
+    /// Among the call's connections.
+    id: u64,
     shared: Arc<Shared>,
     ticket: Arc<Ticket>,
     server: VoiceServer,
@@ -73,7 +75,7 @@ enum Input {
 impl Connection {
     pub(super) fn new(
         common: Arc<Common>,
-        shared: Arc<Shared>,
+        (id, shared): (u64, Arc<Shared>),
         ticket: Arc<Ticket>,
         (server, gate): (VoiceServer, Arc<dyn Gate>),
         (events, heard): (mpsc::Sender<CallEvent>, Option<mpsc::Sender<Heard>>),
@@ -82,6 +84,7 @@ impl Connection {
         let signalling = Signalling::new(common.config.timing, rand::random());
         Self {
             common,
+            id,
             shared,
             ticket,
             server,
@@ -108,17 +111,19 @@ impl Connection {
     /// call's.
     pub(super) async fn run(self) {
         let events = self.events.clone();
-        let shared = Arc::clone(&self.shared);
+        let (id, shared) = (self.id, Arc::clone(&self.shared));
         if AssertUnwindSafe(self.converse())
             .catch_unwind()
             .await
             .is_err()
         {
-            shared.replace(None);
-            let _ = events.try_send(CallEvent::Lost {
-                close_code: None,
-                verdict: Verdict::NewCredentials,
-                reason: "the driver failed; see the log".to_owned(),
+            shared.with_wire(id, |wire| {
+                wire.path = None;
+                let _ = events.try_send(CallEvent::Lost {
+                    close_code: None,
+                    verdict: Verdict::NewCredentials,
+                    reason: "the driver failed; see the log".to_owned(),
+                });
             });
         }
     }
@@ -228,10 +233,10 @@ impl Connection {
             Output::Roster(roster) => self.roster(roster),
             Output::News(news) => self.news(news),
             Output::Hold => {
-                self.shared.with_wire(|wire| wire.hold(true));
+                self.shared.with_wire(self.id, |wire| wire.hold(true));
             }
             Output::Release => {
-                self.shared.with_wire(|wire| wire.hold(false));
+                self.shared.with_wire(self.id, |wire| wire.hold(false));
                 self.ticket.wake();
             }
         }
@@ -307,7 +312,7 @@ impl Connection {
         let media = Media::new(Box::new(layer), rand::random(), now);
         self.ssrc = ssrc;
         self.udp = Some(Arc::clone(&socket));
-        let answers = self.shared.with_wire(|wire| {
+        let answers = self.shared.with_wire(self.id, |wire| {
             let answers = wire.dave.begin(path.dave_version);
             wire.open(Path { media, socket });
             answers
@@ -317,7 +322,9 @@ impl Connection {
     }
 
     async fn dave(&mut self, message: DaveMessage) {
-        let answers = self.shared.with_wire(|wire| wire.dave.handle(message));
+        let answers = self
+            .shared
+            .with_wire(self.id, |wire| wire.dave.handle(message));
         self.send_all(answers.unwrap_or_default()).await;
         self.after_dave();
     }
@@ -325,7 +332,7 @@ impl Connection {
     /// Says what has changed, and lets frames flow if they may.
     fn after_dave(&mut self) {
         let state = |wire: &mut Wire| (wire.encryption(), wire.dave.invalid_commits());
-        let Some((encryption, invalid)) = self.shared.with_wire(state) else {
+        let Some((encryption, invalid)) = self.shared.with_wire(self.id, state) else {
             return;
         };
         self.common
@@ -349,15 +356,17 @@ impl Connection {
                 }
             }
             Roster::Joined(users) => {
-                self.shared.with_wire(|wire| wire.dave.joined(&users));
+                self.shared
+                    .with_wire(self.id, |wire| wire.dave.joined(&users));
             }
             Roster::Left(user) => {
                 self.speakers.retain(|_, speaker| *speaker != user);
-                self.shared.with_wire(|wire| wire.dave.left(user));
+                self.shared.with_wire(self.id, |wire| wire.dave.left(user));
             }
             Roster::Unknown => {
                 self.speakers.clear();
-                self.shared.with_wire(|wire| wire.dave.forget_members());
+                self.shared
+                    .with_wire(self.id, |wire| wire.dave.forget_members());
             }
         }
     }
@@ -378,7 +387,11 @@ impl Connection {
     }
 
     fn tell(&self, event: CallEvent) {
-        if let Err(error) = self.events.try_send(event) {
+        // Under the lock: nothing is told of a connection that was replaced meanwhile.
+        let told = self
+            .shared
+            .with_wire(self.id, |_| self.events.try_send(event));
+        if let Some(Err(error)) = told {
             tracing::warn!(guild = self.server.guild_id, %error, "nobody reads the call's events");
         }
     }
@@ -391,11 +404,11 @@ impl Connection {
 
     fn media_deadline(&self) -> Option<Instant> {
         let deadline = |wire: &mut Wire| wire.path.as_mut()?.media.layer().next_deadline();
-        self.shared.with_wire(deadline).flatten()
+        self.shared.with_wire(self.id, deadline).flatten()
     }
 
     fn media_due(&self, now: Instant) {
-        self.shared.with_wire(|wire| {
+        self.shared.with_wire(self.id, |wire| {
             if let Some(Path { media, socket }) = &mut wire.path {
                 let mut send = |packet: &[u8]| drop(socket.try_send(packet));
                 media.layer().on_deadline(now, &mut send);
@@ -405,7 +418,7 @@ impl Connection {
 
     fn hear(&self, datagram: &mut [u8], now: Instant) {
         let Some(heard) = &self.heard else { return };
-        let packet = self.shared.with_wire(|wire| {
+        let packet = self.shared.with_wire(self.id, |wire| {
             let Path { media, socket } = wire.path.as_mut()?;
             let mut send = |packet: &[u8]| drop(socket.try_send(packet));
             let frame = media.layer().receive(datagram, now, &mut send).ok()??;

@@ -26,6 +26,9 @@ pub(super) struct Shared {
 
 /// One connection's end of the wire.
 pub(super) struct Wire {
+    /// Counts the connections of the call: a task that was aborted in the middle of a step must not act on its
+    /// successor's wire.
+    connection: u64,
     pub(super) dave: Dave,
     pub(super) path: Option<Path>,
     held: bool,
@@ -39,8 +42,9 @@ pub(super) struct Path {
 }
 
 impl Wire {
-    pub(super) fn new(dave: Dave, speaking: mpsc::Sender<Speaking>) -> Self {
+    pub(super) fn new(connection: u64, dave: Dave, speaking: mpsc::Sender<Speaking>) -> Self {
         Self {
+            connection,
             dave,
             path: None,
             held: true,
@@ -89,15 +93,22 @@ impl Shared {
         std::mem::replace(&mut *self.lock(), wire)
     }
 
-    /// Works on the present wire, if there is one.
-    pub(super) fn with_wire<T>(&self, act: impl FnOnce(&mut Wire) -> T) -> Option<T> {
-        self.lock().as_mut().map(act)
+    /// Works on the wire of this connection, if it is the present one.
+    pub(super) fn with_wire<T>(
+        &self,
+        connection: u64,
+        act: impl FnOnce(&mut Wire) -> T,
+    ) -> Option<T> {
+        let mut wire = self.lock();
+        let present = wire.as_mut().filter(|wire| wire.connection == connection)?;
+        Some(act(present))
     }
 
     /// Counters of the present media path.
     pub(super) fn counts(&self) -> MediaCounts {
-        let counts = |wire: &mut Wire| wire.path.as_ref().map(|path| path.media.counts());
-        self.with_wire(counts).flatten().unwrap_or_default()
+        let wire = self.lock();
+        let path = wire.as_ref().and_then(|wire| wire.path.as_ref());
+        path.map(|path| path.media.counts()).unwrap_or_default()
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Wire>> {
