@@ -3,7 +3,7 @@
 use orb_proto::v1;
 use orb_scheduler_core::{
     Anchor, Desired, EndReason, Epoch, Failure, Fence, FencingToken, Generation, Health, Item,
-    LeaseVerdict, Millis, Now, Observed, PlaybackState, Position, SessionId, SessionView,
+    KnownPlan, LeaseVerdict, Millis, Now, Observed, PlaybackState, Position, SessionId, SessionView,
     VoiceCredentials, VoiceLoss, WorkerStatus,
 };
 
@@ -115,7 +115,10 @@ pub(crate) fn observed(state: v1::ObservedState, received: Millis) -> Observed {
             message: failure.message,
         }),
         plan: state.plan,
-        known_plan: None,
+        known_plan: state.known_plan.map(|plan| KnownPlan {
+            cost_millicores: plan.cost_millicores,
+            details: plan.details,
+        }),
         handover: None,
         health: Health {
             frames_sent: health.frames_sent,

@@ -77,6 +77,15 @@ impl fmt::Debug for VoiceCredentials {
     }
 }
 
+/// What was found out about an item by whoever opened it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownPlan {
+    /// In thousandths of a core, while it plays.
+    pub cost_millicores: u32,
+    /// For the next worker; bears no URL.
+    pub details: String,
+}
+
 /// The whole of what shall be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Desired {

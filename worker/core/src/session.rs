@@ -1,6 +1,6 @@
 //! The state machine.
 
-use crate::{Action, Desired, Fence, Input, PipelineNews, VoiceNews};
+use crate::{Action, Desired, Fence, Input, KnownPlan, PipelineNews, VoiceNews};
 
 /// A failure as callers see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -352,6 +352,17 @@ impl Session {
     /// What ffmpeg does with the title.
     pub fn plan(&self) -> &str {
         self.item.as_ref().map_or("", |item| &item.plan)
+    }
+
+    /// What was found out about the item: known since its probe, and good for whoever plays it next.
+    pub fn known_plan(&self) -> Option<KnownPlan> {
+        self.item
+            .as_ref()
+            .filter(|item| item.cost_millicores > 0)
+            .map(|item| KnownPlan {
+                cost_millicores: item.cost_millicores,
+                details: item.plan.clone(),
+            })
     }
 
     /// What the item costs, in thousandths of a core.

@@ -61,6 +61,10 @@ pub(crate) fn observed(
             }),
             _ => None,
         },
+        known_plan: session.known_plan().map(|plan| v1::KnownPlan {
+            cost_millicores: plan.cost_millicores,
+            details: plan.details,
+        }),
         watch_latency_ms: if has_watch { WATCH_LATENCY_MS } else { -1 },
         ..v1::ObservedState::default()
     };
