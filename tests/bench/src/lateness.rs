@@ -84,6 +84,15 @@ pub(crate) fn undisturbed(packets: &[Arrival], bare: &[Arrival]) -> Vec<Arrival>
     packets.iter().filter(punctual).copied().collect()
 }
 
+/// Whether the bare thread was punctual from one moment to the other.
+pub(crate) fn is_calm(bare: &[Arrival], from: Instant, to: Instant) -> bool {
+    // The first wake after the end saw the end.
+    let begin = bare.partition_point(|wake| wake.at < from);
+    let end = bare.partition_point(|wake| wake.at < to) + 1;
+    let during = bare.get(begin..end);
+    during.is_some_and(|during| during.iter().all(|wake| wake.late <= PUNCTUAL))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,5 +154,11 @@ mod tests {
         let left = lateness(&undisturbed(&packets, &bare));
         assert_eq!(left.len(), 1, "{}", left.describe());
         assert!((left.max() - 7.0).abs() < 0.001);
+
+        let at = |ms| start + Duration::from_millis(ms);
+        assert!(is_calm(&bare, at(5), at(30)));
+        assert!(!is_calm(&bare, at(5), at(60)));
+        // Of what came later nobody knows.
+        assert!(!is_calm(&bare, at(95), at(500)));
     }
 }

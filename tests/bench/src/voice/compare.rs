@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use discord_sim::{DiscordSimConfig, HeardDetail};
 
-use super::TICK;
 use super::deficit::Deficit;
+use super::{STAMPING, TICK};
 use crate::film::Film;
 use crate::lateness::{lateness, of_a_bare_thread, of_stream, undisturbed};
 use crate::listener::Listener;
@@ -93,10 +93,17 @@ async fn play(driver: &'static str) -> Result<Played> {
             heard_detail: HeardDetail::Arrivals,
             ..DiscordSimConfig::default()
         },
-        worker: vec![("ORB_VOICE_DRIVER", driver.to_owned())],
+        worker: vec![
+            ("ORB_VOICE_DRIVER", driver.to_owned()),
+            // However few cores it has: what they cost is to be seen, not estimated.
+            (
+                "ORB_WORKER__CAPACITY_MILLICORES",
+                (1000 * SESSIONS).to_string(),
+            ),
+        ],
     })
     .await?;
-    let stamps_first = put_first("discord-sim-udp")?;
+    let stamps_first = put_first(STAMPING)?;
     let played = stage.run(async |stage| on(stage, stamps_first).await, STAGE_WITHIN);
     played.await
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use discord_sim::{DiscordSim, DiscordSimConfig, HeardDetail};
 
+use super::STAMPING;
 use super::deficit::Deficit;
 use super::drive::Account;
 use super::driving::Driving;
@@ -39,9 +40,6 @@ const TRIES: usize = 2;
 /// A session is held when its packets are no later.
 const LATE_MS: f64 = 5.0;
 
-/// The thread of the simulator that stamps arrivals. It is the instrument: it goes before what it measures.
-const STAMPING: &str = "discord-sim-udp";
-
 pub(super) async fn measure() -> Result<Vec<Measurement>> {
     allow_many_sockets()?;
     let sim = DiscordSim::start(DiscordSimConfig {
@@ -53,6 +51,8 @@ pub(super) async fn measure() -> Result<Vec<Measurement>> {
     let stamps_first = put_first(STAMPING)?;
     let mut driving = Driving::start(sim.ca_file()).await?;
     let pid = driving.pid()?;
+    // Whoever answers has begun.
+    driving.report().await?;
     let mut memory = vec![(0.0, resident_mb(pid)?)];
     let mut steps: Vec<Step> = Vec::new();
     'steps: for sessions in STEPS {
