@@ -1,6 +1,6 @@
 //! A hostile voice server with three members of a call, each a [`Dave`](orb_voice::Dave) of this crate.
 //!
-//! The server can sign proposals, and knows all that members say. Each step is a byte and what it needs; honest steps
+//! The server can sign proposals, and knows all that members say; one more member is in league with it. Each step is a byte and what it needs; honest steps
 //! bring the group forward, so that the others meet it in every state.
 
 use orb_voice::{
@@ -10,12 +10,14 @@ use orb_voice::{
 
 use super::{
     input::Input,
+    insider::Insider,
     voice_server::{ADD, ExternalSender, REMOVE, vector},
     watched::WatchedDave,
 };
 
 const CHANNEL: u64 = 71;
 const USERS: [u64; 3] = [1, 2, 3];
+const INSIDER: u64 = 4;
 
 /// MLS takes milliseconds; an input shall not take seconds.
 const MOST_STEPS: usize = 40;
@@ -40,6 +42,7 @@ pub fn run(data: &[u8]) -> usize {
 struct Room {
     server: ExternalSender,
     members: Vec<Member>,
+    insider: Insider,
     said: Vec<DaveMessage>,
     transition: u16,
     repeats: usize,
@@ -80,12 +83,14 @@ impl Room {
             let answers = member.dave.begin(1);
             member.take(answers);
             member.dave.joined(&USERS);
+            member.dave.joined(&[INSIDER]);
             let sender = DaveMessage::ExternalSender(package.clone());
             member.dave.handle(sender);
             member
         };
         Self {
             members: USERS.map(seat).into(),
+            insider: Insider::new(INSIDER),
             server,
             said: Vec::new(),
             transition: 0,
@@ -95,7 +100,7 @@ impl Room {
     }
 
     fn step(&mut self, input: &mut Input<'_>) {
-        match input.byte() % 16 {
+        match input.byte() % 19 {
             0 => {
                 self.propose_additions();
                 self.commit(input);
@@ -139,6 +144,26 @@ impl Room {
                 member.take(answers);
                 let sender = DaveMessage::ExternalSender(self.server.package());
                 member.dave.handle(sender);
+            }
+            15 => {
+                let package = self.insider.key_package();
+                let message = self.server.proposal(self.epoch(), ADD, &package);
+                self.propose(&[message], |_| true);
+                self.commit(input);
+            }
+            16 => {
+                if let Some((commit, welcome)) = self.insider.commit(input) {
+                    self.announce(None, &commit, welcome.as_deref());
+                }
+            }
+            17 => {
+                if let Some(message) = self.insider.message(input) {
+                    if input.byte() < 128 {
+                        self.propose(&[message], |_| true);
+                    } else {
+                        self.announce(None, &message, None);
+                    }
+                }
             }
             _ => {
                 let (to, other) = (input.below(USERS.len()), ExternalSender::new(CHANNEL));
@@ -200,35 +225,42 @@ impl Room {
                 self.say(member, DaveMessage::Proposals { change, payload });
             }
         }
+        for message in messages {
+            self.insider.follow(message);
+        }
     }
 
-    /// Announces the commit of one of those who made any, and welcomes.
+    /// Announces the commit of one of those who made any.
     fn commit(&mut self, input: &mut Input<'_>) {
         let first = input.below(USERS.len());
         let mut from = (0..USERS.len()).map(|at| (first + at) % USERS.len());
         let Some(committer) = from.find(|at| self.members[*at].commit.is_some()) else {
             return;
         };
-        let Some((commit, welcome)) = self.members[committer].commit.take() else {
-            return;
-        };
+        if let Some((commit, welcome)) = self.members[committer].commit.take() {
+            self.announce(Some(committer), &commit, welcome.as_deref());
+            self.insider.follow(&commit);
+            self.insider.join(welcome.as_deref().unwrap_or_default());
+        }
+    }
+
+    /// Op 29 to those in the group, and to the one that founds it; op 30 to the others.
+    fn announce(&mut self, committer: Option<usize>, commit: &[u8], welcome: Option<&[u8]>) {
         self.transition = self.transition % 7 + 1;
         let (transition, epoch) = (self.transition, self.epoch());
-        let followers: Vec<bool> = (0..USERS.len())
-            .map(|member| member == committer || (epoch > 0 && self.is_in_group(member)))
-            .collect();
+        let follows = |member| Some(member) == committer || (epoch > 0 && self.is_in_group(member));
+        let followers: Vec<bool> = (0..USERS.len()).map(follows).collect();
         for (member, follows) in followers.into_iter().enumerate() {
             if follows {
-                let commit = commit.clone();
+                let commit = commit.to_vec();
                 self.say(member, DaveMessage::AnnounceCommit { transition, commit });
-            } else if let Some(welcome) = welcome.clone() {
-                self.say(
-                    member,
-                    DaveMessage::Welcome {
-                        transition,
-                        welcome,
-                    },
-                );
+            } else if let Some(welcome) = welcome {
+                let welcome = welcome.to_vec();
+                let message = DaveMessage::Welcome {
+                    transition,
+                    welcome,
+                };
+                self.say(member, message);
             }
             self.members[member].commit = None;
         }

@@ -8,7 +8,7 @@
 //! ```text
 //!   gateway_text     lines: JSON messages, and what the network and the gate do   ▶ Signalling + Dave
 //!   gateway_binary   chunks: messages as a WebSocket brings them                  ▶ Dave
-//!   dave             steps of a hostile voice server that can sign                ▶ several Daves
+//!   dave             steps of a hostile server that can sign, and of a member      ▶ several Daves
 //!   udp              chunks: datagrams, raw or sealed with the right key          ▶ UdpLayer, discovery
 //! ```
 //!
@@ -19,6 +19,7 @@ mod dave;
 mod gateway_binary;
 mod gateway_text;
 mod input;
+mod insider;
 mod udp;
 mod voice_server;
 mod watched;

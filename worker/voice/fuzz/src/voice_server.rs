@@ -7,7 +7,7 @@ use openmls_basic_credential::SignatureKeyPair;
 use openmls_rust_crypto::OpenMlsRustCrypto;
 
 const CIPHERSUITE: Ciphersuite = Ciphersuite::MLS_128_DHKEMP256_AES128GCM_SHA256_P256;
-const SCHEME: SignatureScheme = SignatureScheme::ECDSA_SECP256R1_SHA256;
+pub(super) const SCHEME: SignatureScheme = SignatureScheme::ECDSA_SECP256R1_SHA256;
 
 /// Protocol version 1 (two bytes), a public message (two bytes).
 const PUBLIC_MESSAGE: [u8; 4] = [0, 1, 0, 1];
@@ -79,11 +79,19 @@ impl ExternalSender {
             credential: BasicCredential::new(name.to_vec()).into(),
             signature_key: signer.public().into(),
         };
-        let package = KeyPackage::builder().build(CIPHERSUITE, &self.provider, &signer, credential);
-        let package = package.expect("a key package");
-        let package = package.key_package().tls_serialize_detached();
-        package.expect("memory to write into")
+        key_package(&self.provider, &signer, credential)
     }
+}
+
+pub(super) fn key_package(
+    provider: &OpenMlsRustCrypto,
+    signer: &SignatureKeyPair,
+    name: CredentialWithKey,
+) -> Vec<u8> {
+    let package = KeyPackage::builder().build(CIPHERSUITE, provider, signer, name);
+    let package = package.expect("a key package");
+    let package = package.key_package().tls_serialize_detached();
+    package.expect("memory to write into")
 }
 
 /// A vector as MLS writes it, its length first (RFC 9420, section 2.1.2).
