@@ -15,8 +15,8 @@ pub(crate) const KEYS: &[(&str, &[&str])] = &[
     ("http", &["addr", "tokens", "public_url"]),
     ("grpc", &["addr"]),
     ("database", &["url"]),
-    ("etcd", &["endpoints"]),
-    ("scheduler", &["url", "token"]),
+    ("etcd", &["endpoints", "ca", "certificate", "key"]),
+    ("scheduler", &["url", "advertise", "token"]),
     (
         "worker",
         &[

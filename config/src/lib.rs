@@ -111,12 +111,6 @@ impl Config {
     /// What is set and legal, but probably not what was meant.
     fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
-        if !self.etcd.endpoints.is_empty() {
-            warnings.push(
-                "ORB_ETCD_ENDPOINTS is set, but this version runs a single scheduler and does not use it"
-                    .to_owned(),
-            );
-        }
         if let Some(url) = &self.discord.api_url
             && url.as_url().scheme() == "http"
             && !url.is_loopback()

@@ -17,7 +17,11 @@ impl Config {
         lines.add_some("http.public_url", self.http.public_url.as_ref());
         lines.add("grpc.addr", self.grpc.addr);
         lines.add("database.url", self.database_without_secret());
+        for endpoint in &self.etcd.endpoints {
+            lines.add("etcd.endpoints", endpoint);
+        }
         lines.add_some("scheduler.url", self.scheduler.url.as_ref());
+        lines.add_some("scheduler.advertise", self.scheduler.advertise.as_ref());
         lines.add("worker.id", &self.worker.id);
         lines.add("worker.media_addr", self.worker.media_addr);
         lines.add_some("worker.media_url", self.worker.media_url.as_ref());

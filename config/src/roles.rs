@@ -22,17 +22,31 @@ impl Config {
 
     /// `orb gateway`: API tokens and a scheduler.
     pub fn for_gateway(&self) -> Result<(), Error> {
-        finish([self.needs_api_tokens(), self.needs_scheduler()])
+        finish([
+            self.needs_api_tokens(),
+            self.needs_scheduler(),
+            self.needs_whole_etcd_identity(),
+        ])
     }
 
-    /// `orb scheduler`: bot tokens and a database.
+    /// `orb scheduler`: bot tokens and a database; with etcd one that several schedulers can share, and an address.
     pub fn for_scheduler(&self) -> Result<(), Error> {
-        finish([self.needs_discord_tokens(), self.needs_database()])
+        finish([
+            self.needs_discord_tokens(),
+            self.needs_database(),
+            self.needs_shared_database(),
+            self.needs_advertised_address(),
+            self.needs_whole_etcd_identity(),
+        ])
     }
 
     /// `orb worker`: a scheduler and a name.
     pub fn for_worker(&self) -> Result<(), Error> {
-        finish([self.needs_scheduler(), self.needs_worker_id()])
+        finish([
+            self.needs_scheduler(),
+            self.needs_worker_id(),
+            self.needs_whole_etcd_identity(),
+        ])
     }
 
     fn needs_api_tokens(&self) -> Option<Problem> {
@@ -55,20 +69,53 @@ impl Config {
     }
 
     fn needs_scheduler(&self) -> Option<Problem> {
-        self.scheduler.url.is_none().then(|| {
+        (self.scheduler.url.is_none() && self.etcd.endpoints.is_empty()).then(|| {
             Problem::new(
                 "scheduler.url",
-                "no scheduler is named; set its gRPC address, such as http://127.0.0.1:50051",
+                "no scheduler is named; set its gRPC address, such as http://127.0.0.1:50051, or ORB_ETCD_ENDPOINTS",
             )
         })
     }
 
     fn needs_database(&self) -> Option<Problem> {
         let url = self.database.url.expose_secret();
-        (!url.starts_with("sqlite:")).then(|| {
+        let known = ["sqlite:", "postgres:", "postgresql:"];
+        (!known.iter().any(|kind| url.starts_with(kind))).then(|| {
             Problem::new(
                 "database.url",
-                "this version stores in SQLite only; give sqlite://<path of a file>",
+                "no store speaks this kind of URL; give sqlite://<path of a file> or postgres://<server>/<name>",
+            )
+        })
+    }
+
+    fn needs_shared_database(&self) -> Option<Problem> {
+        let is_file = self.database.url.expose_secret().starts_with("sqlite:");
+        (!self.etcd.endpoints.is_empty() && is_file).then(|| {
+            Problem::new(
+                "database.url",
+                "with ORB_ETCD_ENDPOINTS there are several schedulers, and SQLite is for one; \
+                 give postgres://<server>/<name>",
+            )
+        })
+    }
+
+    fn needs_advertised_address(&self) -> Option<Problem> {
+        let everywhere = self.grpc.addr.ip().is_unspecified();
+        let unknown = everywhere && self.scheduler.advertise.is_none();
+        (!self.etcd.endpoints.is_empty() && unknown).then(|| {
+            Problem::new(
+                "scheduler.advertise",
+                "it listens on all addresses; set the one at which gateways and workers reach it, such as \
+                 http://10.0.0.3:50051",
+            )
+        })
+    }
+
+    fn needs_whole_etcd_identity(&self) -> Option<Problem> {
+        (self.etcd.certificate.is_some() != self.etcd.key.is_some()).then(|| {
+            Problem::new(
+                "etcd.key",
+                "a certificate goes with its key; set both ORB_ETCD__CERTIFICATE and ORB_ETCD__KEY, or neither",
             )
         })
     }

@@ -56,7 +56,8 @@ impl Default for Grpc {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Database {
-    /// `sqlite://<path>` (`ORB_DATABASE_URL`); secret, for another kind's URL holds a password.
+    /// `sqlite://<path>`, or `postgres://<server>/<name>` for several schedulers (`ORB_DATABASE_URL`); secret, for it
+    /// may hold a password.
     #[serde(deserialize_with = "parse::secret")]
     pub url: SecretString,
 }
@@ -69,21 +70,31 @@ impl Default for Database {
     }
 }
 
-/// `[etcd]`: elects the leader among several schedulers. Accepted, not used yet.
+/// `[etcd]`: elects the leader among several schedulers, and tells gateways and workers who it is.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Etcd {
-    /// `ORB_ETCD_ENDPOINTS`, comma-separated URLs.
+    /// Its members (`ORB_ETCD_ENDPOINTS`, comma-separated URLs); unset, there is a single scheduler.
     #[serde(deserialize_with = "parse::list")]
     pub endpoints: Vec<HttpUrl>,
+    /// PEM file of the authority that signed etcd's certificate (`ORB_ETCD__CA`); unset, the system's.
+    pub ca: Option<PathBuf>,
+    /// PEM file of this process's certificate towards etcd (`ORB_ETCD__CERTIFICATE`).
+    pub certificate: Option<PathBuf>,
+    /// PEM file of its key (`ORB_ETCD__KEY`).
+    pub key: Option<PathBuf>,
 }
 
-/// `[scheduler]`: for the roles that call it.
+/// `[scheduler]`: how the other roles reach it.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Scheduler {
-    /// gRPC URL of the scheduler (`ORB_SCHEDULER_URL`); `orb up` needs none.
+    /// gRPC URL of the scheduler (`ORB_SCHEDULER_URL`), for gateways and workers; `orb up` needs none, and with etcd
+    /// they find the leader there.
     pub url: Option<HttpUrl>,
+    /// Where gateways and workers reach this scheduler when it leads (`ORB_SCHEDULER__ADVERTISE`); unset, the address
+    /// that it listens on.
+    pub advertise: Option<HttpUrl>,
     /// What gateways and workers bear towards the scheduler (`ORB_SCHEDULER__TOKEN`), the same for
     /// all parts of an installation. Unset, the first API token serves, and then whoever has an API
     /// token can also attach a worker.

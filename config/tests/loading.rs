@@ -129,7 +129,7 @@ fn what_means_nothing_is_a_warning_and_what_is_empty_is_unset() {
         ("ORB_HTP_ADDR", "127.0.0.1:1"),
         ("ORB_HTTP__NOPE", "secret-value"),
         ("ORB_JELLYFIN_URL", ""),
-        ("ORB_ETCD_ENDPOINTS", "http://127.0.0.1:2379"),
+        ("ORB_DISCORD_API_URL", "http://discord-sim:4000"),
         ("PATH", "/bin"),
     ])
     .unwrap();
@@ -137,7 +137,7 @@ fn what_means_nothing_is_a_warning_and_what_is_empty_is_unset() {
     assert_eq!(loaded.warnings.len(), 3, "{:?}", loaded.warnings);
     assert!(loaded.warnings[0].contains("ORB_HTP_ADDR"));
     assert!(loaded.warnings[1].contains("ORB_HTTP__NOPE"));
-    assert!(loaded.warnings[2].contains("ORB_ETCD_ENDPOINTS"));
+    assert!(loaded.warnings[2].contains("ORB_DISCORD_API_URL"));
     assert!(!format!("{:?}", loaded.warnings).contains("secret-value"));
 }
 
@@ -276,14 +276,40 @@ fn roles_ask_for_what_they_need() {
     ] {
         role(&full).unwrap();
     }
-    let postgres = from_env(&[("ORB_DATABASE_URL", "postgres://db/orb")])
+    let unknown = from_env(&[("ORB_DATABASE_URL", "mysql://db/orb")])
         .unwrap()
         .config;
-    assert!(
-        postgres
-            .for_up()
-            .unwrap_err()
-            .to_string()
-            .contains("ORB_DATABASE_URL")
-    );
+    let refused = unknown.for_up().unwrap_err().to_string();
+    assert!(refused.contains("ORB_DATABASE_URL"), "{refused}");
+}
+
+#[test]
+fn several_schedulers_need_etcd_and_a_database_that_they_share() {
+    let base = [
+        ("ORB_DISCORD_TOKENS", "t"),
+        ("ORB_API_TOKENS", "t"),
+        (
+            "ORB_ETCD_ENDPOINTS",
+            "http://etcd-1:2379, https://etcd-2:2379",
+        ),
+    ];
+    let scheduler = |more: &[(&str, &str)]| {
+        let config = from_env(&[&base, more].concat()).unwrap().config;
+        config.for_scheduler().map_err(|error| error.to_string())
+    };
+    let database = ("ORB_DATABASE_URL", "postgres://db/orb");
+    scheduler(&[database]).unwrap();
+    assert!(scheduler(&[]).unwrap_err().contains("ORB_DATABASE_URL"));
+    let everywhere = ("ORB_GRPC_ADDR", "0.0.0.0:50051");
+    let refused = scheduler(&[database, everywhere]).unwrap_err();
+    assert!(refused.contains("ORB_SCHEDULER__ADVERTISE"), "{refused}");
+    let advertise = ("ORB_SCHEDULER__ADVERTISE", "http://10.0.0.3:50051");
+    scheduler(&[database, everywhere, advertise]).unwrap();
+    let refused = scheduler(&[database, ("ORB_ETCD__CERTIFICATE", "a.pem")]).unwrap_err();
+    assert!(refused.contains("ORB_ETCD__KEY"), "{refused}");
+
+    let config = from_env(&base).unwrap().config;
+    assert_eq!(config.etcd.endpoints.len(), 2);
+    config.for_gateway().unwrap();
+    config.for_worker().unwrap();
 }
