@@ -4,7 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
-use discord_sim::{DiscordSim, DiscordSimConfig, Displacement, GuildId, HeardDetail};
+use discord_sim::{
+    DiscordSim, DiscordSimConfig, Displacement, FirstCommit, GuildId, HeardDetail, TransportMode,
+};
+use serde::de::{DeserializeOwned, IntoDeserializer, value::Error as NameError};
 
 /// Stands for Discord in development and tests.
 #[derive(Parser)]
@@ -42,6 +45,20 @@ struct Arguments {
     /// How long a main gateway session outlives its socket, in seconds.
     #[arg(long)]
     resume_window: Option<u64>,
+    /// Who founds a call's DAVE group: `bot`, as long as one does so soon, or `member`.
+    #[arg(long, value_parser = by_name::<FirstCommit>)]
+    first_commit: Option<FirstCommit>,
+    /// Who makes its later commits: `bot` or `member`.
+    #[arg(long, value_parser = by_name::<FirstCommit>)]
+    later_commits: Option<FirstCommit>,
+    /// Transport encryptions that are offered, in this order; both by default.
+    #[arg(long, value_delimiter = ',', value_parser = by_name::<TransportMode>)]
+    modes: Vec<TransportMode>,
+}
+
+/// The value that has this name in JSON.
+fn by_name<T: DeserializeOwned>(name: &str) -> Result<T, NameError> {
+    T::deserialize(name.into_deserializer())
 }
 
 impl Arguments {
@@ -64,6 +81,11 @@ impl Arguments {
         }
         if let Some(seed) = self.displacement_seed {
             config.displacement = Displacement::from_seed(seed);
+        }
+        config.first_commit = self.first_commit.unwrap_or(config.first_commit);
+        config.later_commits = self.later_commits.unwrap_or(config.later_commits);
+        if !self.modes.is_empty() {
+            config.modes = self.modes;
         }
         if let Some(seconds) = self.resume_window {
             config.resume_window = Duration::from_secs(seconds);
