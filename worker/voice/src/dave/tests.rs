@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used)]
+
 use proptest::prelude::*;
 
 use super::*;
@@ -107,6 +109,38 @@ fn what_a_server_announces_is_bounded() {
     }
     dave.joined(&(0..50_000).collect::<Vec<_>>());
     assert!(dave.prepared.len() <= MOST_TRANSITIONS && dave.members.len() <= MOST_MEMBERS);
+}
+
+/// The most that this process ever had in memory, in bytes.
+fn most_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = line.unwrap().trim().trim_end_matches(" kB");
+    kilobytes.parse::<u64>().unwrap() << 10
+}
+
+/// Found by fuzzing: MLS makes room for as many bytes as a length says before it looks whether they are there. Zeroes
+/// that nobody touches are no memory yet; this holds it to that.
+#[test]
+fn a_length_that_lies_takes_no_memory() {
+    const A_GIBIBYTE: [u8; 4] = [0xbf, 0xff, 0xff, 0xff];
+    let mut dave = negotiated();
+    // A key of 65 bytes, and a name.
+    let sender = [[0x40, 65].as_slice(), &[4; 65], &[0, 1, 1, b's']].concat();
+    dave.handle(DaveMessage::ExternalSender(sender));
+    let session = dave.session.as_ref().unwrap();
+    assert!(session.group().is_some(), "without one, nothing is read");
+    // A public message for group 2 and epoch 0 from outside: adds a key package, whose first key is said to be long.
+    let mut message = vec![0, 1, 0, 1, 8, 0, 0, 0, 0, 0, 0, 0, 2];
+    message.extend([0; 8]);
+    message.extend([2, 0, 0, 0, 0, 0, 2, 0, 1, 0, 1, 0, 2]);
+    message.extend(A_GIBIBYTE);
+    let payload = [&[message.len() as u8], message.as_slice()].concat();
+    let before = most_memory();
+    let change = ProposalChange::Append;
+    let answers = dave.handle(DaveMessage::Proposals { change, payload });
+    assert!(answers.is_empty());
+    assert!(most_memory() - before < 64 << 20);
 }
 
 proptest! {
