@@ -42,6 +42,9 @@ use crate::report::Report;
 struct Arguments {
     /// Which bench.
     bench: Bench,
+    /// One part of `voice`; its results go to a file of their own.
+    #[arg(long)]
+    only: Option<voice::Part>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -59,7 +62,7 @@ enum Bench {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let bench = Arguments::parse().bench;
+    let Arguments { bench, only } = Arguments::parse();
     if matches!(bench, Bench::Drive) {
         return voice::drive().await;
     }
@@ -67,7 +70,8 @@ async fn main() -> Result<()> {
         Report::new("path", path::run().await?).publish()?;
     }
     if matches!(bench, Bench::Voice | Bench::All) {
-        Report::new("voice", voice::run().await?).publish()?;
+        let name = only.map_or("voice".to_owned(), |part| format!("voice-{}", part.name()));
+        Report::new(name, voice::run(only).await?).publish()?;
     }
     Ok(())
 }

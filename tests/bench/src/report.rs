@@ -111,15 +111,15 @@ struct Row<'a> {
 
 /// The results of one bench.
 pub(crate) struct Report {
-    bench: &'static str,
+    bench: String,
     machine: Machine,
     measurements: Vec<Measurement>,
 }
 
 impl Report {
-    pub(crate) fn new(bench: &'static str, measurements: Vec<Measurement>) -> Self {
+    pub(crate) fn new(bench: impl Into<String>, measurements: Vec<Measurement>) -> Self {
         Self {
-            bench,
+            bench: bench.into(),
             machine: Machine::here(),
             measurements,
         }

@@ -22,6 +22,7 @@ mod solo;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use clap::ValueEnum;
 
 pub(crate) use self::drive::run as drive;
 use crate::report::Measurement;
@@ -29,11 +30,48 @@ use crate::report::Measurement;
 /// Packets come so often.
 const TICK: Duration = Duration::from_millis(20);
 
-/// All numbers of the bench.
-pub(crate) async fn run() -> Result<Vec<Measurement>> {
-    let mut measurements = compare::measure().await.context("the worker")?;
-    measurements.extend(connect::measure().await.context("connecting")?);
-    measurements.push(resume::measure().await.context("resuming")?);
-    measurements.extend(held::measure().await.context("many sessions")?);
+/// The thread of the simulator that stamps arrivals. It is the instrument: it goes before what it measures.
+const STAMPING: &str = "discord-sim-udp";
+
+/// A part of the bench.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// The worker with either driver.
+    Compare,
+    /// From credentials to the first packet.
+    Connect,
+    /// What a cut that is resumed is heard of.
+    Resume,
+    /// As many sessions as go.
+    Held,
+}
+
+impl Part {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Compare => "compare",
+            Self::Connect => "connect",
+            Self::Resume => "resume",
+            Self::Held => "held",
+        }
+    }
+}
+
+/// All numbers of the bench, or those of one part.
+pub(crate) async fn run(only: Option<Part>) -> Result<Vec<Measurement>> {
+    let wanted = |part| only.is_none_or(|only| only == part);
+    let mut measurements = Vec::new();
+    if wanted(Part::Compare) {
+        measurements.extend(compare::measure().await.context("the worker")?);
+    }
+    if wanted(Part::Connect) {
+        measurements.extend(connect::measure().await.context("connecting")?);
+    }
+    if wanted(Part::Resume) {
+        measurements.push(resume::measure().await.context("resuming")?);
+    }
+    if wanted(Part::Held) {
+        measurements.extend(held::measure().await.context("many sessions")?);
+    }
     Ok(measurements)
 }
