@@ -13,6 +13,8 @@ pub(crate) enum Admission {
     Stays,
     /// To this worker, under the next token.
     Goes(WorkerId, Box<Explanation>),
+    /// Nobody is there to take it, and somebody will be in a moment: it waits in line.
+    Waits,
 }
 
 /// What cannot be held is refused, and says why.
@@ -39,6 +41,9 @@ impl Refused {
 /// for the others to be asked.
 const DECLINED_FOR_MS: u64 = 5_000;
 
+/// When only guesses fill everybody: until the titles have been looked at.
+const RETRY_WHEN_GUESSED_MS: u64 = 1_000;
+
 /// When everybody is full: until a party ends or a worker comes; seconds, not minutes.
 const RETRY_WHEN_FULL_MS: u64 = 5_000;
 
@@ -49,11 +54,13 @@ impl Scheduler {
     /// Whether somebody has room for the item; nothing is changed by it.
     ///
     /// A holder that is only being waited for (unknown, or its stream was reset a moment ago) keeps the
-    /// session: if it does not come back, the session waits in line before everything new.
+    /// session: if it does not come back, the session waits in line before everything new. Without anybody to
+    /// take it, it waits in line only on the `last_try`: until then the caller can still be told the truth.
     pub(crate) fn admit(
         &self,
         id: &SessionId,
         item: &Item,
+        last_try: bool,
         now: Now,
     ) -> Result<Admission, Refused> {
         let Some(session) = self.sessions.get(id) else {
@@ -83,19 +90,43 @@ impl Scheduler {
                 worker.clone(),
                 Box::new(decision.explain()),
             )),
-            None => {
-                let nobody = !self.has_worker(now);
-                let retry_after_ms = if nobody {
-                    RETRY_WHEN_NOBODY_MS
-                } else {
-                    RETRY_WHEN_FULL_MS
-                };
-                Err(Refused {
-                    refusal: Refusal::no_capacity(nobody, retry_after_ms),
-                    explanation: Some(Box::new(decision.explain())),
-                })
+            None => self.admit_without_choice(session, item, last_try, &decision, now),
+        }
+    }
+
+    /// Nobody who takes anything new has room.
+    fn admit_without_choice(
+        &self,
+        session: &Session,
+        item: &Item,
+        last_try: bool,
+        decision: &Decision<'_>,
+        now: Now,
+    ) -> Result<Admission, Refused> {
+        let id = &session.record.id;
+        let need = cost::need(Some(item), None);
+        if self.expects_worker(now) {
+            let holder = session.record.lease.as_ref();
+            let holder = holder.filter(|_| self.lease_alive(id, now.monotonic));
+            match holder.and_then(|lease| self.workers.get(&lease.worker)) {
+                // It is about to go, and hands this over with the rest.
+                Some(holder) if holder.room(Some(id)) >= need => return Ok(Admission::Stays),
+                None if last_try && self.line_takes(need) => return Ok(Admission::Waits),
+                _ => {}
             }
         }
+        let nobody = !self.has_worker(now);
+        let retry_after_ms = if nobody {
+            RETRY_WHEN_NOBODY_MS
+        } else if self.is_room_hoped_for(id, item, now) {
+            RETRY_WHEN_GUESSED_MS
+        } else {
+            RETRY_WHEN_FULL_MS
+        };
+        Err(Refused {
+            refusal: Refusal::no_capacity(nobody, retry_after_ms),
+            explanation: Some(Box::new(decision.explain())),
+        })
     }
 
     /// Where the session would go now.
@@ -222,10 +253,30 @@ impl Session {
         }
         match (&self.record.desired.current, self.observed_current()) {
             (None, _) => self.observed.is_some(),
-            (Some(_), None) => false,
-            (Some(_), Some(observed)) => {
-                observed.known_plan.is_some() || observed.playback != crate::PlaybackState::Loading
+            _ if self.plan_reported().is_some() => true,
+            (Some(_), observed) => {
+                observed.is_some_and(|observed| observed.playback != crate::PlaybackState::Loading)
             }
         }
+    }
+
+    /// What the holder found out about the current item.
+    pub(crate) fn plan_reported(&self) -> Option<&KnownPlan> {
+        let desired = &self.record.desired;
+        let observed = self.observed.as_ref()?;
+        let newest = observed.opened_at.max(observed.fence.generation);
+        let about_current = desired.current.as_ref().map(|item| item.queue_entry_id)
+            == observed.queue_entry_id
+            && newest >= desired.current_set_at;
+        observed
+            .known_plan
+            .as_ref()
+            .filter(|_| about_current && desired.current.is_some())
+    }
+
+    /// Its need is a guess: nobody has looked at the title yet.
+    pub(crate) fn is_unprobed(&self) -> bool {
+        let desired = &self.record.desired;
+        desired.current.is_some() && desired.plan.is_none()
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::worker::Need;
 use crate::{
     Effect, Epoch, Explanation, FencingToken, Generation, Incarnation, Now, Scheduler, Session,
     SessionId, Step, WorkerId,
@@ -160,17 +161,18 @@ impl Scheduler {
         let Some(session) = self.sessions.get(id) else {
             return;
         };
-        let (need, seen, guild) = (
-            session.need(),
-            session.is_accounted_by(worker),
-            session.guild(),
-        );
+        let guild = session.guild();
+        let need = Need {
+            millicores: session.need(),
+            seen: session.is_accounted_by(worker),
+            guessed: session.is_unprobed(),
+        };
         let Some(incarnation) = session.placed_on(worker).cloned() else {
             return;
         };
         if let Some(held) = self.held_by(worker, &incarnation) {
             if held.contains(id) {
-                let lighter = held.update(id, need, seen);
+                let lighter = held.update(id, need);
                 self.room_appeared |= lighter;
             } else {
                 held.put(id.clone(), guild, need);

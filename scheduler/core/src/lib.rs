@@ -48,6 +48,7 @@ mod session;
 mod status;
 mod time;
 mod timers;
+mod undecided;
 mod voice;
 mod worker;
 

@@ -34,6 +34,7 @@ impl Scheduler {
             });
             return;
         }
+        self.worker_heard = now.monotonic;
         let is_same_life = known.is_some_and(|known| known.incarnation == incarnation);
         let told_to_drain = known.is_some_and(|known| is_same_life && known.draining);
         let held = if is_same_life {
@@ -138,6 +139,7 @@ impl Scheduler {
         };
         worker.last_heard = now.monotonic;
         worker.attached = true;
+        self.worker_heard = now.monotonic;
         if std::mem::take(&mut worker.suspect) {
             // It only slept, and what nobody else had room for is still its own.
             self.watch_for_silence(id, incarnation, now);

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    EndReason, Fence, HandoverReport, KnownPlan, Millis, PlaybackState, SessionId, WorkerStatus,
+    EndReason, Fence, Generation, HandoverReport, KnownPlan, Millis, PlaybackState, SessionId,
+    WorkerStatus,
 };
 
 /// A failure as callers see it.
@@ -76,6 +77,9 @@ pub struct Observed {
     pub failure: Option<Failure>,
     /// What ffmpeg does with the title, and why.
     pub plan: String,
+    /// The generation whose anchor the open source was opened at: what is said of the item is about that,
+    /// also while the fence is older because nothing of it was sent yet.
+    pub opened_at: Generation,
     /// The same for the next worker, and what it costs; none before the probe.
     pub known_plan: Option<KnownPlan>,
     /// Counters.

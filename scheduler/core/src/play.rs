@@ -11,6 +11,7 @@ impl Scheduler {
         &mut self,
         id: &SessionId,
         item: &Item,
+        last_try: bool,
         now: Now,
         step: &mut Step,
     ) -> Result<Generation, Refusal> {
@@ -30,7 +31,7 @@ impl Scheduler {
         {
             return Ok(session.record.desired.current_set_at);
         }
-        let admission = match self.admit(id, item, now) {
+        let admission = match self.admit(id, item, last_try, now) {
             Ok(admission) => admission,
             Err(refused) => return Err(refused.explain(id, step)),
         };
@@ -88,6 +89,11 @@ impl Scheduler {
                 self.account_anew(id);
             }
             Admission::Goes(..) if waits => self.orphaned(id),
+            Admission::Waits => {
+                // Whatever place it had was one of a session in which nothing played.
+                self.leave_line(id);
+                self.orphaned(id);
+            }
             Admission::Goes(worker, explanation) => {
                 self.grant_to(id, &worker, *explanation, now, step);
             }

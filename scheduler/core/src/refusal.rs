@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+const NO_CAPACITY: &str = "no_capacity";
+
 /// The class of a refusal: what a caller can do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -106,8 +108,22 @@ impl Refusal {
         };
         Self {
             retry_after_ms: Some(retry_after_ms),
-            ..Self::new(RefusalKind::Capacity, "no_capacity", message)
+            ..Self::new(RefusalKind::Capacity, NO_CAPACITY, message)
         }
+    }
+
+    /// A play that was held back, and another call about its session came.
+    pub(crate) fn overtaken() -> Self {
+        let message =
+            "there was no room for it before the next call about this session came; play again";
+        Self {
+            retry_after_ms: Some(0),
+            ..Self::new(RefusalKind::Capacity, NO_CAPACITY, message)
+        }
+    }
+
+    pub(crate) fn is_for_lack_of_room(&self) -> bool {
+        self.code == NO_CAPACITY
     }
 
     pub(crate) fn command_id_reused() -> Self {

@@ -91,12 +91,11 @@ impl Scheduler {
                 session.record.last_error = Some(failure.clone());
             }
         }
-        let learnt_plan = about_current
-            && session.record.desired.current.is_some()
-            && observed.known_plan.is_some()
-            && observed.known_plan != session.record.desired.plan;
+        // Known since the probe, seconds before anything is heard: whoever waits for room waits for this.
+        let plan = session.plan_reported().cloned();
+        let learnt_plan = plan.is_some() && plan != session.record.desired.plan;
         if learnt_plan {
-            session.record.desired.plan.clone_from(&observed.known_plan);
+            session.record.desired.plan = plan;
         }
         if observed.worker_status == WorkerStatus::Connected {
             session.refreshes = 0;

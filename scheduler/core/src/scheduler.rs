@@ -1,12 +1,13 @@
 //! The state machine's state and its front door.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::command::RecentCommands;
 use crate::effect::Answer;
 use crate::line::Place;
 use crate::session::Waiter;
 use crate::timers::{Timer, Timers};
+use crate::undecided::Undecided;
 use crate::worker::Worker;
 use crate::{
     AccountId, Call, CommandId, CommandOutcome, CommandRecord, Effect, Epoch, Event, Incarnation,
@@ -27,6 +28,8 @@ pub struct Scheduler {
     /// Who waits for a worker, in order.
     pub(crate) line: BTreeMap<Place, SessionId>,
     pub(crate) arrivals: u64,
+    /// Plays that are held back, by arrival. As many as callers wait.
+    pub(crate) undecided: VecDeque<Undecided>,
     /// Sessions whose hand-over may have a step to take.
     pub(crate) handovers_due: BTreeSet<SessionId>,
     /// Workers that are about to go.
@@ -43,6 +46,8 @@ pub struct Scheduler {
     /// Who has not been heard of since then is unknown, not suspect, until `unknown_until`.
     pub(crate) unknown_since: Millis,
     pub(crate) unknown_until: Millis,
+    /// When any worker was heard of last.
+    pub(crate) worker_heard: Millis,
     recent: RecentCommands,
 }
 
@@ -62,6 +67,7 @@ impl Scheduler {
             absent: BTreeMap::new(),
             line: BTreeMap::new(),
             arrivals: 0,
+            undecided: VecDeque::new(),
             handovers_due: BTreeSet::new(),
             draining: BTreeSet::new(),
             drain_due: false,
@@ -71,6 +77,7 @@ impl Scheduler {
             leased: BTreeMap::new(),
             timers: Timers::default(),
             unknown_until: now.monotonic.after(timing.reattach_grace_ms),
+            worker_heard: Millis::default(),
             recent: RecentCommands::default(),
         };
         scheduler
@@ -221,6 +228,9 @@ impl Scheduler {
         if room_appeared && !self.line.is_empty() {
             self.serve_line(now, step);
         }
+        if room_appeared && !self.undecided.is_empty() {
+            self.try_undecided(now, step);
+        }
         if std::mem::take(&mut self.drain_due) || room_appeared {
             self.continue_drains(now, step);
         }
@@ -270,6 +280,13 @@ impl Scheduler {
         if let Some(record) = &call.stored {
             self.recall(record, now, step);
         }
+        self.overtake_undecided(call, step);
+        let deadline = now.monotonic.after(self.timing.call_wait_ms);
+        self.decide_call(call, deadline, now, step);
+    }
+
+    /// Carries a call out, or refuses it, or holds it back, but not beyond `deadline`.
+    pub(crate) fn decide_call(&mut self, call: &Call, deadline: Millis, now: Now, step: &mut Step) {
         let known = self
             .recent
             .get(&call.command)
@@ -283,11 +300,19 @@ impl Scheduler {
             }
             Some(known) => (known.outcome, false),
             None => {
-                let outcome = match self.carry_out(call, now, step) {
+                let last_try = deadline <= now.monotonic;
+                let effects = step.effects.len();
+                let outcome = match self.carry_out(call, last_try, now, step) {
                     Ok((created, generation)) => CommandOutcome::Accepted {
                         created,
                         generation,
                     },
+                    Err(refusal) if !last_try && self.may_find_room(call, &refusal, now) => {
+                        // Nothing was decided, so there is nothing to tell of.
+                        step.effects.truncate(effects);
+                        self.hold_back(call.clone(), deadline);
+                        return;
+                    }
                     Err(refusal) => CommandOutcome::Refused(refusal),
                 };
                 // Strangers cannot fill the table, and what may be tried again is not remembered.
@@ -318,7 +343,8 @@ impl Scheduler {
                 generation,
             } => {
                 let waits = !matches!(call.request, Request::Create { .. });
-                self.answer(call, created, generation, waits, now, step);
+                let deadline = waits.then_some(deadline);
+                self.answer(call, created, generation, deadline, now, step);
             }
         }
     }
@@ -326,13 +352,14 @@ impl Scheduler {
     fn carry_out(
         &mut self,
         call: &Call,
+        last_try: bool,
         now: Now,
         step: &mut Step,
     ) -> Result<(bool, crate::Generation), Refusal> {
         match &call.request {
             Request::Create { .. } => self.create(call, now, step),
             Request::Play(item) => self
-                .play(&call.session, item, now, step)
+                .play(&call.session, item, last_try, now, step)
                 .map(|g| (false, g)),
             Request::Control(action) => self
                 .control(&call.session, *action, now, step)
@@ -345,7 +372,7 @@ impl Scheduler {
         call: &Call,
         created: bool,
         generation: crate::Generation,
-        waits: bool,
+        waits_until: Option<Millis>,
         now: Now,
         step: &mut Step,
     ) {
@@ -354,8 +381,7 @@ impl Scheduler {
             return;
         };
         let settled = session.has_settled(generation);
-        if waits && !settled {
-            let deadline = now.monotonic.after(self.timing.call_wait_ms);
+        if let Some(deadline) = waits_until.filter(|_| !settled) {
             session.wait(
                 Waiter {
                     call: call.id,
@@ -369,7 +395,7 @@ impl Scheduler {
             let result = Ok(Box::new(Answer {
                 view: session.view(alive),
                 created,
-                settled: settled || !waits,
+                settled: settled || waits_until.is_none(),
             }));
             step.effects.push(Effect::Answer {
                 call: call.id,
@@ -390,6 +416,7 @@ impl Scheduler {
                     self.handovers_due.insert(session);
                 }
                 Timer::TryLine => self.room_appeared = true,
+                Timer::Undecided => self.try_undecided(now, step),
                 Timer::IdleLeave(session, generation) => {
                     self.idle_leave(&session, generation, now, step);
                 }

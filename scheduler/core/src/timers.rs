@@ -16,6 +16,8 @@ pub(crate) enum Timer {
     /// A session waits for a moment that has come: a permit under its last lease is over, or a worker that gave it
     /// back may be asked again.
     TryLine,
+    /// A play that is held back has waited long enough.
+    Undecided,
     /// A phase of a hand-over may have taken too long.
     Handover(SessionId),
     /// Nothing has played for long; valid at this generation only.

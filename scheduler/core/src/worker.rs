@@ -44,8 +44,24 @@ impl Worker {
     /// Without the second part, all of a thousand starts between two beats would go to whoever looked
     /// freest at the first of them. `except` is a session whose own room counts as free.
     pub(crate) fn room(&self, except: Option<&SessionId>) -> u32 {
+        let sums = self.held.sums_without(except);
+        self.room_beside(sums.needs, sums.unseen, sums.seen_cost)
+    }
+
+    /// The room there may be once every title that is placed here was looked at: none of it is known to be
+    /// taken.
+    pub(crate) fn room_hoped_for(&self) -> u32 {
+        let sums = self.held.sums_without(None);
+        let guessed = self.held.guessed;
+        self.room_beside(
+            sums.needs.saturating_sub(guessed),
+            sums.unseen.saturating_sub(guessed),
+            sums.seen_cost,
+        )
+    }
+
+    fn room_beside(&self, needs: u64, unseen: u64, seen_cost: u64) -> u32 {
         let total = self.total_millicores.max(self.free_millicores);
-        let (needs, unseen, seen_cost) = self.held.sums_without(except);
         let said = u64::from(total.saturating_sub(self.free_millicores)).saturating_sub(seen_cost);
         let used = (said + unseen).max(needs);
         total.saturating_sub(u32::try_from(used).unwrap_or(u32::MAX))
@@ -56,9 +72,25 @@ impl Worker {
 #[derive(Debug, Clone, Copy)]
 struct Holding {
     guild: u64,
-    need: u32,
+    need: Need,
+}
+
+/// What a session takes, and how that is known.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Need {
+    pub(crate) millicores: u32,
     /// The worker's own word about its free capacity has this session in it.
-    seen: bool,
+    pub(crate) seen: bool,
+    /// Nobody has looked at the title yet.
+    pub(crate) guessed: bool,
+}
+
+/// What is placed on a worker, one session excepted.
+struct Sums {
+    needs: u64,
+    unseen: u64,
+    /// Of the excepted one, in the worker's own word.
+    seen_cost: u64,
 }
 
 /// What is placed on one worker process, with its sums kept at hand: placement looks at every worker.
@@ -68,26 +100,26 @@ pub(crate) struct Held {
     guilds: BTreeMap<u64, usize>,
     needs: u64,
     unseen: u64,
+    guessed: u64,
 }
 
 impl Held {
-    pub(crate) fn put(&mut self, session: SessionId, guild: u64, need: u32) {
+    pub(crate) fn put(&mut self, session: SessionId, guild: u64, need: Need) {
         self.remove(&session);
         *self.guilds.entry(guild).or_default() += 1;
-        self.needs += u64::from(need);
-        self.unseen += u64::from(need);
-        let seen = false;
-        self.sessions.insert(session, Holding { guild, need, seen });
+        let need = Need {
+            seen: false,
+            ..need
+        };
+        self.add(need);
+        self.sessions.insert(session, Holding { guild, need });
     }
 
     pub(crate) fn remove(&mut self, session: &SessionId) -> bool {
         let Some(holding) = self.sessions.remove(session) else {
             return false;
         };
-        self.needs -= u64::from(holding.need);
-        if !holding.seen {
-            self.unseen -= u64::from(holding.need);
-        }
+        self.subtract(holding.need);
         if let Some(count) = self.guilds.get_mut(&holding.guild) {
             *count -= 1;
             if *count == 0 {
@@ -97,35 +129,46 @@ impl Held {
         true
     }
 
-    /// The session needs this much from now on, and the worker's word has it in it, or has not.
-    /// True when that makes room.
-    pub(crate) fn update(&mut self, session: &SessionId, need: u32, seen: bool) -> bool {
+    /// The session needs this much from now on. True when that makes room.
+    pub(crate) fn update(&mut self, session: &SessionId, need: Need) -> bool {
         let Some(holding) = self.sessions.get_mut(session) else {
             return false;
         };
-        let lighter = need < holding.need || (seen && !holding.seen);
-        self.needs = self.needs - u64::from(holding.need) + u64::from(need);
-        if !holding.seen {
-            self.unseen -= u64::from(holding.need);
-        }
-        if !seen {
-            self.unseen += u64::from(need);
-        }
-        holding.need = need;
-        holding.seen = seen;
-        lighter
+        let before = std::mem::replace(&mut holding.need, need);
+        self.subtract(before);
+        self.add(need);
+        need.millicores < before.millicores || (need.seen && !before.seen)
     }
 
-    /// All needs, those unseen, and what the excepted session takes of the worker's own word.
-    fn sums_without(&self, except: Option<&SessionId>) -> (u64, u64, u64) {
-        let Some(holding) = except.and_then(|id| self.sessions.get(id)) else {
-            return (self.needs, self.unseen, 0);
-        };
-        let need = u64::from(holding.need);
-        if holding.seen {
-            (self.needs - need, self.unseen, need)
-        } else {
-            (self.needs - need, self.unseen - need, 0)
+    fn add(&mut self, need: Need) {
+        let millicores = u64::from(need.millicores);
+        self.needs += millicores;
+        self.unseen += if need.seen { 0 } else { millicores };
+        self.guessed += if need.guessed { millicores } else { 0 };
+    }
+
+    fn subtract(&mut self, need: Need) {
+        let millicores = u64::from(need.millicores);
+        self.needs -= millicores;
+        self.unseen -= if need.seen { 0 } else { millicores };
+        self.guessed -= if need.guessed { millicores } else { 0 };
+    }
+
+    fn sums_without(&self, except: Option<&SessionId>) -> Sums {
+        let (mut needs, mut unseen, mut seen_cost) = (self.needs, self.unseen, 0);
+        if let Some(holding) = except.and_then(|id| self.sessions.get(id)) {
+            let need = u64::from(holding.need.millicores);
+            needs -= need;
+            if holding.need.seen {
+                seen_cost = need;
+            } else {
+                unseen -= need;
+            }
+        }
+        Sums {
+            needs,
+            unseen,
+            seen_cost,
         }
     }
 

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use harness::{ACCOUNT, GUILD, Harness, create};
 use orb_scheduler_core::{
-    Action, Effect, Event, FencingToken, Incarnation, KnownPlan, PlaybackState, Request, SessionId,
-    WorkerId, Write, cost,
+    Action, CallId, Effect, Event, FencingToken, Incarnation, KnownPlan, PlaybackState, Request,
+    SessionId, WorkerId, Write, cost,
 };
 
 /// One account, no worker.
@@ -56,10 +56,27 @@ fn learn_cost(h: &mut Harness, worker: &str, session: &str, cost_millicores: u32
     h.beat_with(worker, "life-1", free, vec![observed]);
 }
 
+/// `play` waits so long at most.
+const CALL_WAIT_MS: u64 = 5_000;
+/// A worker that was heard of so lately is expected back.
+const GRACE_MS: u64 = 10_000;
+
+/// Plays in that session; the answer is still to come.
+fn play(h: &mut Harness, index: u64) -> CallId {
+    let session = format!("s{index}");
+    h.call(&session, create(GUILD + index));
+    h.play(&session, 1)
+}
+
+fn codes(h: &Harness, calls: &[CallId]) -> Vec<Option<String>> {
+    let code = |call: &CallId| h.answer(*call)?.err().map(|refusal| refusal.code);
+    calls.iter().map(code).collect()
+}
+
 #[test]
-fn a_play_without_any_worker_is_refused_and_may_be_tried_again() {
+fn a_play_without_any_worker_is_refused_when_none_is_expected() {
     let mut h = without_workers();
-    assert!(h.answer(h.last_call()).is_none());
+    h.wait(GRACE_MS);
     h.create("s");
     let play = h.play("s", 1);
     let refusal = h.refusal(play);
@@ -73,12 +90,97 @@ fn a_play_without_any_worker_is_refused_and_may_be_tried_again() {
 }
 
 #[test]
+fn a_play_under_a_young_leader_waits_for_the_worker_that_is_about_to_attach() {
+    let mut h = without_workers();
+    h.create("s");
+    let play = h.play("s", 1);
+    h.wait(2_000);
+    assert!(h.answer(play).is_none());
+    assert_eq!(
+        h.view("s").playback,
+        PlaybackState::Idle,
+        "not yet accepted"
+    );
+    h.attach("w1", "life-1", vec![]);
+    assert_eq!(h.newest_holder("s"), "w1");
+    h.report("s", PlaybackState::Playing, 0);
+    assert!(h.answer(play).unwrap().unwrap().settled);
+}
+
+#[test]
+fn a_play_while_the_only_worker_restarts_is_accepted_and_waits_in_line() {
+    let mut h = without_workers();
+    h.attach("w1", "life-1", vec![]);
+    h.create("s");
+    h.wait(GRACE_MS);
+    h.beat(vec![]);
+    detach(&mut h, "w1", "life-1");
+    h.wait(500);
+    let play = h.play("s", 1);
+    h.wait(CALL_WAIT_MS - 1);
+    assert!(h.answer(play).is_none());
+    h.wait(1);
+    assert!(!h.answer(play).unwrap().unwrap().settled, "accepted: 202");
+    assert_eq!(h.view("s").playback, PlaybackState::Loading);
+    h.attach("w1", "life-2", vec![]);
+    assert_eq!(h.lease("s").1.current.unwrap().queue_entry_id, 1);
+}
+
+#[test]
+fn the_line_for_a_worker_that_is_expected_is_no_longer_than_a_small_one_holds() {
+    let mut h = without_workers();
+    let plays: Vec<_> = (0..30).map(|n| play(&mut h, n)).collect();
+    h.wait(CALL_WAIT_MS);
+    let accepted = codes(&h, &plays).iter().filter(|c| c.is_none()).count();
+    assert!((10..=13).contains(&accepted), "{accepted}");
+    h.attach("w1", "life-1", vec![]);
+    let placed = h.sessions().iter().filter(|s| h.is_leased(s)).count();
+    assert!(placed >= accepted, "{placed} of {accepted}");
+}
+
+#[test]
+fn an_overtaken_play_undoes_nothing_later() {
+    let mut h = without_workers();
+    h.create("s");
+    let first = h.play("s", 1);
+    let second = h.play("s", 2);
+    assert_eq!(h.refusal(first).code, "no_capacity");
+    let stop = h.control("s", Action::Stop);
+    assert_eq!(h.refusal(second).code, "no_capacity");
+    assert!(h.answer(stop).is_some() || h.view("s").playback == PlaybackState::Stopped);
+    h.attach("w1", "life-1", vec![]);
+    assert_eq!(h.view("s").playback, PlaybackState::Stopped);
+}
+
+#[test]
+fn a_retry_of_a_play_that_is_held_back_gets_the_same_answer() {
+    let mut h = without_workers();
+    h.create("s");
+    let first = h.call_as("s", Request::Play(Box::new(harness::item(1))), "the-same");
+    let again = h.call_as("s", Request::Play(Box::new(harness::item(1))), "the-same");
+    h.attach("w1", "life-1", vec![]);
+    h.report("s", PlaybackState::Playing, 0);
+    for call in [first, again] {
+        assert!(h.answer(call).unwrap().unwrap().settled);
+    }
+    assert_eq!(h.lease("s").1.current_set_at.get(), 2, "carried out once");
+}
+
+#[test]
 fn a_burst_between_two_beats_spreads_and_the_rest_is_refused() {
     let mut h = without_workers();
     for worker in 0..10 {
         h.attach(&format!("w{worker}"), "life-1", vec![]);
     }
-    let refused = (0..1_000).filter_map(|n| start(&mut h, n)).count();
+    let plays: Vec<_> = (0..1_000).map(|n| play(&mut h, n)).collect();
+    // Nobody looks at any of the titles.
+    for _ in 0..5 {
+        h.wait(1_000);
+        for worker in 0..10 {
+            h.beat_of(&format!("w{worker}"), "life-1", vec![]);
+        }
+    }
+    let refused = codes(&h, &plays).iter().flatten().count();
     let each = 2_000 / cost::UNPROBED_VIDEO as usize;
     let playing: Vec<_> = h
         .sessions()
@@ -89,6 +191,12 @@ fn a_burst_between_two_beats_spreads_and_the_rest_is_refused() {
     assert!(playing.len() >= (each - 2) * 10, "{}", playing.len());
     assert!(playing.len() <= each * 10, "{}", playing.len());
     assert_eq!(refused + playing.len(), 1_000, "placed or refused");
+    let refusal = h.refusal(*plays.last().unwrap());
+    assert_eq!(
+        refusal.retry_after_ms,
+        Some(1_000),
+        "guesses, that may shrink soon"
+    );
     let mut by_worker: BTreeMap<String, usize> = BTreeMap::new();
     for session in playing {
         *by_worker
@@ -101,24 +209,57 @@ fn a_burst_between_two_beats_spreads_and_the_rest_is_refused() {
 }
 
 #[test]
+fn a_small_worker_takes_a_burst_of_copied_films_as_fast_as_it_looks_at_them() {
+    let mut h = without_workers();
+    h.attach("w1", "life-1", vec![]);
+    let plays: Vec<_> = (0..32).map(|n| play(&mut h, n)).collect();
+    let mut looked_at = std::collections::BTreeSet::new();
+    for _ in 0..32 {
+        h.wait(100);
+        let next = h.sessions().into_iter().find(|session| {
+            h.view(session).playback == PlaybackState::Loading && !looked_at.contains(session)
+        });
+        let Some(session) = next else { continue };
+        looked_at.insert(session.clone());
+        // Nothing of it was sent yet: the fence is that of the word before.
+        let mut observed = h.observed(&session, PlaybackState::Loading, 0);
+        observed.fence.generation = orb_scheduler_core::Generation::default();
+        observed.known_plan = Some(KnownPlan {
+            cost_millicores: 20,
+            details: String::new(),
+        });
+        let free = 2_000 - 20 * looked_at.len() as u32;
+        h.beat_with("w1", "life-1", free, vec![observed]);
+    }
+    assert_eq!(looked_at.len(), 32);
+    assert!(
+        codes(&h, &plays).iter().all(Option::is_none),
+        "nobody was refused"
+    );
+}
+
+#[test]
 fn a_beat_that_does_not_know_of_a_session_yet_frees_nothing() {
     let mut h = without_workers();
     h.attach("w1", "life-1", vec![]);
-    let fits = (0..20).filter(|n| start(&mut h, *n).is_none()).count();
+    let plays: Vec<_> = (0..20).map(|n| play(&mut h, n)).collect();
+    let placed = |h: &Harness| {
+        let is_placed = |s: &String| h.view(s).playback != PlaybackState::Idle;
+        h.sessions()
+            .into_iter()
+            .filter(is_placed)
+            .collect::<Vec<_>>()
+    };
+    let fits = placed(&h);
+    assert!(fits.len() < plays.len());
     // Sent before the leases arrived: all is free, says the worker.
     h.beat(vec![]);
-    assert_eq!(start(&mut h, 99).as_deref(), Some("no_capacity"));
+    assert_eq!(placed(&h), fits);
     // Now it has them, probed, and they are cheap.
-    for session in 0..fits {
-        learn_cost(
-            &mut h,
-            "w1",
-            &format!("s{session}"),
-            20,
-            2_000 - 20 * fits as u32,
-        );
+    for session in &fits {
+        learn_cost(&mut h, "w1", session, 20, 2_000 - 20 * fits.len() as u32);
     }
-    assert_eq!(start(&mut h, 100), None);
+    assert_eq!(placed(&h).len(), 20);
 }
 
 #[test]

@@ -358,9 +358,11 @@ fn a_draining_worker_gets_nothing_new_and_keeps_what_nobody_has_room_for() {
     assert_eq!(h.newest_holder("s"), "w1");
     h.call("t", create(GUILD + 1));
     let play = h.play("t", 1);
-    assert!(h.answer(play).unwrap().is_err());
+    assert!(h.answer(play).is_none());
+    assert!(!h.is_leased("t"), "it waits for another one");
     assert_eq!(drained(&h, "w1"), 0);
     h.attach("w2", "life-2", vec![]);
+    assert_eq!(h.newest_holder("t"), "w2");
     assert_eq!(
         h.word_to("w2", "s").unwrap().2,
         Role::WarmsUp,

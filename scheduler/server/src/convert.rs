@@ -115,6 +115,7 @@ pub(crate) fn observed(state: v1::ObservedState, received: Millis) -> Observed {
             message: failure.message,
         }),
         plan: state.plan,
+        opened_at: Generation::new(state.opened_at_generation),
         known_plan: state.known_plan.map(|plan| KnownPlan {
             cost_millicores: plan.cost_millicores,
             details: plan.details,

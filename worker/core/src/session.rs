@@ -354,6 +354,11 @@ impl Session {
         self.item.as_ref().map_or("", |item| &item.plan)
     }
 
+    /// The generation of the anchor that the present source was opened at; 0 without one.
+    pub fn opened_at(&self) -> u64 {
+        self.item.as_ref().map_or(0, |item| item.opened_at)
+    }
+
     /// What was found out about the item: known since its probe, and good for whoever plays it next.
     pub fn known_plan(&self) -> Option<KnownPlan> {
         self.item

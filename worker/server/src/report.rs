@@ -61,6 +61,7 @@ pub(crate) fn observed(
             }),
             _ => None,
         },
+        opened_at_generation: session.opened_at(),
         known_plan: session.known_plan().map(|plan| v1::KnownPlan {
             cost_millicores: plan.cost_millicores,
             details: plan.details,

@@ -404,6 +404,7 @@ impl Harness {
             duration_ms: desired.current.as_ref().and_then(|item| item.duration_ms),
             failure: None,
             plan: "copy".to_owned(),
+            opened_at: fence.generation,
             known_plan: None,
             handover: None,
             health: Default::default(),

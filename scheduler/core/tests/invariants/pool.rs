@@ -164,6 +164,7 @@ impl Process {
             duration_ms: item.and_then(|item| item.duration_ms),
             failure: None,
             plan: String::new(),
+            opened_at: told.desired.anchor.set_at,
             known_plan: item.map(|item| KnownPlan {
                 cost_millicores: cost(item.queue_entry_id),
                 details: String::new(),
