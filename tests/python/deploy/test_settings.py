@@ -78,10 +78,12 @@ class RolesTest(unittest.TestCase):
         self.assert_understood(process)
 
     def test_scheduler(self):
-        changes = {"ORB_DATABASE_URL": f"sqlite://{self.folder}/orb.db", "ORB_DISCORD_API_URL": NOBODY}
-        _, process, port = self.start("scheduler", "ORB_GRPC_ADDR", **changes, ORB_ETCD_ENDPOINTS=NOBODY)
-        # etcd is away: nobody can lead, and still it is no reason to kill it or to take it out of the Service.
+        # Alone: PostgreSQL and etcd are for the tests of the cluster.
+        alone = {"ORB_DATABASE_URL": f"sqlite://{self.folder}/orb.db", "ORB_ETCD_ENDPOINTS": ""}
+        _, process, port = self.start("scheduler", "ORB_GRPC_ADDR", **alone, ORB_DISCORD_API_URL=NOBODY)
+        # Discord does not answer: no reason to kill it or to take it out of the Service.
         process.until(lambda: serves(port), "serves by gRPC health")
+        self.assertEqual(healthcheck(port), 0)
         self.assert_understood(process)
 
 
