@@ -100,12 +100,13 @@ impl Config {
     }
 
     fn needs_advertised_address(&self) -> Option<Problem> {
-        let everywhere = self.grpc.addr.ip().is_unspecified();
-        let unknown = everywhere && self.scheduler.advertise.is_none();
+        let addr = self.grpc.addr;
+        let unknown =
+            (addr.ip().is_unspecified() || addr.port() == 0) && self.scheduler.advertise.is_none();
         (!self.etcd.endpoints.is_empty() && unknown).then(|| {
             Problem::new(
                 "scheduler.advertise",
-                "it listens on all addresses; set the one at which gateways and workers reach it, such as \
+                "ORB_GRPC_ADDR does not say where it is reached; set the address at which gateways and workers reach it, such as \
                  http://10.0.0.3:50051",
             )
         })

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{Json, Router, middleware, routing::get};
+use orb_scheduler_client::LeaderChannel;
 use tokio::sync::watch::Receiver;
-use tonic::transport::Channel;
 use url::Url;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -33,10 +33,10 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    fn new(config: GatewayConfig, channel: Channel, readiness: Receiver<Readiness>) -> Self {
+    fn new(config: GatewayConfig, leader: LeaderChannel, readiness: Receiver<Readiness>) -> Self {
         Self {
             scheduler: SchedulerClient::new(
-                channel,
+                leader,
                 config.scheduler_token.as_ref(),
                 config.call_timeout,
             ),
@@ -68,11 +68,15 @@ impl Gateway {
 
 /// The whole gateway, as a router.
 ///
-/// `channel` leads to the scheduler (lazily connected is best: calls are repeated for a while when it is not
-/// there); `readiness` says what the process around knows. Serve it with [`serve`](crate::serve), which lets
+/// `leader` is the way to the scheduler, or a lazily connected channel to the only one: calls are repeated for a while
+/// when it is not there. `readiness` says what the process around knows. Serve it with [`serve`](crate::serve), which lets
 /// event streams end and knows the peer's address.
-pub fn router(config: GatewayConfig, channel: Channel, readiness: Receiver<Readiness>) -> Router {
-    let gateway = Arc::new(Gateway::new(config, channel, readiness));
+pub fn router(
+    config: GatewayConfig,
+    leader: impl Into<LeaderChannel>,
+    readiness: Receiver<Readiness>,
+) -> Router {
+    let gateway = Arc::new(Gateway::new(config, leader.into(), readiness));
     let require_token = middleware::from_fn_with_state(Arc::clone(&gateway), auth::require);
     let document = openapi::document();
     Router::from(token_routes())

@@ -13,11 +13,11 @@ use futures::{Stream, StreamExt as _, stream};
 use orb_proto::v1::{Session, WatchResponse};
 use serde::Serialize;
 use tokio::time::sleep;
-use tonic::{Code, Streaming};
+use tonic::Code;
 
 use crate::{
-    app::Gateway, problem::Problem, scheduler_client::SchedulerClient, serve::Closing,
-    session_id::SessionId,
+    app::Gateway, problem::Problem, scheduler_client::SchedulerClient, scheduler_client::Updates,
+    serve::Closing, session_id::SessionId,
 };
 
 /// Pause before a broken watch is opened again. A page extrapolates meanwhile, so a second goes unnoticed.
@@ -71,7 +71,7 @@ pub(crate) fn sse<T: Serialize>(
 struct Feed {
     scheduler: SchedulerClient,
     id: SessionId,
-    updates: Option<Streaming<WatchResponse>>,
+    updates: Option<Updates>,
 }
 
 impl Feed {

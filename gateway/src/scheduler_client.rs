@@ -8,6 +8,7 @@ use orb_proto::v1::{
     WatchResponse, gateway_service_client::GatewayServiceClient,
     session_service_client::SessionServiceClient,
 };
+use orb_scheduler_client::{LeaderChannel, Route};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::{Instant, sleep, timeout_at};
 use tonic::{
@@ -36,15 +37,14 @@ const PROBE_SESSION: &str = "readiness-probe";
 /// `SessionService` and `GatewayService`, with this gateway's token.
 #[derive(Clone)]
 pub(crate) struct SchedulerClient {
-    client: SessionServiceClient<Channel>,
-    gateways: GatewayServiceClient<Channel>,
+    leader: LeaderChannel,
     authorization: Option<MetadataValue<Ascii>>,
     call_timeout: Duration,
 }
 
 impl SchedulerClient {
     pub(crate) fn new(
-        channel: Channel,
+        leader: LeaderChannel,
         token: Option<&SecretString>,
         call_timeout: Duration,
     ) -> Self {
@@ -55,30 +55,29 @@ impl SchedulerClient {
             Some(value)
         });
         Self {
-            gateways: GatewayServiceClient::new(channel.clone()),
-            client: SessionServiceClient::new(channel),
+            leader,
             authorization,
             call_timeout,
         }
     }
 
     pub(crate) async fn create(&self, request: CreateRequest) -> Result<CreateResponse, Status> {
-        self.call(request, async |mut client, request| {
-            client.create(request).await
+        self.call(request, async |channel, request| {
+            SessionServiceClient::new(channel).create(request).await
         })
         .await
     }
 
     pub(crate) async fn play(&self, request: PlayRequest) -> Result<PlayResponse, Status> {
-        self.call(request, async |mut client, request| {
-            client.play(request).await
+        self.call(request, async |channel, request| {
+            SessionServiceClient::new(channel).play(request).await
         })
         .await
     }
 
     pub(crate) async fn control(&self, request: ControlRequest) -> Result<ControlResponse, Status> {
-        self.call(request, async |mut client, request| {
-            client.control(request).await
+        self.call(request, async |channel, request| {
+            SessionServiceClient::new(channel).control(request).await
         })
         .await
     }
@@ -88,8 +87,8 @@ impl SchedulerClient {
             session_id: id.as_str().to_owned(),
         };
         let response = self
-            .call(request, async |mut client, request| {
-                client.get(request).await
+            .call(request, async |channel, request| {
+                SessionServiceClient::new(channel).get(request).await
             })
             .await?;
         response
@@ -99,22 +98,25 @@ impl SchedulerClient {
 
     pub(crate) async fn list(&self) -> Result<Vec<Session>, Status> {
         let response = self
-            .call(ListRequest {}, async |mut client, request| {
-                client.list(request).await
+            .call(ListRequest {}, async |channel, request| {
+                SessionServiceClient::new(channel).list(request).await
             })
             .await?;
         Ok(response.sessions)
     }
 
-    /// The stream has no deadline; only its beginning has.
-    pub(crate) async fn watch(&self, id: &SessionId) -> Result<Streaming<WatchResponse>, Status> {
+    /// The stream has no deadline; only its beginning has. It ends when another scheduler leads, for the one at its
+    /// other end may stand still.
+    pub(crate) async fn watch(&self, id: &SessionId) -> Result<Updates, Status> {
         let request = WatchRequest {
             session_id: id.as_str().to_owned(),
         };
-        self.call(request, async |mut client, request| {
-            client.watch(request).await
-        })
-        .await
+        let (stream, route) = self
+            .call_routed(request, async |channel, request| {
+                SessionServiceClient::new(channel).watch(request).await
+            })
+            .await?;
+        Ok(Updates { stream, route })
     }
 
     /// Where the session's watch output is.
@@ -122,13 +124,12 @@ impl SchedulerClient {
         let request = LocateWatchRequest {
             session_id: id.as_str().to_owned(),
         };
-        let gateways = self.gateways.clone();
-        let response = self
-            .call(request, async move |_, request| {
-                gateways.clone().locate_watch(request).await
-            })
-            .await?;
-        Ok(response)
+        self.call(request, async |channel, request| {
+            GatewayServiceClient::new(channel)
+                .locate_watch(request)
+                .await
+        })
+        .await
     }
 
     /// Whether the scheduler answers this gateway at all.
@@ -136,8 +137,11 @@ impl SchedulerClient {
         let request = self.authorize(GetRequest {
             session_id: PROBE_SESSION.to_owned(),
         });
-        let mut client = self.client.clone();
-        match tokio::time::timeout(PROBE_TIMEOUT, client.get(request)).await {
+        let probe = async {
+            let channel = self.leader.route().await.channel();
+            SessionServiceClient::new(channel).get(request).await
+        };
+        match tokio::time::timeout(PROBE_TIMEOUT, probe).await {
             Ok(Ok(_)) => true,
             Ok(Err(status)) => status.code() == Code::NotFound,
             Err(_) => false,
@@ -154,13 +158,25 @@ impl SchedulerClient {
         request
     }
 
-    /// Sends until there is an answer. The same message goes out each time, with the same command id: that is
-    /// what makes it harmless to repeat a call whose answer was lost.
     async fn call<Q, R>(
         &self,
         message: Q,
-        send: impl AsyncFn(SessionServiceClient<Channel>, Request<Q>) -> Result<Response<R>, Status>,
+        send: impl AsyncFn(Channel, Request<Q>) -> Result<Response<R>, Status>,
     ) -> Result<R, Status>
+    where
+        Q: Clone,
+    {
+        Ok(self.call_routed(message, send).await?.0)
+    }
+
+    /// Sends until there is an answer. The same message goes out each time, with the same command id: that is
+    /// what makes it harmless to repeat a call whose answer was lost. When another scheduler is elected, a try that
+    /// waits for the old one is given up.
+    async fn call_routed<Q, R>(
+        &self,
+        message: Q,
+        send: impl AsyncFn(Channel, Request<Q>) -> Result<Response<R>, Status>,
+    ) -> Result<(R, Route), Status>
     where
         Q: Clone,
     {
@@ -169,23 +185,56 @@ impl SchedulerClient {
         let last_start = started + self.call_timeout.mul_f64(RETRY_SHARE);
         let mut backoff = FIRST_BACKOFF;
         loop {
-            let attempt = send(self.client.clone(), self.authorize(message.clone()));
+            let Ok(route) = timeout_at(last_start, self.leader.route()).await else {
+                return Err(Status::unavailable("no scheduler leads at present"));
+            };
+            let attempt = send(route.channel(), self.authorize(message.clone()));
+            let attempt = async {
+                tokio::select! {
+                    answered = attempt => Some(answered),
+                    () = route.replaced(), if Instant::now() < last_start => None,
+                }
+            };
             let status = match timeout_at(deadline, attempt).await {
-                Ok(Ok(response)) => return Ok(response.into_inner()),
-                Ok(Err(status)) => status,
+                Ok(Some(Ok(response))) => return Ok((response.into_inner(), route)),
+                Ok(Some(Err(status))) => status,
+                Ok(None) => {
+                    tracing::debug!("another scheduler leads, asking that one");
+                    continue;
+                }
                 Err(_) => {
                     return Err(Status::deadline_exceeded(
                         "the scheduler did not answer in time",
                     ));
                 }
             };
+            self.leader.learn(&status);
             let wait = asked_delay(&status).unwrap_or(backoff);
             if !is_unreachable(&status) || Instant::now() + wait > last_start {
                 return Err(status);
             }
             tracing::debug!(code = ?status.code(), ?wait, "scheduler not reachable, trying again");
-            sleep(wait).await;
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = route.replaced() => {}
+            }
             backoff = (backoff * 2).min(MAX_BACKOFF);
+        }
+    }
+}
+
+/// A session's states as they come, of one leader.
+pub(crate) struct Updates {
+    stream: Streaming<WatchResponse>,
+    route: Route,
+}
+
+impl Updates {
+    /// The next one; `None` when the stream has ended.
+    pub(crate) async fn message(&mut self) -> Result<Option<WatchResponse>, Status> {
+        tokio::select! {
+            message = self.stream.message() => message,
+            () = self.route.replaced() => Ok(None),
         }
     }
 }

@@ -7,6 +7,7 @@
 mod cli;
 #[cfg(feature = "demo")]
 mod demo;
+mod election;
 mod in_process;
 mod roles;
 mod stack;

@@ -10,6 +10,7 @@ use orb_coordinator::{Coordinator, SingleCoordinator};
 use orb_gateway::GatewayConfig;
 use orb_jellyfin::SourcePolicy;
 use orb_scheduler::{Candidate, SchedulerServer, ServerConfig, Standing, TermConfig};
+use orb_scheduler_client::LeaderChannel;
 use orb_scheduler_core::SchedulerTiming;
 use orb_scheduler_store::{AnyStore, Seal};
 use orb_voice::{Driver, DriverConfig};
@@ -21,18 +22,15 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 
 use crate::cli::Role;
-use crate::in_process;
 use crate::stack::Stack;
 use crate::trust::Trust;
+use crate::{election, in_process};
 
 /// The address of a leader that nobody has to look for.
 const IN_PROCESS: &str = "in-process";
-
-/// Both ends of a gRPC connection ask whether the other is there.
-const KEEPALIVE: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(role: Role, config: Config, trust: Trust) -> Result<()> {
     // Kept until the end: it owns the bundle that voice connections read.
@@ -54,27 +52,37 @@ pub(crate) async fn run(role: Role, config: Config, trust: Trust) -> Result<()> 
         Role::Demo(options) => crate::demo::run(options, config, &trust).await,
         Role::Gateway => {
             let mut stack = Stack::default();
-            let channel = remote_channel(&config)?;
+            let leader = election::leader(&config).await?;
             let mut gateway_config = GatewayConfig::new(config.http.tokens.clone());
             gateway_config.scheduler_token = Some(internal_token(&config)?);
             let (_ready, readiness) = watch::channel(orb_gateway::Readiness::Ready);
-            gateway(&mut stack, &config, gateway_config, channel, readiness).await?;
+            gateway(&mut stack, &config, gateway_config, leader, readiness).await?;
             stack.run(config.timing.drain_grace).await
         }
         Role::Scheduler => {
             let mut stack = Stack::default();
             let internal = internal_token(&config)?;
             let term = term_config(&config);
-            let only = (SingleCoordinator::new(), IN_PROCESS);
-            let serving = scheduler(&mut stack, &config, only, term, internal).await?;
+            let serving = if config.etcd.endpoints.is_empty() {
+                let only = (SingleCoordinator::new(), IN_PROCESS);
+                scheduler(&mut stack, &config, only, term, internal).await?
+            } else {
+                let coordinator = election::etcd(&config).await?;
+                let address = election::advertised(&config);
+                let term = TermConfig {
+                    alone: false,
+                    ..term
+                };
+                scheduler(&mut stack, &config, (coordinator, &address), term, internal).await?
+            };
             listen_grpc(&mut stack, &config, &serving).await?;
             stack.run(config.timing.drain_grace).await
         }
         Role::Worker => {
             let mut stack = Stack::default();
-            let channel = remote_channel(&config)?;
+            let leader = election::leader(&config).await?;
             let token = internal_token(&config)?;
-            worker(&mut stack, &config, channel, token).await?;
+            worker(&mut stack, &config, leader, token).await?;
             stack.run(config.timing.drain_grace).await
         }
     }
@@ -211,7 +219,7 @@ async fn listen_grpc(stack: &mut Stack, config: &Config, serving: &Serving) -> R
 async fn worker(
     stack: &mut Stack,
     config: &Config,
-    channel: Channel,
+    leader: impl Into<LeaderChannel>,
     token: SecretString,
 ) -> Result<()> {
     let sources = source_policy(config)?;
@@ -248,9 +256,9 @@ async fn worker(
         voice_driver(config)?,
     )
     .await?;
-    let cancel = stack.cancel.clone();
+    let (leader, cancel) = (leader.into(), stack.cancel.clone());
     stack.spawn("worker", async move {
-        worker.run(channel, &token, cancel).await;
+        worker.run(leader, &token, cancel).await;
         media.shutdown().await;
         Ok(())
     });
@@ -273,7 +281,7 @@ async fn gateway(
     stack: &mut Stack,
     config: &Config,
     mut gateway_config: GatewayConfig,
-    channel: Channel,
+    leader: impl Into<LeaderChannel>,
     readiness: watch::Receiver<orb_gateway::Readiness>,
 ) -> Result<std::net::SocketAddr> {
     gateway_config.public_url = config
@@ -286,7 +294,7 @@ async fn gateway(
         .await
         .with_context(|| format!("cannot listen on {addr}; set ORB_HTTP_ADDR"))?;
     let local = listener.local_addr()?;
-    let router = orb_gateway::router(gateway_config, channel, readiness);
+    let router = orb_gateway::router(gateway_config, leader, readiness);
     tracing::info!(addr = %local, "HTTP listens");
     let cancel = stack.cancel.clone();
     stack.spawn("gateway", async move {
@@ -337,22 +345,6 @@ fn internal_token(config: &Config) -> Result<SecretString> {
         .or(config.http.tokens.first())
         .cloned()
         .context("no token for the scheduler: set ORB_SCHEDULER__TOKEN (or ORB_API_TOKENS) to the same for all roles")
-}
-
-fn remote_channel(config: &Config) -> Result<Channel> {
-    let url = config
-        .scheduler
-        .url
-        .as_ref()
-        .context("ORB_SCHEDULER_URL is not set")?;
-    let endpoint = Endpoint::from_shared(url.base().to_owned())
-        .context("ORB_SCHEDULER_URL")?
-        .connect_timeout(KEEPALIVE)
-        .http2_keep_alive_interval(KEEPALIVE)
-        .keep_alive_timeout(KEEPALIVE)
-        .keep_alive_while_idle(true)
-        .tcp_nodelay(true);
-    Ok(endpoint.connect_lazy())
 }
 
 /// Which sources may be played. An error is the configuration's.

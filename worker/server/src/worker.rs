@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use orb_jellyfin::SourcePolicy;
 use orb_proto::v1;
+use orb_scheduler_client::{LeaderChannel, Route};
 use orb_worker_media::Media;
 use orb_worker_outputs::voice::VoiceDriver;
 use orb_worker_outputs::watch::{WatchRegistry, router};
@@ -13,8 +14,8 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tonic::Status;
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::transport::Channel;
 use uuid::Uuid;
 
 use crate::actor::Shared;
@@ -25,6 +26,9 @@ use crate::{Error, Reconnect};
 
 /// Until the scheduler has said its own value: the default of `Timing::self_stop_after`.
 const SELF_STOP_AFTER: Duration = Duration::from_secs(90);
+
+/// So long a leader is waited for before it is looked whether the worker has to stop by itself.
+const LOOK_FOR_LEADER: Duration = Duration::from_secs(1);
 
 /// A stream this short counts as a failure to attach.
 const SHORT_LIVED: Duration = Duration::from_secs(1);
@@ -96,8 +100,13 @@ impl Worker {
         &self.media_url
     }
 
-    /// Attached to the scheduler behind `channel` until cancelled; then all sessions end here.
-    pub async fn run(self, channel: Channel, token: &SecretString, cancel: CancellationToken) {
+    /// Attached to whoever leads until cancelled; then all sessions end here.
+    pub async fn run(
+        self,
+        leader: impl Into<LeaderChannel>,
+        token: &SecretString,
+        cancel: CancellationToken,
+    ) {
         let registry: Arc<WatchRegistry> = Arc::clone(&self.shared.registry);
         let serving = axum::serve(self.listener, router(registry, self.media_token.clone()))
             .with_graceful_shutdown(cancel.clone().cancelled_owned())
@@ -109,7 +118,7 @@ impl Worker {
             (&self.media_url, &self.media_token),
             &self.sessions,
             &self.shared,
-            channel,
+            leader.into(),
             bearer,
         );
         tokio::select! {
@@ -138,19 +147,29 @@ async fn attach_again(
     (media_url, media_token): (&str, &SecretString),
     sessions: &Sessions,
     shared: &Shared,
-    channel: Channel,
+    leader: LeaderChannel,
     bearer: MetadataValue<Ascii>,
 ) {
     let mut failures = 0;
+    let mut last_route: Option<Route> = None;
     let mut last_attached = Instant::now();
     let mut self_stop_after = SELF_STOP_AFTER;
     loop {
         let wait = config.reconnect.wait(failures, &mut rand::rng());
-        tokio::time::sleep(wait).await;
+        if replaced(last_route.as_ref(), wait).await {
+            // The one that was not there is not waited for any longer; but not all workers come at once.
+            failures = 0;
+            let wait = config.reconnect.wait(1, &mut rand::rng());
+            tokio::time::sleep(wait).await;
+        }
         if last_attached.elapsed() > self_stop_after && !sessions.is_empty() {
             tracing::error!("no scheduler for too long; stopping all sessions");
             sessions.clear();
         }
+        let Ok(route) = tokio::time::timeout(LOOK_FOR_LEADER, leader.route()).await else {
+            continue;
+        };
+        let route = last_route.insert(route);
         let register = v1::Register {
             worker_id: config.id.clone(),
             incarnation: incarnation.to_owned(),
@@ -159,12 +178,20 @@ async fn attach_again(
             media_token: media_token.expose_secret().to_owned(),
             sessions: sessions.reports(None),
         };
-        let status = match Attachment::open(channel.clone(), bearer.clone(), register).await {
+        let attached = tokio::select! {
+            attached = Attachment::open(route.channel(), bearer.clone(), register) => attached,
+            // A leader that stands still answers nothing.
+            () = route.replaced() => Err(Status::unavailable("another scheduler leads by now")),
+        };
+        let status = match attached {
             Ok(attachment) => {
                 tracing::info!(worker = %config.id, "attached");
                 self_stop_after = attachment.times.self_stop_after;
                 let since = Instant::now();
-                let status = attachment.run(sessions, shared).await;
+                let status = tokio::select! {
+                    status = attachment.run(sessions, shared) => status,
+                    () = route.replaced() => Status::unavailable("another scheduler leads by now"),
+                };
                 last_attached = Instant::now();
                 // A stream that ends as soon as it is open was turned away: no reason to hurry.
                 failures = u32::from(since.elapsed() < SHORT_LIVED);
@@ -175,9 +202,19 @@ async fn attach_again(
                 status
             }
         };
+        leader.learn(&status);
         tracing::warn!(
             worker = %config.id, code = ?status.code(), message = status.message(), failures,
             "not attached; trying again"
         );
     }
+}
+
+/// Waits; true when another scheduler was elected meanwhile.
+async fn replaced(route: Option<&Route>, wait: Duration) -> bool {
+    let Some(route) = route else {
+        tokio::time::sleep(wait).await;
+        return false;
+    };
+    tokio::time::timeout(wait, route.replaced()).await.is_ok()
 }
