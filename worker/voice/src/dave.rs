@@ -214,6 +214,8 @@ impl Dave {
     pub fn open_opus(&mut self, user: u64, frame: &[u8]) -> Option<Vec<u8>> {
         match &mut self.session {
             Some(session) if self.required => session.decrypt(user, MediaType::AUDIO, frame).ok(),
+            // What may not be sent in the clear is not believed in the clear.
+            None if self.required && self.on_downgrade == OnDowngrade::Hold => None,
             _ => Some(frame.to_vec()),
         }
     }

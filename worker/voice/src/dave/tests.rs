@@ -62,6 +62,20 @@ fn a_downgrade_holds_frames_unless_told_to_follow() {
     }
 }
 
+/// Found by fuzzing: a session description without DAVE, after one with it.
+#[test]
+fn a_call_that_had_dave_hears_nothing_in_the_clear() {
+    for (on_downgrade, heard) in [
+        (OnDowngrade::Hold, None),
+        (OnDowngrade::Follow, Some(PACKET)),
+    ] {
+        let mut dave = Dave::new(1, 2, on_downgrade);
+        dave.begin(1);
+        dave.begin(0);
+        assert_eq!(dave.open_opus(7, PACKET).as_deref(), heard);
+    }
+}
+
 #[test]
 fn an_unknown_transition_changes_nothing() {
     let mut dave = negotiated();
