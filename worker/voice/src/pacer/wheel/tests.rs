@@ -103,9 +103,25 @@ fn those_who_join_now_and_then_are_spread_over_all_slots() {
 }
 
 #[test]
+fn a_few_share_their_wake_ups() {
+    let mut stage = Stage::new();
+    for name in 0..32 {
+        stage.insert(name);
+        stage.again(u32::from(name as u16) * 7_300 * MS / 1_000);
+    }
+    let loads = stage.loads();
+    let wake_ups = loads.iter().filter(|load| **load > 0).count();
+    assert!(wake_ups <= 8, "{loads:?}");
+    assert!(loads.iter().all(|load| *load <= SHARE), "{loads:?}");
+}
+
+#[test]
 fn missed_ticks_are_made_up_for_by_turns() {
     let mut stage = Stage::new();
-    (1..=2).for_each(|name| _ = stage.insert(name));
+    stage.insert(1);
+    // Too late for the first slot.
+    stage.again(MS);
+    stage.insert(2);
     stage.again(2 * MS);
     let calls = stage.again(62 * MS + MS / 2);
     let expected = [
@@ -135,9 +151,11 @@ fn after_too_long_the_schedule_begins_anew_in_the_same_slot() {
 #[test]
 fn the_busy_one_is_asked_again_soon_with_the_same_due() {
     let mut stage = Stage::new();
-    (1..=2).for_each(|name| _ = stage.insert(name));
+    stage.insert(1);
     stage.now += MS;
     assert_eq!(stage.drain(|_| Tick::Busy), [(1, 1_000)]);
+    // Too late for the first slot.
+    stage.insert(2);
     let Next::Sleep(retry) = stage.wheel.take(stage.now) else {
         panic!("it has to be asked again");
     };
