@@ -16,7 +16,7 @@ import requests
 
 import processes
 
-from . import rendering
+from . import backends, rendering
 from .rendering import BASE, FOLDERS, compose, containers, is_orb, named, of_kind, pod_template, role
 
 #: A port of this machine that nobody listens on; nothing here may wait for the world outside.
@@ -40,51 +40,73 @@ class RolesTest(unittest.TestCase):
         self.addCleanup(temporary.cleanup)
         self.folder = pathlib.Path(temporary.name)
 
-    def start(self, name, port_variable, **changes):
-        container = pod_template(named(BASE, "Deployment", f"orb-{name}"))["spec"]["containers"][0]
-        port = processes.free_port()
+    def start(self, name, port_variable, port=None, **changes):
+        container = orb_container(name)
+        port = port or processes.free_port()
         environment = environment_of(container, BASE) | {port_variable: f"127.0.0.1:{port}"} | changes
-        process = processes.Process("orb", container["args"], environment, self.folder / f"{name}.log")
+        process = processes.Process("orb", container["args"], environment, self.folder / f"{name}-{port}.log")
         self.addCleanup(process.stop)
-        return container, process, port
+        return process, port
 
     def assert_understood(self, process):
         self.assertNotRegex(process.output(), "means nothing here")
 
-    def test_gateway(self):
-        changes = {"ORB_SCHEDULER_URL": NOBODY, "ORB_ETCD_ENDPOINTS": NOBODY}
-        container, process, port = self.start("gateway", "ORB_HTTP_ADDR", **changes)
+    def test_a_gateway_without_a_leader_lives_and_is_not_ready(self):
+        process, port = self.start("gateway", "ORB_HTTP_ADDR", ORB_ETCD_ENDPOINTS=NOBODY)
         process.until(lambda: listens(port), "listens")
-        url = f"http://127.0.0.1:{port}"
-        alive = container["livenessProbe"]["httpGet"]["path"]
-        ready = container["readinessProbe"]["httpGet"]["path"]
-        self.assertEqual(requests.get(url + alive, timeout=10).status_code, 200)
-        # Without a scheduler it lives, and says that it is not ready.
-        self.assertEqual(requests.get(url + ready, timeout=20).status_code, 503)
+        container = orb_container("gateway")
+        alive, ready = (container[kind]["httpGet"]["path"] for kind in ("livenessProbe", "readinessProbe"))
+        self.assertEqual([status(port, alive), status(port, ready)], [200, 503])
         self.assertEqual([healthcheck(port, alive), healthcheck(port)], [0, 0])
         self.assertNotEqual(healthcheck(port, "/no-such-path"), 0)
         self.assertNotEqual(healthcheck(processes.free_port()), 0)
         self.assert_understood(process)
 
-    def test_worker(self):
+    def test_a_worker_without_a_leader_listens_and_spools_into_its_volume(self):
         spool = self.folder / "spool"
         spool.mkdir()
-        media = {"ORB_WORKER__MEDIA_URL": NOBODY, "TMPDIR": str(spool)}
-        changes = media | {"ORB_SCHEDULER_URL": NOBODY, "ORB_ETCD_ENDPOINTS": NOBODY}
-        _, process, port = self.start("worker", "ORB_WORKER__MEDIA_ADDR", **changes)
+        settings = {"TMPDIR": str(spool), "ORB_ETCD_ENDPOINTS": NOBODY}
+        process, port = self.start("worker", "ORB_WORKER__MEDIA_ADDR", **settings)
         process.until(lambda: listens(port), "listens")
         self.assertTrue(any(spool.iterdir()), "it spools into TMPDIR")
         self.assertEqual(healthcheck(port), 0)
         self.assert_understood(process)
 
-    def test_scheduler(self):
-        # Alone: PostgreSQL and etcd are for the tests of the cluster.
-        alone = {"ORB_DATABASE_URL": f"sqlite://{self.folder}/orb.db", "ORB_ETCD_ENDPOINTS": ""}
-        _, process, port = self.start("scheduler", "ORB_GRPC_ADDR", **alone, ORB_DISCORD_API_URL=NOBODY)
-        # Discord does not answer: no reason to kill it or to take it out of the Service.
-        process.until(lambda: serves(port), "serves by gRPC health")
-        self.assertEqual(healthcheck(port), 0)
-        self.assert_understood(process)
+    def test_the_base_finds_its_leader_and_a_standby_is_as_ready(self):
+        etcd, etcd_process = backends.start_etcd(self.folder)
+        self.addCleanup(etcd_process.stop)
+        database, postgres_process = backends.start_postgres(self.folder)
+        self.addCleanup(postgres_process.stop)
+        shared = {"ORB_ETCD_ENDPOINTS": etcd}
+        schedulers = [self.start_scheduler(ORB_DATABASE_URL=database, **shared) for _ in range(2)]
+        for process, port in schedulers:
+            # One of them does not lead, and neither has a Discord: no reason to kill it.
+            process.until(lambda port=port: serves(port), "serves by gRPC health")
+            self.assertEqual(healthcheck(port), 0)
+        gateway, port = self.start("gateway", "ORB_HTTP_ADDR", **shared)
+        started = orb_container("gateway")["startupProbe"]["httpGet"]["path"]
+        gateway.until(lambda: status(port, started) == 200, "is ready")
+        worker, _ = self.start("worker", "ORB_WORKER__MEDIA_ADDR", **shared)
+        worker.until(lambda: re.search(r'"attached"', worker.output()), "is attached")
+        for process in (gateway, worker, *(process for process, _ in schedulers)):
+            self.assert_understood(process)
+
+    def start_scheduler(self, **changes):
+        port = processes.free_port()
+        changes |= {"ORB_SCHEDULER__ADVERTISE": f"http://127.0.0.1:{port}", "ORB_DISCORD_API_URL": NOBODY}
+        return self.start("scheduler", "ORB_GRPC_ADDR", port, **changes)
+
+
+def orb_container(name):
+    (container,) = pod_template(named(BASE, "Deployment", f"orb-{name}"))["spec"]["containers"]
+    return container
+
+
+def status(port, path):
+    try:
+        return requests.get(f"http://127.0.0.1:{port}{path}", timeout=20).status_code
+    except requests.RequestException:
+        return None
 
 
 def variables_in_use():
