@@ -41,6 +41,10 @@ const MOST_MEMBERS: usize = 10_000;
 /// Transitions that were announced and not executed: one is usual, two can overlap.
 const MOST_TRANSITIONS: usize = 16;
 
+/// Bytes of proposals that are taken in one epoch. Each is weighed against all before it, so that the time grows faster
+/// than their number. A founding proposes some 500 bytes for each member.
+const MOST_PROPOSED: usize = 256 << 10;
+
 /// One connection's end-to-end encryption.
 pub struct Dave {
     user_id: u64,
@@ -54,6 +58,8 @@ pub struct Dave {
     /// Announced and not executed: `(transition, version)`.
     prepared: Vec<(u16, u16)>,
     members: BTreeSet<u64>,
+    /// Bytes of proposals since the epoch began.
+    proposed: usize,
     invalid: u64,
 }
 
@@ -69,6 +75,7 @@ impl Dave {
             version: 0,
             prepared: Vec::new(),
             members: BTreeSet::from([user_id]),
+            proposed: 0,
             invalid: 0,
         }
     }
@@ -223,6 +230,7 @@ impl Dave {
     /// Begins a group of this client's own, which others can be added to or which a welcome replaces. Until then the
     /// keys of the group before stay in use.
     fn new_group(&mut self, version: u16) -> Vec<ClientMessage> {
+        self.proposed = 0;
         match self.try_new_group(version) {
             Ok(package) => vec![ClientMessage::KeyPackage(package)],
             Err(reason) => {
@@ -253,6 +261,10 @@ impl Dave {
     }
 
     fn proposals(&mut self, change: ProposalChange, payload: &[u8]) -> Vec<ClientMessage> {
+        if !self.has_room_for(payload) {
+            tracing::warn!("proposals were refused: too many in one epoch");
+            return Vec::new();
+        }
         let known: Vec<u64> = self.members.iter().copied().collect();
         let Some(session) = &mut self.session else {
             return Vec::new();
@@ -274,8 +286,15 @@ impl Dave {
         }
     }
 
+    /// Without them, the commit to them cannot be followed, and a new group begins.
+    fn has_room_for(&mut self, proposals: &[u8]) -> bool {
+        self.proposed = self.proposed.saturating_add(proposals.len());
+        self.proposed <= MOST_PROPOSED
+    }
+
     /// The group has a new epoch.
     fn follow(&mut self, transition: u16) -> Vec<ClientMessage> {
+        self.proposed = 0;
         self.prepare(transition, MAX_DAVE_VERSION)
     }
 

@@ -125,6 +125,23 @@ fn what_a_server_announces_is_bounded() {
     assert!(dave.prepared.len() <= MOST_TRANSITIONS && dave.members.len() <= MOST_MEMBERS);
 }
 
+/// Found by fuzzing's server: 1,200 proposals without a commit took half a minute (development build).
+#[test]
+fn what_a_server_proposes_is_bounded_and_a_new_group_has_room_again() {
+    let mut dave = negotiated();
+    let most = vec![0; MOST_PROPOSED];
+    assert!(dave.has_room_for(&most));
+    assert!(!dave.has_room_for(&[0]));
+    dave.handle(DaveMessage::PrepareEpoch {
+        version: 1,
+        epoch: 1,
+    });
+    assert!(dave.has_room_for(&most));
+    assert!(!dave.has_room_for(&[0]));
+    dave.follow(1);
+    assert!(dave.has_room_for(&most));
+}
+
 /// The most that this process ever had in memory, in bytes.
 fn most_memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
