@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use secrecy::SecretString;
+use hmac::{Hmac, Mac as _};
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::Sha256;
 use url::Url;
 
 /// Longest a call to the scheduler may take, retries included. The scheduler itself waits at most 5 s for a
@@ -62,6 +64,14 @@ impl SigningKey {
     pub fn random() -> Self {
         Self(rand::random())
     }
+
+    /// A key that all who know `secret` have, and that tells nothing of it: for gateways of one installation.
+    pub fn derived_from(secret: &SecretString) -> Self {
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes())
+            .expect("HMAC takes keys of any length");
+        mac.update(b"orb gateway signing key v1");
+        Self(mac.finalize().into_bytes().into())
+    }
 }
 
 impl From<[u8; 32]> for SigningKey {
@@ -73,5 +83,17 @@ impl From<[u8; 32]> for SigningKey {
 impl std::fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("SigningKey(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gateways_with_one_secret_have_one_key() {
+        let key = |secret: &str| SigningKey::derived_from(&SecretString::from(secret)).0;
+        assert_eq!(key("a"), key("a"));
+        assert_ne!(key("a"), key("b"));
     }
 }

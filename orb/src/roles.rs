@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use orb_accounts::{AccountConfig, AccountTiming};
 use orb_config::Config;
 use orb_coordinator::{Coordinator, SingleCoordinator};
-use orb_gateway::GatewayConfig;
+use orb_gateway::{GatewayConfig, SigningKey};
 use orb_jellyfin::SourcePolicy;
 use orb_scheduler::{Candidate, SchedulerServer, ServerConfig, Standing, TermConfig};
 use orb_scheduler_client::LeaderChannel;
@@ -54,7 +54,10 @@ pub(crate) async fn run(role: Role, config: Config, trust: Trust) -> Result<()> 
             let mut stack = Stack::default();
             let leader = election::leader(&config).await?;
             let mut gateway_config = GatewayConfig::new(config.http.tokens.clone());
-            gateway_config.scheduler_token = Some(internal_token(&config)?);
+            let internal = internal_token(&config)?;
+            // Watch links and cookies of one gateway are good at all others, and after its restart.
+            gateway_config.signing_key = SigningKey::derived_from(&internal);
+            gateway_config.scheduler_token = Some(internal);
             let (_ready, readiness) = watch::channel(orb_gateway::Readiness::Ready);
             gateway(&mut stack, &config, gateway_config, leader, readiness).await?;
             stack.run(config.timing.drain_grace).await
