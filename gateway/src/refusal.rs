@@ -24,7 +24,8 @@ impl From<Status> for Problem {
         let http = http_status(status.code());
         let info = status
             .get_details_error_info()
-            .filter(|info| info.domain == ERROR_DOMAIN);
+            // Which scheduler leads is nothing to callers: for them, none can be reached.
+            .filter(|info| info.domain == ERROR_DOMAIN && info.reason != "not_leading");
         let Some(info) = info else {
             tracing::warn!(code = ?status.code(), message = status.message(), "scheduler refused without a reason");
             return without_reason(http);

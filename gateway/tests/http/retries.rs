@@ -2,6 +2,8 @@
 
 use std::{collections::HashSet, time::Duration};
 
+use orb_coordinator::{Coordinator, Leadership, SingleCoordinator};
+use orb_scheduler_client::{Dialling, LeaderChannel};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tonic::Status;
@@ -93,4 +95,37 @@ async fn a_scheduler_that_hangs_is_a_503_within_the_calls_time() {
         (status, &answer["code"]),
         (503, &json!("scheduler_unavailable"))
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_leader_that_stands_still_is_left_for_the_next_with_the_same_command_id() {
+    let (first, second) = (Scheduler::start().await, Scheduler::start().await);
+    let coordinator = SingleCoordinator::new();
+    let dialling = Dialling::new(|endpoint| endpoint.connect_lazy());
+    let leader = LeaderChannel::elected(coordinator.follow(), dialling);
+    let harness = Harness::with_leader(first.clone(), leader, |_| {}).await;
+    let tenure = coordinator.campaign(&first.url()).await.unwrap();
+    tenure.announce(1).await.unwrap();
+    // It has taken the call in, and answers never.
+    let (asked, was_asked) = std::sync::mpsc::channel();
+    let (end, answer) = std::sync::mpsc::channel::<()>();
+    first.answer(move |_| {
+        asked.send(()).unwrap();
+        let _ = answer.recv();
+        Err(Status::unavailable("the test has ended"))
+    });
+    second.answer(|_| Ok(Reply(session("456"), true)));
+    let call = tokio::spawn(json(
+        harness.post("/sessions/456/control", r#"{"action":"pause"}"#),
+    ));
+    tokio::task::spawn_blocking(move || was_asked.recv().unwrap())
+        .await
+        .unwrap();
+    drop(tenure);
+    let tenure = coordinator.campaign(&second.url()).await.unwrap();
+    assert!(!call.is_finished(), "nobody serves yet");
+    tenure.announce(2).await.unwrap();
+    assert_eq!(call.await.unwrap().0, 200);
+    assert_eq!(second.calls(), first.calls(), "the same call, with its id");
+    drop(end);
 }

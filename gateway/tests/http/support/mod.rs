@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use orb_gateway::{GatewayConfig, Readiness};
 use orb_proto::v1::Session;
+use orb_scheduler_client::LeaderChannel;
 use reqwest::{Method, RequestBuilder, StatusCode, redirect};
 use serde_json::Value;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
@@ -46,17 +47,26 @@ impl Harness {
         scheduler: Scheduler,
         configure: impl FnOnce(&mut GatewayConfig),
     ) -> Self {
-        let mut config = GatewayConfig::new(vec![TOKEN.into(), OTHER_TOKEN.into()]);
-        config.scheduler_token = Some("scheduler-token".into());
-        configure(&mut config);
         let channel = Endpoint::from_shared(scheduler.url())
             .unwrap()
             .connect_lazy();
+        Self::with_leader(scheduler, channel.into(), configure).await
+    }
+
+    /// In front of whoever leads.
+    pub(crate) async fn with_leader(
+        scheduler: Scheduler,
+        leader: LeaderChannel,
+        configure: impl FnOnce(&mut GatewayConfig),
+    ) -> Self {
+        let mut config = GatewayConfig::new(vec![TOKEN.into(), OTHER_TOKEN.into()]);
+        config.scheduler_token = Some("scheduler-token".into());
+        configure(&mut config);
         let (readiness, ready) = watch::channel(Readiness::Ready);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
-        let router = orb_gateway::router(config, channel, ready);
+        let router = orb_gateway::router(config, leader, ready);
         let serving = tokio::spawn(orb_gateway::serve(listener, router, stop.clone()));
         let client = reqwest::Client::builder()
             .redirect(redirect::Policy::none())
