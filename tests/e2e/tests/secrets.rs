@@ -269,21 +269,29 @@ async fn of_the_roles_are_nowhere() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_configuration_that_is_refused_are_not_printed() {
     let (surroundings, environment) = surroundings().await;
-    for (name, value) in [
+    // A database that does not answer is no wrong configuration.
+    let away = format!("postgres://orb:{USELESS_KEY}@127.0.0.1:1/orb");
+    for (name, value, code) in [
         (
             "ORB_DATABASE_URL",
-            format!("postgres://orb:{USELESS_KEY}@h/orb"),
+            format!("mysql://orb:{USELESS_KEY}@h/orb"),
+            64,
         ),
-        ("ORB_JELLYFIN_URL", format!("http://orb:{USELESS_KEY}@h/")),
-        ("ORB_JELLYFIN__REWRITE", format!("http://{USELESS_KEY}")),
-        ("ORB_DISCORD_API_URL", format!("ftp://{USELESS_KEY}")),
-        ("ORB_LOG__FORMAT", "neither".to_owned()),
+        ("ORB_DATABASE_URL", away, 1),
+        (
+            "ORB_JELLYFIN_URL",
+            format!("http://orb:{USELESS_KEY}@h/"),
+            64,
+        ),
+        ("ORB_JELLYFIN__REWRITE", format!("http://{USELESS_KEY}"), 64),
+        ("ORB_DISCORD_API_URL", format!("ftp://{USELESS_KEY}"), 64),
+        ("ORB_LOG__FORMAT", "neither".to_owned(), 64),
     ] {
         let environment = environment.clone().with(name, value);
         let mut orb = OrbProcess::start("up", &environment);
         let ended = orb.ended(SOON).await;
         let printed = orb.all_printed();
-        assert_eq!(ended.code(), Some(64), "{name}: {printed}");
+        assert_eq!(ended.code(), Some(code), "{name}: {printed}");
         println!("{printed}");
         assert!(printed.contains(name), "it names the variable: {printed}");
         assert_clean(name, &printed);
