@@ -7,6 +7,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=orb");
     let descriptors = protox::compile(
         [
+            "orb/v1/admin.proto",
             "orb/v1/gateway.proto",
             "orb/v1/session.proto",
             "orb/v1/worker.proto",

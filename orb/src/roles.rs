@@ -14,7 +14,7 @@ use orb_scheduler_client::LeaderChannel;
 use orb_scheduler_core::SchedulerTiming;
 use orb_scheduler_store::{AnyStore, Seal};
 use orb_voice::{Driver, DriverConfig};
-use orb_worker::{Reconnect, Worker, WorkerConfig};
+use orb_worker::{Drain, Reconnect, Worker, WorkerConfig};
 use orb_worker_media::{Media, MediaConfig};
 use orb_worker_outputs::voice::VoiceDriver;
 use secrecy::{ExposeSecret, SecretString};
@@ -31,6 +31,9 @@ use crate::{election, in_process};
 
 /// The address of a leader that nobody has to look for.
 const IN_PROCESS: &str = "in-process";
+
+/// A worker that has handed its sessions over, or had its time to, has nothing left to do but to reap its children.
+const STOP_GRACE: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(role: Role, config: Config, trust: Trust) -> Result<()> {
     // Kept until the end: it owns the bundle that voice connections read.
@@ -86,7 +89,9 @@ pub(crate) async fn run(role: Role, config: Config, trust: Trust) -> Result<()> 
             let leader = election::leader(&config).await?;
             let token = internal_token(&config)?;
             worker(&mut stack, &config, leader, token).await?;
-            stack.run(config.timing.drain_grace).await
+            stack
+                .run_and_drain(config.timing.drain_grace, STOP_GRACE)
+                .await
         }
     }
 }
@@ -260,8 +265,9 @@ async fn worker(
     )
     .await?;
     let (leader, cancel) = (leader.into(), stack.cancel.clone());
+    let drain = Drain::when(stack.drain.clone());
     stack.spawn("worker", async move {
-        worker.run(leader, &token, cancel).await;
+        worker.run(leader, &token, drain, cancel).await;
         media.shutdown().await;
         Ok(())
     });

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use orb_proto::v1;
 use orb_proto::v1::worker_service_server::WorkerService;
-use orb_scheduler_core::{Event, Incarnation, WorkerId, WorkerRegistration};
+use orb_scheduler_core::{
+    DrainCause, Event, FencingToken, Incarnation, SessionId, WorkerId, WorkerRegistration,
+};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
@@ -136,7 +138,7 @@ async fn read_reports(
         incarnation: incarnation.clone(),
         total_millicores: capacity.total_millicores,
         free_millicores: capacity.free_millicores,
-        draining: false,
+        draining: register.draining,
         sessions: register
             .sessions
             .into_iter()
@@ -171,6 +173,20 @@ async fn read_reports(
                     .into_iter()
                     .map(convert::lease_ref)
                     .collect(),
+            },
+            Some(Message::Drain(_)) => {
+                tracing::info!(%worker, %incarnation, "worker is about to go");
+                Event::Drain {
+                    worker: worker.clone(),
+                    cause: DrainCause::Worker(incarnation.clone()),
+                }
+            }
+            Some(Message::LeaseDeclined(declined)) => Event::LeaseDeclined {
+                worker: worker.clone(),
+                incarnation: incarnation.clone(),
+                session: SessionId::new(declined.session_id),
+                token: FencingToken::new(declined.token),
+                plan: declined.plan.map(convert::known_plan),
             },
             Some(Message::Register(_)) | None => continue,
         };

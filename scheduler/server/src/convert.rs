@@ -2,9 +2,9 @@
 
 use orb_proto::v1;
 use orb_scheduler_core::{
-    Anchor, Desired, EndReason, Epoch, Failure, Fence, FencingToken, Generation, Health, Item,
-    KnownPlan, LeaseVerdict, Millis, Now, Observed, PlaybackState, Position, SessionId, SessionView,
-    VoiceCredentials, VoiceLoss, WorkerStatus,
+    Anchor, Desired, EndReason, Epoch, Failure, Fence, FencingToken, Generation, HandoverReport,
+    Health, Item, KnownPlan, LeaseVerdict, Millis, Now, Observed, PlaybackState, Position, Role,
+    SessionId, SessionView, VoiceCredentials, VoiceLoss, WorkerStatus,
 };
 
 pub(crate) fn fence(fence: Fence) -> v1::Fence {
@@ -48,7 +48,49 @@ fn fence_from(fence: Option<v1::Fence>) -> Fence {
     }
 }
 
-pub(crate) fn desired(desired: Desired, voice: Option<VoiceCredentials>) -> v1::DesiredState {
+/// The whole word to a worker: never without its role, or one that warms up would take itself for the holder.
+pub(crate) fn lease(
+    session: &SessionId,
+    fence_of_it: Fence,
+    desired_of_it: Desired,
+    voice: Option<VoiceCredentials>,
+    role: Role,
+) -> v1::Lease {
+    v1::Lease {
+        session_id: session.to_string(),
+        fence: Some(fence(fence_of_it)),
+        plan: desired_of_it.plan.clone().map(|plan| v1::KnownPlan {
+            cost_millicores: plan.cost_millicores,
+            details: plan.details,
+        }),
+        desired: Some(desired(desired_of_it, voice)),
+        role: Some(match role {
+            Role::Holds => v1::lease::Role::Holds(v1::Holds {}),
+            Role::HoldsUntil { position_ms } => v1::lease::Role::HoldsUntil(v1::HoldsUntil {
+                position_ms: position_ms as i64,
+            }),
+            Role::WarmsUp => v1::lease::Role::WarmsUp(v1::WarmsUp {}),
+        }),
+    }
+}
+
+pub(crate) fn known_plan(plan: v1::KnownPlan) -> KnownPlan {
+    KnownPlan {
+        cost_millicores: plan.cost_millicores,
+        details: plan.details,
+    }
+}
+
+fn handover(handover: v1::observed_state::Handover) -> HandoverReport {
+    match handover {
+        v1::observed_state::Handover::Warm(_) => HandoverReport::Warm,
+        v1::observed_state::Handover::Stopped(stopped) => HandoverReport::Stopped {
+            position_ms: unsigned(stopped.position_ms),
+        },
+    }
+}
+
+fn desired(desired: Desired, voice: Option<VoiceCredentials>) -> v1::DesiredState {
     let Anchor {
         position_ms,
         set_at,
@@ -116,11 +158,8 @@ pub(crate) fn observed(state: v1::ObservedState, received: Millis) -> Observed {
         }),
         plan: state.plan,
         opened_at: Generation::new(state.opened_at_generation),
-        known_plan: state.known_plan.map(|plan| KnownPlan {
-            cost_millicores: plan.cost_millicores,
-            details: plan.details,
-        }),
-        handover: None,
+        known_plan: state.known_plan.map(known_plan),
+        handover: state.handover.map(handover),
         health: Health {
             frames_sent: health.frames_sent,
             frames_nulled: health.frames_nulled,

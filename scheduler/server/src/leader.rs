@@ -291,14 +291,10 @@ impl<S: Store> Leader<S> {
                 fence,
                 desired,
                 voice,
-                // The wire has no roles yet, and nobody who could ask for a drain.
-                role: _,
+                role,
             } => {
-                let lease = v1::Lease {
-                    session_id: session.to_string(),
-                    fence: Some(convert::fence(fence)),
-                    desired: Some(convert::desired(*desired, voice.map(|voice| *voice))),
-                };
+                let voice = voice.map(|voice| *voice);
+                let lease = convert::lease(&session, fence, *desired, voice, role);
                 let word = v1::AttachResponse {
                     message: Some(Message::Lease(lease)),
                 };
@@ -364,7 +360,26 @@ impl<S: Store> Leader<S> {
             } => {
                 tracing::info!(%session, placement = %serde_json::json!(explanation), "placement decided");
             }
-            Effect::StartDrain { .. } | Effect::Drained { .. } | Effect::Changed(_) => {}
+            Effect::StartDrain {
+                worker,
+                incarnation,
+            } => {
+                let word = v1::AttachResponse {
+                    message: Some(Message::StartDrain(v1::StartDrain {})),
+                };
+                self.links.send(&worker, &incarnation, word);
+            }
+            Effect::Drained {
+                worker,
+                incarnation,
+            } => {
+                tracing::info!(%worker, %incarnation, "nothing is left on the worker");
+                let word = v1::AttachResponse {
+                    message: Some(Message::Drained(v1::Drained {})),
+                };
+                self.links.send(&worker, &incarnation, word);
+            }
+            Effect::Changed(_) => {}
             Effect::Forgotten(session) => self.views.remove(&session),
         }
     }

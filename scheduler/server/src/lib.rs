@@ -25,6 +25,7 @@
 //! closed (they attach again at once), and the state is loaded anew from the store.
 
 mod account_bridge;
+mod admin_service;
 mod attach;
 mod auth;
 mod candidate;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use orb_coordinator::LEADER_METADATA;
-use orb_scheduler_core::{Refusal, RefusalKind, SessionId};
+use orb_scheduler_core::{Refusal, RefusalKind, SessionId, WorkerId};
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -90,6 +90,11 @@ pub(crate) fn worker_id_taken(worker: &str) -> Status {
         "worker_id_taken",
         &format!("another process is attached as worker {worker}; set a different ORB_WORKER_ID"),
     )
+}
+
+pub(crate) fn worker_not_found(worker: &WorkerId) -> Status {
+    let message = format!("no worker {worker} is attached; look at ORB_WORKER_ID");
+    with_code(Code::NotFound, "worker_not_found", &message)
 }
 
 pub(crate) fn no_watch_output() -> Status {

@@ -1,10 +1,11 @@
-//! The gRPC server: both services, health, reflection, bearer tokens.
+//! The gRPC server: all services, health, reflection, bearer tokens.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use orb_jellyfin::SourcePolicy;
 use orb_proto::v1;
+use orb_proto::v1::admin_service_server::AdminServiceServer;
 use orb_proto::v1::gateway_service_server::GatewayServiceServer;
 use orb_proto::v1::session_service_server::SessionServiceServer;
 use orb_proto::v1::worker_service_server::WorkerServiceServer;
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic::transport::server::Connected;
 
+use crate::admin_service::Admin;
 use crate::attach::{Attach, WorkerTiming};
 use crate::auth::BearerCheck;
 use crate::gateway_service::Gateways;
@@ -83,6 +85,9 @@ impl SchedulerServer {
         let gateways = Gateways {
             standing: self.standing.clone(),
         };
+        let admin = Admin {
+            standing: self.standing.clone(),
+        };
         let sessions = Sessions {
             standing: self.standing.clone(),
             sources: Arc::new(self.config.sources.clone()),
@@ -108,6 +113,10 @@ impl SchedulerServer {
             // What most clients of today still ask for.
             .add_service(descriptors().build_v1alpha()?)
             .add_service(SessionServiceServer::with_interceptor(sessions, api))
+            .add_service(AdminServiceServer::with_interceptor(
+                admin,
+                internal.clone(),
+            ))
             .add_service(GatewayServiceServer::with_interceptor(
                 gateways,
                 internal.clone(),

@@ -86,6 +86,33 @@ pub struct KnownPlan {
     pub details: String,
 }
 
+/// What to do with the desired record.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Role {
+    /// Carry it out.
+    #[default]
+    Holds,
+    /// Carry it out up to a media time, then send nothing and dial nothing. [`Role::Holds`] takes it back.
+    HoldsUntil {
+        /// Of the first frame that is not sent.
+        position_ms: u64,
+    },
+    /// Open the source at the anchor and send nothing. [`Role::Holds`] with a later anchor follows.
+    WarmsUp,
+}
+
+/// How far this worker is with a hand-over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handover {
+    /// Frames from the anchor on are ready, and none was sent.
+    Warm,
+    /// Nothing is sent any more, and nothing dialled.
+    Stopped {
+        /// Media time of the first frame that was not sent.
+        position_ms: u64,
+    },
+}
+
 /// The whole of what shall be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Desired {

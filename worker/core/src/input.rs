@@ -1,6 +1,6 @@
 //! What a session hears, and what it wants done.
 
-use crate::{Desired, Failure, Fence, Item, VoiceCredentials};
+use crate::{Desired, Failure, Fence, Item, Role, VoiceCredentials};
 
 /// Something happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub enum Input {
         fence: Fence,
         /// What shall be.
         desired: Box<Desired>,
+        /// What to do with it.
+        role: Role,
     },
     /// Of the pipeline that was opened as `run`.
     Pipeline {
@@ -73,6 +75,13 @@ pub enum VoiceNews {
     Refilled,
     /// The last frame of the present source was sent.
     Drained,
+    /// After [`Action::EndAt`]: no frame from there on will be sent, and no connection opened.
+    Stopped {
+        /// Media time of the first frame that was not sent; none when nothing was.
+        position_ms: Option<u64>,
+        /// The connection had to be dropped for it: it was being opened.
+        disconnected: bool,
+    },
 }
 
 /// Something to do, in this order.
@@ -88,7 +97,31 @@ pub enum Action {
         start_ms: u64,
         /// Feed it held.
         paused: bool,
+        /// Do not feed it: [`Action::Feed`] follows.
+        warm: bool,
     },
+    /// Feed the voice output from the pipeline that was opened warm, without the frames before a media time.
+    Feed {
+        /// Media time of the first frame.
+        from_ms: u64,
+        /// Feed it held.
+        paused: bool,
+    },
+    /// Send no frame from a media time on, and take no step towards a connection; says [`VoiceNews::Stopped`] once that
+    /// is so.
+    EndAt {
+        /// Of the first frame that is not sent; none: now, wherever it is.
+        position_ms: Option<u64>,
+    },
+    /// Takes [`Action::EndAt`] back, whether it has come to that or not.
+    GoOn {
+        /// Feed it held.
+        paused: bool,
+    },
+    /// Steps towards a connection may be taken again.
+    MayDial,
+    /// Give the lease back.
+    Decline,
     /// Close the pipeline, if one is open; the voice output forgets it.
     Close,
     /// Hold the voice output.

@@ -21,6 +21,6 @@ mod desired;
 mod input;
 mod session;
 
-pub use desired::{Anchor, Desired, Fence, Item, KnownPlan, VoiceCredentials};
+pub use desired::{Anchor, Desired, Fence, Handover, Item, KnownPlan, Role, VoiceCredentials};
 pub use input::{Action, Input, PipelineNews, VoiceNews};
 pub use session::{EndReason, Failure, Playback, Session, VoiceStatus};

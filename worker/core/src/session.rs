@@ -1,6 +1,9 @@
 //! The state machine.
 
-use crate::{Action, Desired, Fence, Input, KnownPlan, PipelineNews, VoiceNews};
+mod handover;
+
+use self::handover::Ending;
+use crate::{Action, Desired, Fence, Input, KnownPlan, PipelineNews, Role, VoiceNews};
 
 /// A failure as callers see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +64,9 @@ pub struct Session {
     /// The newest word carried out.
     done: Fence,
     desired: Desired,
+    role: Role,
+    /// With [`Role::HoldsUntil`]: how far that is.
+    ending: Option<Ending>,
     run: u64,
     item: Option<Playing>,
     voice: VoiceStatus,
@@ -74,6 +80,8 @@ struct Playing {
     /// The generation whose anchor it was opened at.
     opened_at: u64,
     start_ms: u64,
+    /// Open, and not fed to the voice output.
+    warm: bool,
     /// The first frame waits in the queue.
     ready: bool,
     /// Its first frame was sent.
@@ -100,6 +108,8 @@ impl Session {
             fence: Fence::default(),
             done: Fence::default(),
             desired: Desired::default(),
+            role: Role::Holds,
+            ending: None,
             run: 0,
             item: None,
             voice: VoiceStatus::Disconnected,
@@ -111,11 +121,15 @@ impl Session {
     pub fn handle(&mut self, input: Input) -> Vec<Action> {
         let mut actions = Vec::new();
         match input {
-            Input::Lease { fence, desired } => {
+            Input::Lease {
+                fence,
+                desired,
+                role,
+            } => {
                 if fence <= self.fence {
                     return actions;
                 }
-                self.lease(fence, *desired, &mut actions);
+                self.lease(fence, *desired, role, &mut actions);
             }
             Input::Pipeline { run, news } => {
                 // Older pipelines were dropped; their last words may still be under way.
@@ -132,37 +146,62 @@ impl Session {
         actions
     }
 
-    fn lease(&mut self, fence: Fence, desired: Desired, actions: &mut Vec<Action>) {
+    fn lease(&mut self, fence: Fence, desired: Desired, role: Role, actions: &mut Vec<Action>) {
         self.fence = fence;
         let before = std::mem::replace(&mut self.desired, desired);
+        self.role = role;
+        let went_on = self.take_back_end(actions);
         self.follow_voice(actions);
-        let wanted = self.desired.anchor.set_at;
-        match (&self.desired.current, &self.item) {
+        let Desired { anchor, paused, .. } = self.desired;
+        match (&self.desired.current, &mut self.item) {
             (None, None) => {}
             (None, Some(_)) => {
                 self.item = None;
                 actions.push(Action::Close);
             }
-            (Some(_), Some(item)) if item.opened_at == wanted => {
-                if before.paused != self.desired.paused {
-                    actions.push(if self.desired.paused {
+            (Some(current), Some(item))
+                if role != Role::WarmsUp
+                    && before.current.as_ref() == Some(current)
+                    && item.covers(anchor.position_ms) =>
+            {
+                item.warm = false;
+                item.opened_at = anchor.set_at;
+                item.start_ms = anchor.position_ms;
+                actions.push(Action::Feed {
+                    from_ms: anchor.position_ms,
+                    paused,
+                });
+            }
+            (Some(_), Some(item)) if item.opened_at == anchor.set_at => {
+                if before.paused != paused && !item.warm {
+                    actions.push(if paused {
                         Action::Pause
                     } else {
                         Action::Resume
                     });
                 }
+                if let Some(ending) = went_on {
+                    if let Ending::Stopped { position_ms } = ending {
+                        item.started = false;
+                        item.start_ms = position_ms;
+                    }
+                    actions.push(Action::GoOn { paused });
+                }
             }
             (Some(current), _) => {
+                let warm = role == Role::WarmsUp;
                 self.run += 1;
                 actions.push(Action::Open {
                     run: self.run,
                     item: current.clone(),
-                    start_ms: self.desired.anchor.position_ms,
-                    paused: self.desired.paused,
+                    start_ms: anchor.position_ms,
+                    paused,
+                    warm,
                 });
                 self.item = Some(Playing {
-                    opened_at: wanted,
-                    start_ms: self.desired.anchor.position_ms,
+                    opened_at: anchor.set_at,
+                    start_ms: anchor.position_ms,
+                    warm,
                     ready: false,
                     started: false,
                     starved: false,
@@ -175,6 +214,7 @@ impl Session {
                 });
             }
         }
+        self.follow_end(actions);
         report(actions);
     }
 
@@ -186,6 +226,8 @@ impl Session {
                 self.voice = VoiceStatus::Disconnected;
                 actions.push(Action::Disconnect);
             }
+            // Who is to stop opens no connection any more.
+            Some(_) if self.is_to_end() => {}
             Some(credentials) if credentials.revision > self.voice_revision => {
                 self.voice = match self.voice {
                     VoiceStatus::Disconnected => VoiceStatus::Connecting,
@@ -219,6 +261,10 @@ impl Session {
                 if !item.ready || item.starved {
                     item.ended = Some(EndReason::Failed);
                     actions.push(Action::Close);
+                    if self.role == Role::WarmsUp {
+                        // Another one may reach the source; the holder plays on meanwhile.
+                        actions.push(Action::Decline);
+                    }
                 }
             }
         }
@@ -232,13 +278,19 @@ impl Session {
             }
             VoiceNews::Reconnecting { revision } if revision == self.voice_revision => {
                 self.voice = VoiceStatus::Reconnecting;
+                self.end_without_connection(actions);
             }
             VoiceNews::Lost {
                 revision,
                 close_code,
             } if revision == self.voice_revision => {
                 self.voice = VoiceStatus::Lost { close_code };
+                self.end_without_connection(actions);
             }
+            VoiceNews::Stopped {
+                position_ms,
+                disconnected,
+            } => self.stopped(position_ms, disconnected, actions),
             VoiceNews::Connected { .. }
             | VoiceNews::Reconnecting { .. }
             | VoiceNews::Lost { .. } => return,
@@ -271,6 +323,8 @@ impl Session {
     /// Whether what the newest word wants is so.
     fn is_carried_out(&self) -> bool {
         match (&self.desired.current, &self.item) {
+            _ if self.is_to_end() && !self.has_ended() => self.has_stopped(),
+            (Some(_), Some(item)) if self.role == Role::WarmsUp => item.ready,
             (None, item) => item.is_none(),
             (Some(_), None) => false,
             (Some(_), Some(item)) => {
@@ -314,6 +368,11 @@ impl Session {
             None if item.started && !item.starved => Playback::Playing,
             None => Playback::Loading,
         }
+    }
+
+    /// Whether what plays shall be held.
+    pub fn is_paused(&self) -> bool {
+        self.desired.paused
     }
 
     /// Of the voice connection.
@@ -398,5 +457,7 @@ fn report(actions: &mut Vec<Action>) {
     }
 }
 
+#[cfg(test)]
+mod handover_tests;
 #[cfg(test)]
 mod tests;

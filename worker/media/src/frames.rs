@@ -60,11 +60,35 @@ struct State {
     lane: u64,
     finished: bool,
     closed: bool,
+    /// Frames before it are not given out; see [`FrameQueue::skip_to`].
+    from_ms: u64,
+    /// Frames from there on are not given out; see [`FrameQueue::end_at`].
+    until_ms: Option<u64>,
+    /// A consumer was told of that end.
+    ended_at_limit: bool,
+    /// Media time of the end of the newest frame given out.
+    given_ms: Option<u64>,
 }
 
 impl State {
     fn over(&self) -> bool {
         self.finished || self.closed
+    }
+
+    /// Media time of the next frame to give out, as well as it is known.
+    fn next_ms(&self) -> Option<u64> {
+        let waiting = self.frames.front().map(|frame| frame.pts_ms);
+        waiting.or(self.given_ms)
+    }
+
+    fn is_at_limit(&self) -> bool {
+        let next = self.next_ms().unwrap_or_default();
+        self.until_ms
+            .is_some_and(|until| next + FRAME_MS / 2 > until)
+    }
+
+    fn is_skipped(&self, frame: &OpusFrame) -> bool {
+        frame.pts_ms + FRAME_MS / 2 <= self.from_ms
     }
 
     /// Half a frame of tolerance: two runs of ffmpeg may round to different milliseconds.
@@ -115,8 +139,10 @@ impl FrameQueue {
         }
         if state.is_new(&frame) {
             state.last_pts_ms = Some(frame.pts_ms);
-            state.frames.push_back(frame);
-            wake(state);
+            if !state.is_skipped(&frame) {
+                state.frames.push_back(frame);
+                wake(state);
+            }
         }
         Ok(())
     }
@@ -162,9 +188,52 @@ impl FrameQueue {
         wake();
     }
 
+    /// Throws away what is before a media time, now and when it comes: the first frame given out is the one there.
+    pub fn skip_to(&self, media_ms: u64) {
+        let mut state = self.lock();
+        state.from_ms = media_ms;
+        while state.frames.front().is_some_and(|f| state.is_skipped(f)) {
+            state.frames.pop_front();
+        }
+        drop(state);
+        self.room.notify_all();
+    }
+
+    /// Gives out no frame from a media time on (none: no more at all) but says [`Pop::Drained`], until
+    /// [`go_on`](Self::go_on). Nothing is thrown away.
+    pub fn end_at(&self, media_ms: Option<u64>) {
+        self.lock().until_ms = Some(media_ms.unwrap_or_default());
+    }
+
+    /// Whether [`end_at`](Self::end_at) is why nothing is given out.
+    pub fn is_ended_at(&self) -> bool {
+        self.lock().is_at_limit()
+    }
+
+    /// Takes [`end_at`](Self::end_at) back. True when a consumer was told of the end, and has to be told to go on.
+    pub fn go_on(&self) -> bool {
+        let mut state = self.lock();
+        state.until_ms = None;
+        std::mem::take(&mut state.ended_at_limit)
+    }
+
+    /// Media time of the first frame that was not given out; none when none was.
+    pub fn given_until_ms(&self) -> Option<u64> {
+        self.lock().given_ms
+    }
+
+    /// Whether nothing will come after what is here.
+    pub fn is_over(&self) -> bool {
+        self.lock().over()
+    }
+
     /// The next frame, if there is one. Holds a mutex for the move of one frame, no longer.
     pub fn pop(&self) -> Pop {
         let mut state = self.lock();
+        if state.is_at_limit() {
+            state.ended_at_limit = true;
+            return Pop::Drained;
+        }
         let Some(frame) = state.frames.pop_front() else {
             return if state.over() {
                 Pop::Drained
@@ -172,6 +241,7 @@ impl FrameQueue {
                 Pop::Empty
             };
         };
+        state.given_ms = Some(frame.pts_ms + FRAME_MS);
         drop(state);
         // All: a producer that was replaced may be waiting beside its successor.
         self.room.notify_all();
@@ -295,6 +365,68 @@ mod tests {
             queue.wake_when_ready(move || woken.send(true).unwrap());
             assert_eq!(wakes.try_recv(), Ok(true), "at once, it is over");
         }
+    }
+
+    #[test]
+    fn frames_before_the_asked_one_are_thrown_away_now_and_later() {
+        let queue = FrameQueue::new(Duration::from_millis(40));
+        queue.push(frame(0)).unwrap();
+        queue.push(frame(20)).unwrap();
+        let producer = Arc::clone(&queue);
+        let blocked = thread::spawn(move || producer.push(frame(40)));
+        queue.skip_to(60);
+        assert_eq!(blocked.join().unwrap(), Ok(()));
+        let (woken, wakes) = mpsc::channel();
+        queue.wake_when_ready(move || woken.send(()).unwrap());
+        assert!(
+            wakes.try_recv().is_err(),
+            "what is skipped is nothing to play"
+        );
+        queue.push(frame(61)).unwrap();
+        assert_eq!(wakes.try_recv(), Ok(()));
+        assert_eq!(queue.pop(), Pop::Frame(frame(61)));
+    }
+
+    #[test]
+    fn an_end_is_kept_to_and_taken_back_without_losing_a_frame() {
+        let queue = FrameQueue::new(Duration::from_secs(1));
+        for index in 0..4 {
+            queue.push(frame(index * 20)).unwrap();
+        }
+        queue.end_at(Some(40));
+        assert_eq!(queue.pop(), Pop::Frame(frame(0)));
+        assert!(!queue.go_on(), "nobody was told of it");
+        queue.end_at(Some(40));
+        assert_eq!(queue.pop(), Pop::Frame(frame(20)));
+        assert!(queue.is_ended_at());
+        assert_eq!((queue.pop(), queue.pop()), (Pop::Drained, Pop::Drained));
+        assert_eq!(queue.given_until_ms(), Some(40));
+        assert!(queue.go_on());
+        queue.end_at(None);
+        assert_eq!(queue.pop(), Pop::Drained, "at once");
+        assert!(queue.go_on());
+        assert_eq!(queue.pop(), Pop::Frame(frame(40)));
+        assert_eq!(queue.pop(), Pop::Frame(frame(60)));
+    }
+
+    #[test]
+    fn an_end_is_reached_without_a_frame_behind_it_and_a_film_that_is_over_has_its_own() {
+        let queue = FrameQueue::new(Duration::from_secs(1));
+        queue.push(frame(0)).unwrap();
+        queue.end_at(Some(20));
+        assert_eq!(queue.pop(), Pop::Frame(frame(0)));
+        assert_eq!(queue.pop(), Pop::Drained, "whatever comes is behind it");
+        queue.go_on();
+        queue.end_at(Some(1_000));
+        assert_eq!(queue.pop(), Pop::Empty, "starved, not ended");
+        queue.finish();
+        assert_eq!(queue.pop(), Pop::Drained);
+        assert!(queue.is_over() && !queue.is_ended_at());
+        let empty = FrameQueue::new(Duration::from_secs(1));
+        empty.end_at(Some(1_000));
+        assert_eq!(empty.pop(), Pop::Empty);
+        empty.end_at(None);
+        assert_eq!((empty.pop(), empty.given_until_ms()), (Pop::Drained, None));
     }
 
     #[test]

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use orb_jellyfin::{SourcePolicy, SourceUrl};
 use orb_proto::v1;
-use orb_voice::Gate;
-use orb_worker_core::{Action, Failure, Fence, Input, Item, PipelineNews, Session, VoiceNews};
+use orb_worker_core::{
+    Action, Desired, Failure, Fence, Input, Item, PipelineNews, Role, Session, VoiceNews,
+};
 use orb_worker_media::{Media, OpenSpec, Pipeline, PipelineEvent, Sources, WatchSpool};
 use orb_worker_outputs::voice::{Voice, VoiceCredentials, VoiceDriver, VoiceEvent};
 use orb_worker_outputs::watch::{Registered, WatchRegistry, WatchRuns};
@@ -17,7 +18,7 @@ use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::changed::Changed;
+use crate::changed::{Changed, Declined};
 use crate::gate::{GateDesk, LeaseGate};
 use crate::report;
 
@@ -28,7 +29,12 @@ const STARVED_AFTER: Duration = Duration::from_millis(500);
 const VOICE_EVENTS: usize = 64;
 
 /// The scheduler's newest word about a session; a newer one replaces one that was not read yet.
-pub(crate) type Word = (Fence, Box<orb_worker_core::Desired>);
+#[derive(Debug, Clone)]
+pub(crate) struct Word {
+    pub(crate) fence: Fence,
+    pub(crate) desired: Box<Desired>,
+    pub(crate) role: Role,
+}
 
 /// What all actors share.
 pub(crate) struct Shared {
@@ -52,6 +58,7 @@ pub(crate) struct SessionHandle {
     id: String,
     words: watch::Sender<Option<Word>>,
     state: Arc<Mutex<State>>,
+    given_back: CancellationToken,
     cancel: CancellationToken,
 }
 
@@ -82,15 +89,17 @@ impl SessionHandle {
             spool,
             shared,
             state: Arc::clone(&state),
-            gate: Arc::new(gate),
+            gate,
             pipeline: None,
             run: 0,
             runs,
             starved_at: None,
             _registered: registered,
         };
-        tokio::spawn(actor.run(newest, voice, cancel.clone()));
+        let given_back = CancellationToken::new();
+        tokio::spawn(actor.run(newest, voice, given_back.clone(), cancel.clone()));
         Self {
+            given_back,
             id: id.to_owned(),
             words,
             state,
@@ -99,11 +108,11 @@ impl SessionHandle {
     }
 
     /// Hands in the scheduler's newest word.
-    pub(crate) fn tell(&self, fence: Fence, desired: orb_worker_core::Desired) {
+    pub(crate) fn tell(&self, newest: Word) {
         self.words.send_if_modified(|word| {
-            let newer = word.as_ref().is_none_or(|(known, _)| *known < fence);
+            let newer = word.as_ref().is_none_or(|known| known.fence < newest.fence);
             if newer {
-                *word = Some((fence, Box::new(desired)));
+                *word = Some(newest);
             }
             newer
         });
@@ -114,7 +123,7 @@ impl SessionHandle {
         self.words
             .borrow()
             .as_ref()
-            .map(|(fence, _)| *fence)
+            .map(|word| word.fence)
             .unwrap_or_default()
     }
 
@@ -132,6 +141,20 @@ impl SessionHandle {
 
     pub(crate) fn cost_millicores(&self) -> u32 {
         lock(&self.state).session.cost_millicores()
+    }
+
+    /// Whether it costs something, and nothing of it was sent here.
+    pub(crate) fn is_unheard(&self) -> bool {
+        let state = lock(&self.state);
+        state.session.cost_millicores() > 0 && !state.session.has_started()
+    }
+
+    pub(crate) fn give_back(&self) {
+        self.given_back.cancel();
+    }
+
+    pub(crate) fn is_given_back(&self) -> bool {
+        self.given_back.is_cancelled()
     }
 
     pub(crate) fn is_playing(&self) -> bool {
@@ -153,7 +176,7 @@ struct Actor {
     id: String,
     shared: Arc<Shared>,
     state: Arc<Mutex<State>>,
-    gate: Arc<dyn Gate>,
+    gate: LeaseGate,
     pipeline: Option<Pipeline>,
     /// Of `pipeline`.
     run: u64,
@@ -170,19 +193,26 @@ impl Actor {
         mut self,
         mut words: watch::Receiver<Option<Word>>,
         mut voice: mpsc::Receiver<VoiceEvent>,
+        given_back: CancellationToken,
         cancel: CancellationToken,
     ) {
+        let mut declined = false;
         loop {
             let starved_at = self.starved_at;
             let input = tokio::select! {
                 biased;
                 () = cancel.cancelled() => break,
+                () = given_back.cancelled(), if !declined => {
+                    declined = true;
+                    self.decline();
+                    None
+                }
                 changed = words.changed() => {
                     if changed.is_err() {
                         break;
                     }
-                    let Some((fence, desired)) = words.borrow_and_update().clone() else { continue };
-                    Some(Input::Lease { fence, desired })
+                    let Some(word) = words.borrow_and_update().clone() else { continue };
+                    Some(Input::Lease { fence: word.fence, desired: word.desired, role: word.role })
                 }
                 event = voice.recv() => match event {
                     Some(event) => self.voice_input(event),
@@ -217,7 +247,13 @@ impl Actor {
                 item,
                 start_ms,
                 paused,
-            } => self.open(run, &item, start_ms, paused),
+                warm,
+            } => self.open(run, &item, start_ms, (!warm).then_some(paused)),
+            Action::Feed { from_ms, paused } => self.feed(from_ms, paused),
+            Action::EndAt { position_ms } => self.end_at(position_ms),
+            Action::GoOn { paused } => self.go_on(paused),
+            Action::MayDial => self.gate.open(),
+            Action::Decline => self.decline(),
             Action::Close => {
                 lock(&self.state).voice.stop();
                 self.starved_at = None;
@@ -238,14 +274,15 @@ impl Actor {
                 tracing::info!(session = %self.id, revision = credentials.revision, "connecting to voice");
                 lock(&self.state)
                     .voice
-                    .connect(credentials, Arc::clone(&self.gate));
+                    .connect(credentials, Arc::new(self.gate.clone()));
             }
             Action::Disconnect => lock(&self.state).voice.disconnect(),
             Action::Report => self.shared.changed.add(&self.id),
         }
     }
 
-    fn open(&mut self, run: u64, item: &Item, start_ms: u64, paused: bool) {
+    /// With `paused` none, the voice output is not fed yet.
+    fn open(&mut self, run: u64, item: &Item, start_ms: u64, paused: Option<bool>) {
         self.run = run;
         self.starved_at = None;
         let sources = match self.sources(item) {
@@ -273,10 +310,79 @@ impl Actor {
             }),
         });
         // The new queue first, then the old one's end: else that would pass for the item's end.
+        if let Some(paused) = paused {
+            lock(&self.state)
+                .voice
+                .play(Arc::clone(&pipeline.frames), paused);
+        }
+        self.pipeline = Some(pipeline);
+    }
+
+    /// What was opened warm is heard from here on.
+    fn feed(&mut self, from_ms: u64, paused: bool) {
+        let Some(pipeline) = &self.pipeline else {
+            return;
+        };
+        tracing::info!(session = %self.id, from_ms, "goes on from what is warm");
+        pipeline.frames.skip_to(from_ms);
         lock(&self.state)
             .voice
             .play(Arc::clone(&pipeline.frames), paused);
-        self.pipeline = Some(pipeline);
+    }
+
+    fn end_at(&mut self, position_ms: Option<u64>) {
+        let is_there = self.pipeline.as_ref().is_none_or(|pipeline| {
+            pipeline.frames.end_at(position_ms);
+            pipeline.frames.is_ended_at()
+        });
+        // Else the voice output says when it comes to the end.
+        if is_there {
+            let stopped = self.stopped();
+            self.handle(stopped);
+        }
+    }
+
+    /// Nothing more is given out: where that is, and no step towards a connection is taken after this.
+    fn stopped(&mut self) -> Input {
+        let given = |pipeline: &Pipeline| pipeline.frames.given_until_ms();
+        let position_ms = self.pipeline.as_ref().and_then(given);
+        let disconnected = self.gate.shut();
+        if disconnected {
+            lock(&self.state).voice.disconnect();
+        }
+        self.starved_at = None;
+        tracing::info!(session = %self.id, position_ms, disconnected, "stopped for another worker");
+        Input::Voice(VoiceNews::Stopped {
+            position_ms,
+            disconnected,
+        })
+    }
+
+    fn go_on(&mut self, paused: bool) {
+        let Some(pipeline) = &self.pipeline else {
+            return;
+        };
+        if pipeline.frames.go_on() {
+            lock(&self.state)
+                .voice
+                .play(Arc::clone(&pipeline.frames), paused);
+        }
+    }
+
+    /// Gives the lease back: only when nothing of the session is here any more, and nobody can dial for it.
+    fn decline(&mut self) {
+        self.gate.shut();
+        self.pipeline = None;
+        let state = lock(&self.state);
+        state.voice.disconnect();
+        let declined = Declined {
+            session: self.id.clone(),
+            token: state.session.fence().token,
+            plan: state.session.known_plan(),
+        };
+        drop(state);
+        tracing::warn!(session = %self.id, plan = ?declined.plan, "lease given back");
+        self.shared.changed.decline(declined);
     }
 
     /// The scheduler has checked and rewritten the sources; a worker of another configuration may still
@@ -296,6 +402,13 @@ impl Actor {
             stream: source(&item.stream_url)?,
             download: item.download_url.as_deref().map(source).transpose()?,
         })
+    }
+
+    /// Whether there are frames, or will be, after the last one that the voice output was given.
+    fn is_cut_short(&self) -> bool {
+        self.pipeline
+            .as_ref()
+            .is_some_and(|pipeline| pipeline.frames.is_ended_at() || !pipeline.frames.is_over())
     }
 
     fn pipeline_input(&mut self, event: Option<PipelineEvent>) -> Option<Input> {
@@ -369,6 +482,13 @@ impl Actor {
             VoiceEvent::Refilled => {
                 self.starved_at = None;
                 VoiceNews::Refilled
+            }
+            VoiceEvent::Drained if self.is_cut_short() => {
+                let frames = self.pipeline.as_ref().map(|pipeline| &pipeline.frames);
+                // Else the end was taken back before this word of it was read.
+                return frames
+                    .is_some_and(|frames| frames.is_ended_at())
+                    .then(|| self.stopped());
             }
             VoiceEvent::Drained => {
                 // Only what was started can be drained: else it is an older source's last word.

@@ -13,6 +13,9 @@ use tonic::transport::Channel;
 use tonic::{Request, Status, Streaming};
 
 use crate::actor::Shared;
+use crate::changed::News;
+use crate::convert;
+use crate::drain::Drain;
 use crate::sessions::Sessions;
 
 /// Reports that may wait; a scheduler that does not read them is as good as gone.
@@ -35,6 +38,7 @@ pub(crate) struct Attachment {
     reports: mpsc::Sender<v1::AttachRequest>,
     words: Streaming<v1::AttachResponse>,
     pub(crate) times: Times,
+    registered_as_draining: bool,
 }
 
 impl Attachment {
@@ -46,6 +50,7 @@ impl Attachment {
     ) -> Result<Self, Status> {
         let opening = async {
             let (reports, stream) = mpsc::channel(REPORTS);
+            let registered_as_draining = register.draining;
             // Before the call: the scheduler answers no stream whose first message has not come.
             let first = Report::Register(register);
             let _ = reports.try_send(v1::AttachRequest {
@@ -75,6 +80,7 @@ impl Attachment {
                 reports,
                 words,
                 times,
+                registered_as_draining,
             })
         };
         tokio::time::timeout(OPEN_WITHIN, opening)
@@ -83,18 +89,33 @@ impl Attachment {
     }
 
     /// Beats, reports changes at once, and takes words, until the stream ends.
-    pub(crate) async fn run(mut self, sessions: &Sessions, shared: &Shared) -> Status {
+    pub(crate) async fn run(
+        mut self,
+        sessions: &Sessions,
+        shared: &Shared,
+        drain: &Drain,
+    ) -> Status {
         use v1::attach_response::Message;
         let mut beat = tokio::time::Instant::now();
         let gates = shared.gates.attached(self.times.dial_permit);
+        let mut knows_of_drain = self.registered_as_draining;
         loop {
             tokio::select! {
+                () = drain.asked.cancelled(), if !knows_of_drain => {
+                    knows_of_drain = true;
+                    if !self.send(Report::Drain(v1::Drain {})) {
+                        return Status::unavailable("the scheduler does not read");
+                    }
+                }
                 word = self.words.next() => match word {
                     Some(Ok(word)) => match word.message {
                         Some(Message::Lease(lease)) => sessions.lease(lease),
                         Some(Message::Revoke(revoke)) => sessions.revoke(&revoke),
                         Some(Message::LeasesConfirmed(confirmed)) => gates.answer(confirmed),
-                        Some(Message::Registered(_)) | None => {}
+                        Some(Message::StartDrain(_)) => drain.asked.cancel(),
+                        // Only what it was asked for is its answer.
+                        Some(Message::Drained(_)) if knows_of_drain => drain.done.cancel(),
+                        Some(Message::Drained(_) | Message::Registered(_)) | None => {}
                     },
                     Some(Err(status)) => return status,
                     None => return Status::unavailable("the scheduler ended the stream"),
@@ -104,8 +125,13 @@ impl Attachment {
                         return Status::unavailable("the scheduler does not read");
                     }
                 }
-                changed = shared.changed.take() => {
-                    if !self.beat(sessions, Some(&changed)) {
+                News { changed, declined } = shared.changed.take() => {
+                    sessions.give_back_what_does_not_fit();
+                    let given_back = declined.into_iter().all(|declined| {
+                        sessions.forget(&declined.session, declined.token);
+                        self.send(Report::LeaseDeclined(convert::lease_declined(declined)))
+                    });
+                    if !given_back || !self.beat(sessions, Some(&changed)) {
                         return Status::unavailable("the scheduler does not read");
                     }
                 }

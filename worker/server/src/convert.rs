@@ -1,7 +1,9 @@
 //! From `orb.v1` messages to the state machine's types.
 
 use orb_proto::v1;
-use orb_worker_core::{Anchor, Desired, Fence, Item, VoiceCredentials};
+use orb_worker_core::{Anchor, Desired, Fence, Handover, Item, KnownPlan, Role, VoiceCredentials};
+
+use crate::changed::Declined;
 
 pub(crate) fn fence(fence: Option<v1::Fence>) -> Fence {
     let fence = fence.unwrap_or_default();
@@ -17,6 +19,40 @@ pub(crate) fn fence_message(fence: Fence) -> v1::Fence {
         token: fence.token,
         epoch: fence.epoch,
         generation: fence.generation,
+    }
+}
+
+pub(crate) fn role(role: Option<v1::lease::Role>) -> Role {
+    match role {
+        None | Some(v1::lease::Role::Holds(_)) => Role::Holds,
+        Some(v1::lease::Role::HoldsUntil(until)) => Role::HoldsUntil {
+            position_ms: u64::try_from(until.position_ms).unwrap_or_default(),
+        },
+        Some(v1::lease::Role::WarmsUp(_)) => Role::WarmsUp,
+    }
+}
+
+pub(crate) fn handover(handover: Handover) -> v1::observed_state::Handover {
+    match handover {
+        Handover::Warm => v1::observed_state::Handover::Warm(v1::Warm {}),
+        Handover::Stopped { position_ms } => v1::observed_state::Handover::Stopped(v1::Stopped {
+            position_ms: position_ms as i64,
+        }),
+    }
+}
+
+pub(crate) fn known_plan(plan: KnownPlan) -> v1::KnownPlan {
+    v1::KnownPlan {
+        cost_millicores: plan.cost_millicores,
+        details: plan.details,
+    }
+}
+
+pub(crate) fn lease_declined(declined: Declined) -> v1::LeaseDeclined {
+    v1::LeaseDeclined {
+        session_id: declined.session,
+        token: declined.token,
+        plan: declined.plan.map(known_plan),
     }
 }
 

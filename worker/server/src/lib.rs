@@ -13,6 +13,9 @@
 //! sessions play on; the worker attaches again and says what it holds. Only after `self_stop_after`
 //! without any scheduler does it stop by itself.
 //!
+//! A worker that is to go says so ([`Drain`]), serves on while its sessions are handed over, and ends when it is told
+//! that nothing is left.
+//!
 //! Before a voice connection is opened, its [`gate`] asks the scheduler whether the lease still stands.
 //!
 //! The decisions of a session are made by the state machine in `orb-worker-core`; [`actor`] carries its
@@ -23,6 +26,7 @@ mod attachment;
 mod backoff;
 mod changed;
 mod convert;
+mod drain;
 mod error;
 mod gate;
 mod report;
@@ -30,5 +34,6 @@ mod sessions;
 mod worker;
 
 pub use backoff::Reconnect;
+pub use drain::Drain;
 pub use error::Error;
 pub use worker::{Worker, WorkerConfig};

@@ -62,10 +62,8 @@ pub(crate) fn observed(
             _ => None,
         },
         opened_at_generation: session.opened_at(),
-        known_plan: session.known_plan().map(|plan| v1::KnownPlan {
-            cost_millicores: plan.cost_millicores,
-            details: plan.details,
-        }),
+        known_plan: session.known_plan().map(convert::known_plan),
+        handover: session.handover().map(convert::handover),
         watch_latency_ms: if has_watch { WATCH_LATENCY_MS } else { -1 },
         ..v1::ObservedState::default()
     };

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use orb_proto::v1;
 
-use crate::actor::{SessionHandle, Shared};
+use crate::actor::{SessionHandle, Shared, Word};
 use crate::convert;
 
 /// The sessions that the scheduler has leased to this process.
@@ -26,7 +26,8 @@ impl Sessions {
 
     pub(crate) fn lease(&self, lease: v1::Lease) {
         let fence = convert::fence(lease.fence);
-        let desired = convert::desired(lease.desired.unwrap_or_default());
+        let desired = Box::new(convert::desired(lease.desired.unwrap_or_default()));
+        let role = convert::role(lease.role);
         let mut sessions = self.lock();
         // Another token is another life of the session: nothing of the old one goes on, lest two
         // lives share a voice connection or a name in the watch output.
@@ -41,7 +42,20 @@ impl Sessions {
             .or_insert_with(|| {
                 SessionHandle::start(&lease.session_id, fence.token, Arc::clone(&self.shared))
             })
-            .tell(fence, desired);
+            .tell(Word {
+                fence,
+                desired,
+                role,
+            });
+    }
+
+    /// Forgets a session that was given back under that token; it is gone already.
+    pub(crate) fn forget(&self, session: &str, token: u64) {
+        let mut sessions = self.lock();
+        let is_it = |known: &SessionHandle| known.fence().token == token;
+        if sessions.get(session).is_some_and(is_it) {
+            sessions.remove(session);
+        }
     }
 
     pub(crate) fn revoke(&self, revoke: &v1::Revoke) {
@@ -52,6 +66,21 @@ impl Sessions {
             .is_some_and(|known| known.fence() < fence)
         {
             sessions.remove(&revoke.session_id);
+        }
+    }
+
+    /// Gives back, of what nobody has heard here yet, as much as the probes found too dear. The last one is kept: alone
+    /// it has all there is.
+    pub(crate) fn give_back_what_does_not_fit(&self) {
+        let sessions = self.lock();
+        let held = || sessions.values().filter(|session| !session.is_given_back());
+        let mut used: u32 = held().map(SessionHandle::cost_millicores).sum();
+        for session in held() {
+            let cost = session.cost_millicores();
+            if used > self.total_millicores && cost < used && session.is_unheard() {
+                session.give_back();
+                used -= cost;
+            }
         }
     }
 

@@ -22,7 +22,7 @@ use crate::actor::Shared;
 use crate::attachment::Attachment;
 use crate::changed::Changed;
 use crate::sessions::Sessions;
-use crate::{Error, Reconnect};
+use crate::{Drain, Error, Reconnect};
 
 /// Until the scheduler has said its own value: the default of `Timing::self_stop_after`.
 const SELF_STOP_AFTER: Duration = Duration::from_secs(90);
@@ -100,11 +100,12 @@ impl Worker {
         &self.media_url
     }
 
-    /// Attached to whoever leads until cancelled; then all sessions end here.
+    /// Attached to whoever leads until cancelled, or until it was drained; then all sessions end here.
     pub async fn run(
         self,
         leader: impl Into<LeaderChannel>,
         token: &SecretString,
+        drain: Drain,
         cancel: CancellationToken,
     ) {
         let registry: Arc<WatchRegistry> = Arc::clone(&self.shared.registry);
@@ -116,13 +117,14 @@ impl Worker {
             &self.config,
             &self.incarnation,
             (&self.media_url, &self.media_token),
-            &self.sessions,
-            &self.shared,
+            (&self.sessions, &self.shared),
+            &drain,
             leader.into(),
             bearer,
         );
         tokio::select! {
             () = cancel.cancelled() => {}
+            () = drain.done.cancelled() => tracing::info!("nothing is left here"),
             () = attaching => {}
             served = serving => if let Err(error) = served {
                 tracing::error!(%error, "the watch output's server ended");
@@ -145,8 +147,8 @@ async fn attach_again(
     config: &WorkerConfig,
     incarnation: &str,
     (media_url, media_token): (&str, &SecretString),
-    sessions: &Sessions,
-    shared: &Shared,
+    (sessions, shared): (&Sessions, &Shared),
+    drain: &Drain,
     leader: LeaderChannel,
     bearer: MetadataValue<Ascii>,
 ) {
@@ -177,6 +179,7 @@ async fn attach_again(
             media_url: media_url.to_owned(),
             media_token: media_token.expose_secret().to_owned(),
             sessions: sessions.reports(None),
+            draining: drain.asked.is_cancelled(),
         };
         let attached = tokio::select! {
             attached = Attachment::open(route.channel(), bearer.clone(), register) => attached,
@@ -189,7 +192,7 @@ async fn attach_again(
                 self_stop_after = attachment.times.self_stop_after;
                 let since = Instant::now();
                 let status = tokio::select! {
-                    status = attachment.run(sessions, shared) => status,
+                    status = attachment.run(sessions, shared, drain) => status,
                     () = route.replaced() => Status::unavailable("another scheduler leads by now"),
                 };
                 last_attached = Instant::now();

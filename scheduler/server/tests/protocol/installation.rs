@@ -8,6 +8,7 @@ use orb_accounts::{AccountConfig, AccountTiming};
 use orb_coordinator::{Coordinator, SingleCoordinator};
 use orb_jellyfin::SourcePolicy;
 use orb_proto::v1;
+use orb_proto::v1::admin_service_client::AdminServiceClient;
 use orb_proto::v1::attach_request::Message as Report;
 use orb_proto::v1::attach_response::Message as Word;
 use orb_proto::v1::session_service_client::SessionServiceClient;
@@ -158,6 +159,10 @@ pub(crate) struct Scheduler {
 }
 
 impl Scheduler {
+    pub(crate) fn admin(&self) -> AdminServiceClient<Channel> {
+        AdminServiceClient::new(self.channel.clone())
+    }
+
     pub(crate) fn sessions(&self) -> SessionServiceClient<Channel> {
         SessionServiceClient::new(self.channel.clone())
     }
@@ -187,6 +192,7 @@ impl Scheduler {
             media_url: "http://worker:9000".to_owned(),
             media_token: "media-token".to_owned(),
             sessions: holds,
+            draining: false,
         };
         reports
             .send(v1::AttachRequest {
@@ -279,6 +285,12 @@ impl FakeWorker {
                 return answer.verdicts.into_iter().map(|v| v.held).collect();
             }
         }
+    }
+
+    pub(crate) async fn say(&self, report: Report) {
+        let message = Some(report);
+        let said = self.reports.send(v1::AttachRequest { message }).await;
+        said.expect("the stream is open");
     }
 
     pub(crate) async fn report(&self, observed: v1::ObservedState) {

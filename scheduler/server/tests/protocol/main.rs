@@ -1,6 +1,7 @@
 //! The gRPC side of a scheduler, with a worker played by the test.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod drain;
 mod gate;
 mod installation;
 mod leadership;

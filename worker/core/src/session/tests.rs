@@ -3,7 +3,7 @@
 use super::*;
 use crate::{Anchor, Item, VoiceCredentials};
 
-fn fence(token: u64, generation: u64) -> Fence {
+pub(super) fn fence(token: u64, generation: u64) -> Fence {
     Fence {
         token,
         epoch: 1,
@@ -22,7 +22,7 @@ fn item(entry: i64) -> Item {
     }
 }
 
-fn credentials(revision: u64) -> VoiceCredentials {
+pub(super) fn credentials(revision: u64) -> VoiceCredentials {
     VoiceCredentials {
         guild_id: 1,
         channel_id: 2,
@@ -34,7 +34,7 @@ fn credentials(revision: u64) -> VoiceCredentials {
     }
 }
 
-fn playing(entry: i64, anchor: Anchor) -> Desired {
+pub(super) fn playing(entry: i64, anchor: Anchor) -> Desired {
     Desired {
         voice: Some(credentials(1)),
         current: Some(item(entry)),
@@ -47,6 +47,7 @@ fn lease(session: &mut Session, fence: Fence, desired: Desired) -> Vec<Action> {
     session.handle(Input::Lease {
         fence,
         desired: Box::new(desired),
+        role: Role::Holds,
     })
 }
 

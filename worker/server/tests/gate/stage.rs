@@ -9,7 +9,7 @@ use orb_proto::v1;
 use orb_proto::v1::attach_request::Message as Report;
 use orb_proto::v1::attach_response::Message as Word;
 use orb_proto::v1::worker_service_server::{WorkerService, WorkerServiceServer};
-use orb_worker::{Reconnect, Worker, WorkerConfig};
+use orb_worker::{Drain, Reconnect, Worker, WorkerConfig};
 use orb_worker_media::{Media, MediaConfig};
 use orb_worker_outputs::voice::VoiceDriver;
 use secrecy::SecretString;
@@ -81,7 +81,12 @@ impl Stage {
         let running = cancel.clone();
         tasks.spawn(async move {
             worker
-                .run(channel, &SecretString::from("token"), running)
+                .run(
+                    channel,
+                    &SecretString::from("token"),
+                    Drain::default(),
+                    running,
+                )
                 .await;
         });
         Self {
@@ -135,6 +140,7 @@ impl Stage {
                 }),
                 ..v1::DesiredState::default()
             }),
+            ..v1::Lease::default()
         })
     }
 
