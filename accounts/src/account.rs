@@ -56,7 +56,7 @@ pub(crate) struct Account {
     voice: VoiceStates,
     audience: Audience,
     /// Listeners that were told, by guild.
-    told_listeners: BTreeMap<u64, usize>,
+    told_listeners: BTreeMap<u64, (u64, usize)>,
     limit: SendLimit,
     last_progress: Instant,
     /// How long a leave for good may take: two commands that Discord does not answer.
@@ -317,6 +317,10 @@ impl Account {
         let account = self.id;
         let mut told = false;
         while let Some(output) = self.voice.take_output() {
+            let seated = match &output {
+                Output::Credentials(credentials) => Some(credentials.guild_id),
+                _ => None,
+            };
             let event = match output {
                 Output::Credentials(credentials) => AccountEvent::Credentials {
                     account,
@@ -340,6 +344,10 @@ impl Account {
             };
             self.tell(event).await?;
             told = true;
+            if let Some(guild) = seated {
+                self.told_listeners.remove(&guild);
+                self.tell_audience(guild).await?;
+            }
         }
         Ok(told)
     }
@@ -347,17 +355,20 @@ impl Account {
     /// Whether there was anything to tell.
     async fn tell_audience(&mut self, guild: u64) -> Result<bool, Ended> {
         let channel = self.voice.channel(guild);
-        let listeners = channel.and_then(|channel| self.audience.listeners(guild, channel));
-        let Some(listeners) = listeners else {
+        let listeners =
+            channel.and_then(|channel| Some((channel, self.audience.listeners(guild, channel)?)));
+        let Some((channel_id, listeners)) = listeners else {
             self.told_listeners.remove(&guild);
             return Ok(false);
         };
-        if self.told_listeners.insert(guild, listeners) == Some(listeners) {
+        let told = self.told_listeners.insert(guild, (channel_id, listeners));
+        if told == Some((channel_id, listeners)) {
             return Ok(false);
         }
         let audience = AccountEvent::Audience {
             account: self.id,
             guild_id: guild,
+            channel_id,
             listeners,
         };
         self.tell(audience).await?;

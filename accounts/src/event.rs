@@ -132,13 +132,17 @@ pub enum AccountEvent {
         /// Why.
         reason: JoinFailure,
     },
-    /// How many people (no bots) are in the account's channel, whenever it changes. Unknown, and so
-    /// not told, in a guild whose voice states were not sent since the session was taken over.
+    /// How many people (no bots) are in the account's channel: whenever it changes, and again after each
+    /// [`AccountEvent::Credentials`], for only with these it is known to be *that* channel's party.
+    /// Unknown, and so not told, in a guild whose voice states were not sent since the session was taken
+    /// over.
     Audience {
         /// Which account.
         account: AccountId,
         /// Which guild.
         guild_id: u64,
+        /// The channel that the account is in.
+        channel_id: u64,
         /// People in the channel.
         listeners: usize,
     },

@@ -95,16 +95,18 @@ async fn counts_who_listens() {
     let sim = sim(DiscordSimConfig::default()).await;
     let (mut bot, _) = seated(&sim).await;
     let audience = |event: &AccountEvent| match event {
-        AccountEvent::Audience { listeners, .. } => Some(*listeners),
+        AccountEvent::Audience {
+            channel_id,
+            listeners,
+            ..
+        } => Some((*channel_id, *listeners)),
         _ => None,
     };
-    let told: Vec<_> = bot.told.iter().filter_map(audience).collect();
-    let listeners = match told.last() {
-        Some(listeners) => *listeners,
-        None => bot.until("audience", audience).await,
-    };
+    // After the credentials, which `seated` has waited for.
+    let told = bot.until("audience", audience).await;
     assert_eq!(
-        listeners, 1,
+        told,
+        (CHANNEL, 1),
         "the simulator's listening member, and not the bot"
     );
 }

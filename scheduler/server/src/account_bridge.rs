@@ -291,6 +291,17 @@ fn translate(event: AccountEvent) -> Option<Event> {
             guild_id,
             asked,
         }),
+        AccountEvent::Audience {
+            account,
+            guild_id,
+            channel_id,
+            listeners,
+        } => Some(Event::Audience {
+            account: id(account),
+            guild_id,
+            channel_id,
+            people: u32::try_from(listeners).unwrap_or(u32::MAX),
+        }),
         AccountEvent::JoinFailed {
             account,
             guild_id,
@@ -319,7 +330,7 @@ fn translate(event: AccountEvent) -> Option<Event> {
             }
             None
         }
-        // Leaving an empty channel comes with a later issue.
+        // Events may be added to; those that matter are above, and progress has its own way.
         _ => None,
     }
 }
