@@ -7,12 +7,12 @@ use orb_accounts::{AccountConfig, AccountTiming};
 use orb_coordinator::{Coordinator, Leadership};
 use orb_scheduler_core::SchedulerTiming;
 use orb_scheduler_store::Store;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::account_bridge::{AccountSetup, bridge_accounts};
-use crate::{Error, Leader, Standing};
+use crate::{Error, Leader, Readiness, Standing};
 
 /// Words to the accounts that may wait.
 const ACCOUNT_QUEUE: usize = 1_024;
@@ -20,6 +20,10 @@ const ACCOUNT_QUEUE: usize = 1_024;
 /// After a term that failed while the leadership was still sure, another process gets its chance; and where there
 /// is none, a database that is away is asked this often.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// So long followers wait for the accounts of a new leader: some round trips to Discord. Where Discord is away, parties
+/// go on and calls for them are taken all the same.
+const ACCOUNTS_FIRST: Duration = Duration::from_secs(1);
 
 /// Between two tries to tell followers that this leader serves. They look for themselves, too.
 const ANNOUNCE_AGAIN: Duration = Duration::from_millis(200);
@@ -157,7 +161,7 @@ impl<C: Coordinator, S: Store> Candidate<C, S> {
         };
         tokio::select! {
             ended = &mut leading => return ended?,
-            never = announce(leadership, epoch.get()) => match never {},
+            never = announce(leadership, epoch.get(), self.standing.readiness()) => match never {},
             bridged = accounts => bridged?,
         }
         leading.await?
@@ -165,7 +169,16 @@ impl<C: Coordinator, S: Store> Candidate<C, S> {
 }
 
 /// Tells followers that this leader serves. Only a hint, so nothing waits for it.
-async fn announce(leadership: &impl Leadership, epoch: u64) -> std::convert::Infallible {
+///
+/// It comes when an account is back: a call for a new party that came a moment earlier would find none free, and be
+/// refused for nothing.
+async fn announce(
+    leadership: &impl Leadership,
+    epoch: u64,
+    mut readiness: watch::Receiver<Readiness>,
+) -> std::convert::Infallible {
+    let account = readiness.wait_for(|ready| ready.account);
+    let _ = tokio::time::timeout(ACCOUNTS_FIRST, account).await;
     loop {
         match leadership.announce(epoch).await {
             Ok(()) => break,

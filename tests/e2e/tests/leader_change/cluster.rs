@@ -14,8 +14,8 @@ const STARTS_WITHIN: Duration = Duration::from_secs(20);
 pub(crate) struct Cluster {
     /// Which of them leads is found in their logs.
     pub(crate) schedulers: [OrbProcess; 2],
-    pub(crate) worker: OrbProcess,
-    pub(crate) gateway: OrbProcess,
+    _worker: OrbProcess,
+    _gateway: OrbProcess,
     /// To the gateway.
     pub(crate) api: Api,
     pub(crate) surroundings: Surroundings,
@@ -49,8 +49,8 @@ impl Cluster {
         says(&first, "account connected").await;
         Self {
             schedulers: [first, second],
-            worker,
-            gateway,
+            _worker: worker,
+            _gateway: gateway,
             api,
             surroundings,
             _etcd: etcd,
