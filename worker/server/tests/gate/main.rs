@@ -6,6 +6,7 @@ mod stage;
 use std::time::Duration;
 
 use orb_proto::v1;
+use orb_proto::v1::attach_request::Message as Report;
 use orb_proto::v1::attach_response::Message as Word;
 use stage::{LONG_PERMIT, Stage};
 
@@ -129,4 +130,42 @@ async fn a_scheduler_that_gives_no_permits_is_not_asked() {
     stream.confirm(question, 1, true).await;
     stage.dialled().await;
     stage.strike().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_warmed_up_is_given_back_and_reported_no_more() {
+    let mut stage = Stage::set().await;
+    let mut stream = stage.attach(LONG_PERMIT).await;
+    stream.say(Stage::warms_up(2)).await;
+    let declined = stream.until(|report| match report {
+        Report::LeaseDeclined(declined) => Some(declined),
+        _ => None,
+    });
+    let declined = declined.await;
+    assert_eq!((declined.session_id.as_str(), declined.token), ("s", 2));
+    let beat = stream.until(|report| match report {
+        Report::Heartbeat(beat) => Some(beat),
+        _ => None,
+    });
+    assert!(beat.await.sessions.is_empty());
+    stage.is_silent(&mut stream).await;
+    stage.strike().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_is_told_to_go_says_that_it_drains_and_ends_when_nothing_is_left() {
+    let mut stage = Stage::set().await;
+    let mut stream = stage.attach(LONG_PERMIT).await;
+    // Not what it asked for: it stays.
+    stream.say(Word::Drained(v1::Drained {})).await;
+    stream.say(Word::StartDrain(v1::StartDrain {})).await;
+    stream
+        .until(|report| matches!(report, Report::Drain(_)).then_some(()))
+        .await;
+    // The next leader hears it with the registration.
+    drop(stream);
+    let (stream, draining) = stage.attach_and_say(LONG_PERMIT).await;
+    assert!(draining);
+    stream.say(Word::Drained(v1::Drained {})).await;
+    stage.ended().await;
 }

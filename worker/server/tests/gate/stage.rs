@@ -100,12 +100,20 @@ impl Stage {
 
     /// The worker's next stream, registered.
     pub(crate) async fn attach(&mut self, dial_permit: Duration) -> Stream {
+        self.attach_and_say(dial_permit).await.0
+    }
+
+    /// The same, and whether it drains, by its own word.
+    pub(crate) async fn attach_and_say(&mut self, dial_permit: Duration) -> (Stream, bool) {
         let attached = timeout(PATIENCE, self.attached.recv()).await;
         let mut stream = attached.expect("the worker attaches").unwrap();
-        match stream.report().await {
-            Report::Register(register) => assert_eq!(register.worker_id, "w1"),
+        let draining = match stream.report().await {
+            Report::Register(register) => {
+                assert_eq!(register.worker_id, "w1");
+                register.draining
+            }
             other => panic!("{other:?}"),
-        }
+        };
         stream
             .say(Word::Registered(v1::Registered {
                 epoch: 1,
@@ -115,7 +123,7 @@ impl Stage {
                 dial_permit_ms: dial_permit.as_millis() as u32,
             }))
             .await;
-        stream
+        (stream, draining)
     }
 
     /// A lease of session `s`, with voice credentials for this stage's server.
@@ -144,6 +152,32 @@ impl Stage {
         })
     }
 
+    /// The same, to be warmed up: a source that this worker may not open.
+    pub(crate) fn warms_up(token: u64) -> Word {
+        Word::Lease(v1::Lease {
+            session_id: "s".to_owned(),
+            fence: Some(v1::Fence {
+                token,
+                epoch: 1,
+                generation: 1,
+            }),
+            desired: Some(v1::DesiredState {
+                current: Some(v1::Item {
+                    queue_entry_id: 1,
+                    stream_url: "http://elsewhere/film".to_owned(),
+                    ..v1::Item::default()
+                }),
+                anchor: Some(v1::Anchor {
+                    position_ms: 10_000,
+                    set_at_generation: 1,
+                }),
+                ..v1::DesiredState::default()
+            }),
+            role: Some(v1::lease::Role::WarmsUp(v1::WarmsUp {})),
+            plan: None,
+        })
+    }
+
     /// Waits until somebody dials.
     pub(crate) async fn dialled(&self) {
         let accepted = timeout(PATIENCE, self.voice_server.accept()).await;
@@ -163,8 +197,13 @@ impl Stage {
         }
     }
 
-    pub(crate) async fn strike(mut self) {
+    pub(crate) async fn strike(self) {
         self.cancel.cancel();
+        self.ended().await;
+    }
+
+    /// Waits until the worker has ended.
+    pub(crate) async fn ended(mut self) {
         let worker_ended = timeout(PATIENCE, self.tasks.join_next()).await;
         worker_ended.expect("the worker stops").unwrap().unwrap();
     }
@@ -212,6 +251,18 @@ impl Stream {
             .collect();
         assert_eq!(leases, [("s", token)]);
         question.request_id
+    }
+
+    /// Waits until the worker says a thing of this kind.
+    pub(crate) async fn until<T>(&mut self, fits: impl Fn(Report) -> Option<T>) -> T {
+        let said = async {
+            loop {
+                if let Some(said) = fits(self.report().await) {
+                    return said;
+                }
+            }
+        };
+        timeout(PATIENCE, said).await.expect("a word in time")
     }
 
     async fn report(&mut self) -> Report {
