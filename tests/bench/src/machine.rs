@@ -1,10 +1,13 @@
 //! What the numbers were measured on, and by what.
 
 use std::fs;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Resource, getrlimit, setpriority_process, setrlimit};
 use serde::Serialize;
+
+use crate::waiting::until;
 
 /// The machine and the run; stands beside every number.
 #[derive(Clone, Debug, Serialize)]
@@ -53,25 +56,36 @@ pub(crate) fn allow_many_sockets() -> Result<()> {
     setrlimit(Resource::Nofile, limit).context("cannot raise the limit of open files")
 }
 
-/// Has threads of this process with such a name run before others that want to; says whether that was allowed.
+/// Has the threads of this process with such a name run before others that want to; says whether that was allowed.
 ///
 /// For instruments that take little time: what they find late shall not be late because of themselves.
-pub(crate) fn put_first(name: &str) -> Result<bool> {
+pub(crate) async fn put_first(name: &str) -> Result<bool> {
+    /// A thread takes its name itself, some time after it was started.
+    const NAMED_WITHIN: Duration = Duration::from_secs(5);
     /// High, and below what the kernel's own threads have.
     const NICENESS: i32 = -15;
-    let mut allowed = None;
+    let what = format!("a thread called {name}");
+    let threads = until(&what, NAMED_WITHIN, async || {
+        let threads = threads_called(name)?;
+        Ok((!threads.is_empty()).then_some(threads))
+    })
+    .await?;
+    let put = |thread| setpriority_process(Some(thread), NICENESS).is_ok();
+    Ok(threads.into_iter().all(put))
+}
+
+fn threads_called(name: &str) -> Result<Vec<Pid>> {
+    let mut found = Vec::new();
     for thread in fs::read_dir("/proc/self/task").context("no /proc")? {
         let thread = thread?;
+        // It may end meanwhile, and then has no name.
         let called = fs::read_to_string(thread.path().join("comm")).unwrap_or_default();
-        if called.trim_end() != name {
-            continue;
+        if called.trim_end() == name {
+            let id = thread.file_name().to_str().and_then(|id| id.parse().ok());
+            found.push(id.and_then(Pid::from_raw).context("a thread has an id")?);
         }
-        let id = thread.file_name().to_str().and_then(|id| id.parse().ok());
-        let id = id.and_then(Pid::from_raw).context("a thread has an id")?;
-        let put = setpriority_process(Some(id), NICENESS).is_ok();
-        allowed = Some(put && allowed.unwrap_or(true));
     }
-    allowed.with_context(|| format!("no thread is called {name}"))
+    Ok(found)
 }
 
 /// The load average of the last minute.
@@ -94,6 +108,18 @@ fn cpu_model(cpuinfo: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_thread_is_found_that_names_itself_late() {
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let name = "bench-late-name";
+        let thread = std::thread::Builder::new().name(name.to_owned());
+        let thread = thread.spawn(move || ended.recv()).expect("a thread starts");
+        put_first(name).await.expect("it is found");
+        drop(end);
+        assert!(thread.join().expect("it ends").is_err());
+        assert!(threads_called("no such thread").expect("a list").is_empty());
+    }
 
     #[test]
     fn finds_the_model() {

@@ -67,10 +67,12 @@ async fn main() -> Result<()> {
         return voice::drive().await;
     }
     if matches!(bench, Bench::Path | Bench::All) {
+        report::forget("path")?;
         Report::new("path", path::run().await?).publish()?;
     }
     if matches!(bench, Bench::Voice | Bench::All) {
         let name = only.map_or("voice".to_owned(), |part| format!("voice-{}", part.name()));
+        report::forget(&name)?;
         Report::new(name, voice::run(only).await?).publish()?;
     }
     Ok(())

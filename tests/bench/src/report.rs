@@ -1,6 +1,7 @@
 //! Results beside their goals: a table for people, JSON for programs.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -155,6 +156,17 @@ impl Report {
             }),
         };
         self.measurements.iter().map(row).collect()
+    }
+}
+
+/// Takes away what an earlier run of a bench wrote: one that fails is not to leave it behind as its own.
+pub(crate) fn forget(bench: &str) -> Result<()> {
+    let file = folder()?.join(format!("{bench}.json"));
+    match fs::remove_file(&file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", file.display()))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The worker with either driver: what many sessions cost it, and how punctual their packets are.
 //!
-//! One after the other on stages of their own, so that neither takes time from the other.
+//! On stages of their own, so that neither takes time from the other, and in both orders: what else the machine does grows
+//! and fades, and shall not favour who comes first.
 
 use std::time::{Duration, Instant};
 
@@ -22,8 +23,8 @@ use crate::statistics::{Samples, slope};
 /// Sessions that play at once.
 const SESSIONS: u64 = 32;
 
-/// How long lateness and CPU time are measured.
-const MEASURED: Duration = Duration::from_mins(1);
+/// How long lateness and CPU time are measured, each time.
+const MEASURED: Duration = Duration::from_secs(40);
 
 /// What ffmpeg makes ahead, and more: until then it works at full speed.
 const RUN_AHEAD_IS_MADE: Duration = Duration::from_secs(10);
@@ -38,19 +39,27 @@ const HEARD_AT_LEAST: f64 = 0.95;
 const STAGE_WITHIN: Duration = Duration::from_mins(8);
 
 pub(super) async fn measure() -> Result<Vec<Measurement>> {
-    let songbird = play("songbird").await.context("songbird")?;
-    let orb = play("orb").await.context("orb")?;
-    let cpu = |driver: &Played, name| {
-        let detail = driver.cost();
-        Measurement::new(name, driver.cores / SESSIONS as f64, "cores", detail)
+    let (mut orb, mut songbird) = (Turns::default(), Turns::default());
+    for driver in ["songbird", "orb", "orb", "songbird"] {
+        let played = play(driver).await.context(driver)?;
+        eprintln!("{driver}: {}", played.describe());
+        let turns = if driver == "orb" {
+            &mut orb
+        } else {
+            &mut songbird
+        };
+        turns.0.push(played);
+    }
+    let cpu = |driver: &Turns, name| {
+        Measurement::new(name, driver.cores_per_stream(), "cores", driver.cost())
     };
-    let late = |driver: &Played, name| {
-        let value = driver.late.percentile(99.0);
+    let late = |driver: &Turns, name| {
+        let value = driver.late().percentile(99.0);
         Measurement::new(name, value, "ms", driver.punctuality())
     };
     let theirs = (
-        songbird.cores / SESSIONS as f64,
-        songbird.late.percentile(99.0),
+        songbird.cores_per_stream(),
+        songbird.late().percentile(99.0),
     );
     Ok(vec![
         cpu(&orb, "orb_cpu_per_stream").at_most(theirs.0.min(0.005)),
@@ -59,12 +68,12 @@ pub(super) async fn measure() -> Result<Vec<Measurement>> {
         late(&songbird, "songbird_lateness_p99_ms"),
         Measurement::new(
             "orb_lateness_undisturbed_p99_ms",
-            orb.undisturbed.percentile(99.0),
+            orb.undisturbed().percentile(99.0),
             "ms",
             format!(
                 "without packets around which the bare thread was over 1 ms late: {}; songbird's: {}",
-                orb.undisturbed.describe(),
-                songbird.undisturbed.describe()
+                orb.undisturbed().describe(),
+                songbird.undisturbed().describe()
             ),
         ),
         orb.memory_slope("orb_rss_per_session_mb").at_most(2.0),
@@ -72,7 +81,7 @@ pub(super) async fn measure() -> Result<Vec<Measurement>> {
     ])
 }
 
-/// What one driver did.
+/// What one driver did in one turn.
 struct Played {
     cores: f64,
     /// Of this process: both simulators.
@@ -103,7 +112,7 @@ async fn play(driver: &'static str) -> Result<Played> {
         ],
     })
     .await?;
-    let stamps_first = put_first(STAMPING)?;
+    let stamps_first = put_first(STAMPING).await?;
     let played = stage.run(async |stage| on(stage, stamps_first).await, STAGE_WITHIN);
     played.await
 }
@@ -166,30 +175,74 @@ async fn begin(stage: &Stage, number: u64) -> Result<Party> {
 }
 
 impl Played {
-    fn cost(&self) -> String {
+    fn describe(&self) -> String {
         format!(
-            "{:.3} cores of orb worker without ffmpeg, {SESSIONS} sessions of a film of sound alone, its Opus as ffmpeg \
-             gave it, {MEASURED:?}; both simulators {:.3} cores",
-            self.cores, self.cores_here
-        )
-    }
-
-    fn punctuality(&self) -> String {
-        let stamping = if self.stamps_first { "" } else { "not " };
-        format!(
-            "{SESSIONS} sessions for {MEASURED:?}, arrival against RTP timestamp, from each stream's earliest packet: {}; \
-             {}; a bare thread meanwhile: {}; the member's stamping thread did {stamping}go before others",
+            "{:.3} cores, simulators {:.3}; late {}; {}; bare thread {}",
+            self.cores,
+            self.cores_here,
             self.late.describe(),
             self.deficit.describe(),
             self.bare.describe()
         )
     }
+}
+
+/// All turns of one driver.
+#[derive(Default)]
+struct Turns(Vec<Played>);
+
+impl Turns {
+    fn cores_per_stream(&self) -> f64 {
+        let cores = self.0.iter().map(|turn| turn.cores);
+        cores.sum::<f64>() / (self.0.len() as u64 * SESSIONS) as f64
+    }
+
+    fn all(&self, samples: impl Fn(&Played) -> &Samples) -> Samples {
+        let mut all = Samples::default();
+        self.0.iter().for_each(|turn| all.extend(samples(turn)));
+        all
+    }
+
+    fn late(&self) -> Samples {
+        self.all(|turn| &turn.late)
+    }
+
+    fn undisturbed(&self) -> Samples {
+        self.all(|turn| &turn.undisturbed)
+    }
+
+    fn each(&self) -> String {
+        let turns: Vec<String> = self.0.iter().map(Played::describe).collect();
+        turns.join(" | ")
+    }
+
+    fn cost(&self) -> String {
+        format!(
+            "orb worker without ffmpeg, {SESSIONS} sessions of a film of sound alone, its Opus as ffmpeg gave it, mean of \
+             turns of {MEASURED:?} (songbird, orb, orb, songbird): {}",
+            self.each()
+        )
+    }
+
+    fn punctuality(&self) -> String {
+        let first = self.0.iter().all(|turn| turn.stamps_first);
+        let stamping = if first { "" } else { "not " };
+        format!(
+            "{SESSIONS} sessions, arrival against RTP timestamp, from each stream's earliest packet, all turns: {}; by turn: \
+             {}; the member's stamping thread did {stamping}go before others of the bench",
+            self.late().describe(),
+            self.each()
+        )
+    }
 
     fn memory_slope(&self, name: &'static str) -> Measurement {
-        let memory = &self.memory;
+        let slopes: Vec<f64> = self.0.iter().map(|turn| slope(&turn.memory)).collect();
+        let memory: Vec<_> = self.0.iter().map(|turn| &turn.memory).collect();
+        let mean = slopes.iter().sum::<f64>() / slopes.len() as f64;
         let detail = format!(
-            "slope of the worker's VmRSS from 1 to {SESSIONS} sessions, in (sessions, MB): {memory:.1?}"
+            "mean over turns ({slopes:.2?}) of the slope of the worker's VmRSS from 1 to {SESSIONS} sessions, in (sessions, \
+             MB): {memory:.1?}"
         );
-        Measurement::new(name, slope(memory), "MB", detail)
+        Measurement::new(name, mean, "MB", detail)
     }
 }

@@ -48,7 +48,7 @@ pub(super) async fn measure() -> Result<Vec<Measurement>> {
         ..DiscordSimConfig::default()
     })
     .await?;
-    let stamps_first = put_first(STAMPING)?;
+    let stamps_first = put_first(STAMPING).await?;
     let mut driving = Driving::start(sim.ca_file()).await?;
     let pid = driving.pid()?;
     // Whoever answers has begun.

@@ -55,7 +55,7 @@ const KINDS: [Fault; 4] = [
 pub(super) async fn measure() -> Result<Measurement> {
     eprintln!("resuming: {CUTS} cuts");
     let sim = DiscordSim::start(DiscordSimConfig::default()).await?;
-    put_first(STAMPING)?;
+    put_first(STAMPING).await?;
     let driver = solo::driver(&sim)?;
     // All stretches, and something more: what a RESUME takes comes on top.
     let whole = 3 * STRETCH * CUTS as u32;
