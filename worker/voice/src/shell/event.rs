@@ -46,7 +46,8 @@ pub enum Encryption {
 /// A packet of another member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heard {
-    /// Who sent it; 0 until the server has said whose the SSRC is.
+    /// Who sent it; 0 until the server has said whose the SSRC is (op 5 may come after the first packets), and then there
+    /// is no key for it either.
     pub user: u64,
     /// Theirs.
     pub ssrc: u32,
