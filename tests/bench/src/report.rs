@@ -149,7 +149,7 @@ impl Report {
             unit: one.unit,
             context: json!({
                 "detail": one.detail,
-                "goal": one.goal.map(Goal::value),
+                "goal": one.goal.map(|goal| rounded(goal.value())),
                 "goal_is": one.goal.map(Goal::sign),
                 "reached": one.goal.map(|goal| goal.reached(one.value)),
                 "machine": self.machine,
