@@ -65,7 +65,9 @@ async fn a_cut_is_resumed_and_the_member_misses_nothing() {
             println!(
                 "measured: cut by {name}: resumed after {resumed_after:?}, longest gap {gap:?}"
             );
-            assert!(gap < Duration::from_millis(100), "{name}: {gap:?}");
+            // No frame is missing, which is the statement. How punctual they were is the bench's: a machine that is
+            // busy with other tests makes holes of its own.
+            assert!(gap < Duration::from_millis(500), "{name}: {gap:?}");
         }
     }
 }

@@ -48,7 +48,7 @@ async fn a_shut_gate_lets_nothing_through_after_any_end_of_a_connection() {
         tokio::time::sleep(WATCH).await;
         assert_eq!(stage.attempts(since), (0, 0, 0), "{cut:?}");
         assert!(
-            stage.longest_gap(since) < Duration::from_millis(200),
+            stage.longest_gap(since) < Duration::from_millis(500),
             "{cut:?}: sending goes on"
         );
         stage.hears_a_frame_after(since + WATCH).await;
