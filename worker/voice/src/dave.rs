@@ -106,7 +106,8 @@ impl Dave {
     pub fn may_send(&self) -> bool {
         match &self.session {
             Some(session) if self.version > 0 => session.can_encrypt(),
-            _ => !self.required || self.on_downgrade == OnDowngrade::Follow,
+            // With a version in force and no group for it, there is no key, whatever a downgrade may do.
+            _ => self.version == 0 && (!self.required || self.on_downgrade == OnDowngrade::Follow),
         }
     }
 
