@@ -22,6 +22,7 @@ mod listener;
 mod machine;
 mod party;
 mod path;
+mod pool;
 mod process_cost;
 mod reference;
 mod report;
@@ -32,48 +33,72 @@ mod voice;
 mod waiting;
 
 use anyhow::Result;
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand};
 
-use crate::report::Report;
+use crate::report::{Measurement, Report};
 
 /// Measures Orb against its goals. Needs the `orb` of the same build beside it, ffmpeg and ffprobe.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
     /// Which bench.
+    #[command(subcommand)]
     bench: Bench,
-    /// One part of `voice`; its results go to a file of their own.
-    #[arg(long)]
-    only: Option<voice::Part>,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, Subcommand)]
 enum Bench {
     /// From `POST /play` to what the member of the voice channel hears.
     Path,
     /// The project's own voice driver, beside songbird and alone.
-    Voice,
+    Voice {
+        /// One part; its results go to a file of their own.
+        #[arg(long)]
+        only: Option<voice::Part>,
+    },
+    /// Workers and schedulers that come and go. Needs etcd and PostgreSQL.
+    Pool {
+        /// One part; its results go to a file of their own.
+        #[arg(long)]
+        only: Option<pool::Part>,
+    },
     /// One after the other.
     All,
     /// The child role of `voice`; its orders come on standard input.
-    #[value(hide = true)]
+    #[command(hide = true)]
     Drive,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let Arguments { bench, only } = Arguments::parse();
-    if matches!(bench, Bench::Drive) {
-        return voice::drive().await;
+    match Arguments::parse().bench {
+        Bench::Path => publish("path".to_owned(), path::run()).await,
+        Bench::Voice { only } => {
+            let name = file_name("voice", only.map(voice::Part::name));
+            publish(name, voice::run(only)).await
+        }
+        Bench::Pool { only } => {
+            let name = file_name("pool", only.map(pool::Part::name));
+            publish(name, pool::run(only)).await
+        }
+        Bench::All => {
+            publish("path".to_owned(), path::run()).await?;
+            publish("voice".to_owned(), voice::run(None)).await?;
+            publish("pool".to_owned(), pool::run(None)).await
+        }
+        Bench::Drive => voice::drive().await,
     }
-    if matches!(bench, Bench::Path | Bench::All) {
-        report::forget("path")?;
-        Report::new("path", path::run().await?).publish()?;
-    }
-    if matches!(bench, Bench::Voice | Bench::All) {
-        let name = only.map_or("voice".to_owned(), |part| format!("voice-{}", part.name()));
-        report::forget(&name)?;
-        Report::new(name, voice::run(only).await?).publish()?;
-    }
-    Ok(())
+}
+
+fn file_name(bench: &str, part: Option<&str>) -> String {
+    part.map_or_else(|| bench.to_owned(), |part| format!("{bench}-{part}"))
+}
+
+/// Runs a bench and writes its results; those of an earlier run are gone from the start.
+async fn publish(
+    name: String,
+    bench: impl Future<Output = Result<Vec<Measurement>>>,
+) -> Result<()> {
+    report::forget(&name)?;
+    Report::new(name, Box::pin(bench).await?).publish()
 }
