@@ -7,6 +7,10 @@ use crate::{Action, Handover, Role};
 /// beyond that; a queue holds more.
 const WARM_COVERS_MS: u64 = 3_000;
 
+/// Half a frame, as in the queue: the holder stops between two frames, where that is nearest to what it was told. That
+/// may be a little before the place where this one opened.
+const SAME_FRAME_MS: u64 = 10;
+
 /// How far the end is that [`Role::HoldsUntil`] asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
@@ -29,7 +33,7 @@ impl Playing {
 
     /// Whether it is warm, and has the frames from there on.
     pub(super) fn covers(&self, position_ms: u64) -> bool {
-        let made = self.start_ms..=self.start_ms + WARM_COVERS_MS;
+        let made = self.start_ms.saturating_sub(SAME_FRAME_MS)..=self.start_ms + WARM_COVERS_MS;
         self.warm && self.ended.is_none() && made.contains(&position_ms)
     }
 }

@@ -111,8 +111,19 @@ fn what_is_warm_is_fed_from_where_the_holder_stopped() {
 }
 
 #[test]
+fn a_holder_that_stops_between_frames_just_before_is_covered() {
+    let mut session = warm();
+    let desired = playing(1, anchor(9_990, 8));
+    let actions = tell(&mut session, fence(2, 8), desired, Role::Holds);
+    assert!(
+        matches!(actions[1], Action::Feed { from_ms: 9_990, .. }),
+        "{actions:?}"
+    );
+}
+
+#[test]
 fn what_is_warm_but_does_not_cover_the_position_is_opened_anew() {
-    for position_ms in [9_000, 13_020] {
+    for position_ms in [9_000, 9_989, 13_020] {
         let mut session = warm();
         let desired = playing(1, anchor(position_ms, 8));
         let actions = tell(&mut session, fence(2, 8), desired, Role::Holds);
