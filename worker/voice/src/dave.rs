@@ -84,11 +84,10 @@ impl Dave {
     pub fn begin(&mut self, version: u16) -> Vec<ClientMessage> {
         self.session = None;
         self.prepared.clear();
-        self.version = version;
+        self.put_in_force(version);
         if version == 0 {
             return Vec::new();
         }
-        self.required = true;
         self.new_group(version)
     }
 
@@ -223,6 +222,7 @@ impl Dave {
         match &mut self.session {
             Some(session) if self.required => session.decrypt(user, MediaType::AUDIO, frame).ok(),
             // What may not be sent in the clear is not believed in the clear.
+            None if self.version > 0 => None,
             None if self.required && self.on_downgrade == OnDowngrade::Hold => None,
             _ => Some(frame.to_vec()),
         }
@@ -307,7 +307,7 @@ impl Dave {
         }
         // 0 is executed without asking.
         if transition == 0 {
-            self.version = version;
+            self.put_in_force(version);
             return Vec::new();
         }
         self.prepared.retain(|(id, _)| *id != transition);
@@ -328,7 +328,13 @@ impl Dave {
         {
             tracing::warn!(%error, transition, "the transition was not executed");
         }
+        self.put_in_force(version);
+    }
+
+    /// A server that puts DAVE in force has negotiated it, with a group or without.
+    fn put_in_force(&mut self, version: u16) {
         self.version = version;
+        self.required |= version > 0;
     }
 
     /// Op 31, and a new key package: the server removes this client from the group and adds it again.

@@ -88,7 +88,10 @@ impl Insider {
             credential: name,
             ..self.name.clone()
         };
-        let added = bit(2).then(|| {
+        let group = self.group.as_mut()?;
+        // Once it was removed it adds nobody: the newcomer would get its own leaf. openmls asks for that only where a
+        // member makes its commit as ours do (a debug assertion in what is called here, an error in a release).
+        let added = (bit(2) && group.is_active()).then(|| {
             let package = key_package(&self.provider, &self.signer, other.clone());
             let package = KeyPackageIn::tls_deserialize_exact_bytes(&package).ok()?;
             let crypto = self.provider.crypto();
@@ -98,7 +101,6 @@ impl Insider {
         if bit(4) {
             leaf_node = leaf_node.with_credential_with_key(other);
         }
-        let group = self.group.as_mut()?;
         let storage = self.provider.storage();
         group.clear_pending_commit(storage).ok()?;
         let made = group

@@ -76,6 +76,30 @@ fn a_call_that_had_dave_hears_nothing_in_the_clear() {
     }
 }
 
+/// Found by fuzzing: a transition to DAVE in a call that began without it, and no group for it. Frames were taken from
+/// the film, and then there was no key for them.
+#[test]
+fn a_version_in_force_without_a_group_has_no_key() {
+    for (on_downgrade, after_downgrade) in [(OnDowngrade::Hold, false), (OnDowngrade::Follow, true)]
+    {
+        let mut dave = Dave::new(1, 2, on_downgrade);
+        dave.begin(0);
+        let mut transition = |version| {
+            let transition = version + 1;
+            dave.handle(DaveMessage::PrepareTransition {
+                transition,
+                version,
+            });
+            dave.handle(DaveMessage::ExecuteTransition { transition });
+            let (sealed, _) = sealed(&mut dave, PACKET);
+            assert_eq!(dave.may_send(), sealed == Sealed::Ready);
+            (dave.may_send(), dave.open_opus(7, PACKET).is_some())
+        };
+        assert_eq!(transition(1), (false, false));
+        assert_eq!(transition(0), (after_downgrade, after_downgrade));
+    }
+}
+
 #[test]
 fn an_unknown_transition_changes_nothing() {
     let mut dave = negotiated();
