@@ -129,6 +129,8 @@ impl Session {
             )));
         }
         self.record.position_ms = position_ms;
+        // Somebody leads it past the place that took its workers down.
+        self.record.futile_losses.clear();
         self.change(now, |desired, generation| {
             desired.anchor = Anchor {
                 position_ms,

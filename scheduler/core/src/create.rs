@@ -52,6 +52,7 @@ impl Scheduler {
             handover: None,
             last_token: FencingToken::default(),
             last_worker: None,
+            futile_losses: Vec::new(),
             account: Some(account),
             voice: None,
             ended: None,

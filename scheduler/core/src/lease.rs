@@ -52,6 +52,7 @@ impl Scheduler {
         if self.must_wait_for_permit(id, now.monotonic) {
             return false;
         }
+        self.end_crash_loop(id, now, step);
         let Some(session) = self.sessions.get(id) else {
             return false;
         };
@@ -60,6 +61,7 @@ impl Scheduler {
             return false;
         };
         let explanation = decision.explain();
+        self.note_loss(id, now);
         self.grant_to(id, &worker, explanation, now, step);
         true
     }

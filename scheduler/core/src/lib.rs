@@ -26,6 +26,7 @@ mod audience;
 mod command;
 mod control;
 pub mod cost;
+mod crash_loop;
 mod create;
 mod drain;
 mod effect;
@@ -53,6 +54,7 @@ mod voice;
 mod worker;
 
 pub use command::{CallId, CommandId, CommandOutcome, CommandRecord};
+pub use crash_loop::{MAX_LOSSES, PROGRESS_MS, WINDOW_MS};
 pub use drain::{DrainCause, HANDOVERS_AT_ONCE};
 pub use effect::{
     Answer, Effect, EventRow, LeaseVerdict, QueueRow, QueueStatus, Step, WorkerStateRow, Write,

@@ -62,6 +62,7 @@ impl Scheduler {
             };
         });
         session.record.ended = None;
+        session.record.futile_losses.clear();
         session.record.stopped = false;
         session.record.last_error = None;
         session.record.position_ms = 0;

@@ -210,6 +210,10 @@ pub struct SessionRecord {
     /// To whom: it is asked first when the session is placed again.
     #[serde(default)]
     pub last_worker: Option<WorkerId>,
+    /// When a holder was lost before the current item had got anywhere, in unix milliseconds; a holder under which it
+    /// got on clears them.
+    #[serde(default)]
+    pub futile_losses: Vec<i64>,
     /// The `(account, guild)` that the session holds.
     pub account: Option<AccountId>,
     /// Not in clear in the store.

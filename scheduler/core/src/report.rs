@@ -91,6 +91,9 @@ impl Scheduler {
                 session.record.last_error = Some(failure.clone());
             }
         }
+        if !session.record.futile_losses.is_empty() && !session.is_futile(now) {
+            session.record.futile_losses.clear();
+        }
         // Known since the probe, seconds before anything is heard: whoever waits for room waits for this.
         let plan = session.plan_reported().cloned();
         let learnt_plan = plan.is_some() && plan != session.record.desired.plan;

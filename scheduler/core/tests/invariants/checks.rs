@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use orb_scheduler_core::{
-    Effect, Fence, FencingToken, HANDOVERS_AT_ONCE, Incarnation, Lease, Role, SessionId,
-    SessionRecord, WorkerId, cost,
+    Effect, Fence, FencingToken, Generation, HANDOVERS_AT_ONCE, Incarnation, Lease, MAX_LOSSES,
+    PROGRESS_MS, Role, SessionId, SessionRecord, WINDOW_MS, WorkerId, Write, cost,
 };
 
 use crate::world::World;
@@ -20,6 +20,24 @@ pub(crate) struct Checks {
     holders: BTreeMap<SessionId, Fence>,
     /// Who was ever told a token.
     owners: BTreeMap<(SessionId, FencingToken), Process>,
+    take_overs: BTreeMap<SessionId, TakeOvers>,
+}
+
+/// Of one item.
+#[derive(Default)]
+struct TakeOvers {
+    item_set_at: Generation,
+    /// Where it was when its present holder got it.
+    start_ms: u64,
+    /// When it was taken over without having got anywhere.
+    futile: Vec<u64>,
+}
+
+impl Checks {
+    /// Somebody seeks: where the item is says nothing about what it did.
+    pub(crate) fn led_elsewhere(&mut self, session: &SessionId) {
+        self.take_overs.remove(session);
+    }
 }
 
 impl World {
@@ -153,6 +171,41 @@ impl World {
                 );
             }
             _ => {}
+        }
+    }
+
+    /// LS-11: an item that gets nowhere is carried to so many workers at most.
+    pub(crate) fn take_overs_are_bounded(&mut self, writes: &[Write]) {
+        for write in writes {
+            let Write::Event(row) = write else { continue };
+            let Some(record) = self.records.get(&row.session) else {
+                continue;
+            };
+            if row.event_type != "lease_granted" || record.desired.current.is_none() {
+                continue;
+            }
+            let position_ms = row.payload["positionMs"].as_u64().unwrap();
+            let known = self.checks.take_overs.entry(row.session.clone());
+            let known = known.or_default();
+            if known.item_set_at != record.desired.current_set_at {
+                *known = TakeOvers::default();
+                known.item_set_at = record.desired.current_set_at;
+            } else if !row.payload["from"].is_null() {
+                if position_ms < known.start_ms + PROGRESS_MS {
+                    known.futile.push(self.now);
+                } else {
+                    known.futile.clear();
+                }
+            }
+            known.start_ms = position_ms;
+            known
+                .futile
+                .retain(|at| ((self.now - at) as i64) < WINDOW_MS);
+            assert!(
+                known.futile.len() < MAX_LOSSES,
+                "LS-11: {:?} {record:?}",
+                known.futile
+            );
         }
     }
 

@@ -28,6 +28,8 @@ enum Happening {
     /// Its stream is reset, it misses the word about a call, and it is back within the grace.
     Blink(u8, u8, Action),
     Kill(u8),
+    /// The item kills its worker, and every other one that gets it.
+    CrashLoop(u8),
     Drain(u8),
     Grow(u8, u32),
     /// It gives back what it was leased last.
@@ -65,6 +67,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => (0..3u8).prop_map(H::Reset),
         2 => (0..3u8, 0..5u8, action.clone()).prop_map(|(w, s, a)| H::Blink(w, s, a)),
         2 => (0..3u8).prop_map(H::Kill),
+        1 => (0..5u8).prop_map(H::CrashLoop),
         2 => (0..3u8).prop_map(H::Drain),
         1 => (0..3u8, 0..3_000u32).prop_map(|(w, m)| H::Grow(w, m)),
         1 => (0..5u8).prop_map(H::Decline),
@@ -95,6 +98,7 @@ fn happen(world: &mut World, happening: &Happening) {
             world.attach(w.into());
         }
         H::Kill(w) => world.kill(w.into()),
+        H::CrashLoop(s) => world.crash_loop(s),
         H::Drain(w) => world.drain(w.into()),
         H::Grow(w, millicores) => world.grow(w.into(), millicores),
         H::Decline(s) => world.decline(s),

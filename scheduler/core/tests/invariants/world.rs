@@ -70,6 +70,7 @@ impl World {
                 self.records.insert(record.id.clone(), (**record).clone());
             }
         }
+        self.take_overs_are_bounded(&step.writes);
         self.holds_after(&step.effects);
         for effect in &step.effects {
             for process in &mut self.processes {
@@ -149,6 +150,9 @@ impl World {
     }
 
     pub(crate) fn control(&mut self, s: u8, action: Action) {
+        if let Action::Seek { .. } = action {
+            self.checks.led_elsewhere(&SessionId::new(format!("s{s}")));
+        }
         self.call(s, Request::Control(action));
     }
 
@@ -263,6 +267,17 @@ impl World {
     pub(crate) fn kill(&mut self, w: usize) {
         self.reset(w);
         self.processes[w].die();
+    }
+
+    /// Whoever carries the session out dies of it, and comes back.
+    pub(crate) fn crash_loop(&mut self, s: u8) {
+        for _ in 0..6 {
+            if let Some((index, _)) = self.holder(s) {
+                self.kill(index);
+                self.attach(index);
+            }
+            self.pass(1_000, |_| true);
+        }
     }
 
     pub(crate) fn drain(&mut self, w: usize) {
