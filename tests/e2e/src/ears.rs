@@ -7,8 +7,9 @@ use discord_sim::{CodedSecond, DiscordSim, EarReport, Heard, Listening};
 use crate::api::Answer;
 use crate::waiting::until;
 
-/// A confirmed second tells the position of moments at most so far away.
-const REACH: Duration = Duration::from_millis(1500);
+/// A confirmed second tells the position of moments at most so far away. Its number takes 600 ms to say: when sound ends
+/// in the middle of one, the click of the second before is up to 1.6 s back.
+const REACH: Duration = Duration::from_millis(1700);
 
 /// Counts of a position from two seconds agree when they are at most this far apart, in seconds.
 const AGREED: f64 = 0.06;
@@ -86,7 +87,7 @@ impl<'a> Ears<'a> {
         .await
     }
 
-    /// The media second at which sound ended: `last` is its last packet, and there was no seek in the 1.5 s before.
+    /// The media second at which sound ended: `last` is its last packet, and there was no seek in the 1.7 s before.
     ///
     /// # Panics
     ///
