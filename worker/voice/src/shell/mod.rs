@@ -5,6 +5,7 @@ mod connection;
 mod discovery;
 mod driver;
 mod event;
+mod media_side;
 mod shared;
 mod socket;
 mod stats;

@@ -1,11 +1,12 @@
 //! What the pacing thread, the connection's task and the owner's handle share: the wire.
 
 use std::{
+    net::UdpSocket,
     sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError},
     time::Instant,
 };
 
-use tokio::{net::UdpSocket, sync::mpsc};
+use tokio::sync::mpsc;
 
 use super::{event::Encryption, stats::DriverStats};
 use crate::{
@@ -38,7 +39,7 @@ pub(super) struct Wire {
 /// The way that media takes.
 pub(super) struct Path {
     pub(super) media: Media,
-    pub(super) socket: Arc<UdpSocket>,
+    pub(super) socket: UdpSocket,
 }
 
 impl Wire {
@@ -141,7 +142,7 @@ impl Paced for Shared {
             dave,
             || self.source.next(),
             // Full buffers and refusals (ICMP) lose a packet, as the network may.
-            &mut |packet| failed |= socket.try_send(packet).is_err(),
+            &mut |packet| failed |= socket.send(packet).is_err(),
         );
         if ticked.sent_frame {
             let at = Instant::now();

@@ -19,6 +19,10 @@ use crate::{
 /// The largest message that is taken. A welcome to a full voice channel is some tens of kilobytes.
 const MOST_BYTES: usize = 1 << 20;
 
+/// Room for what is read at once, which each connection keeps. The library's own is 128 KiB, and it writes zeroes to all of
+/// that; most messages have a hundred bytes. A longer one gets what it needs.
+const READ_AT_ONCE: usize = 4 << 10;
+
 pub(super) struct Socket(WebSocketStream<TlsStream<TcpStream>>);
 
 impl Socket {
@@ -41,6 +45,7 @@ impl Socket {
             .await
             .map_err(|error| broken("TLS with the voice server failed", &error))?;
         let config = WebSocketConfig::default()
+            .read_buffer_size(READ_AT_ONCE)
             .max_message_size(Some(MOST_BYTES))
             .max_frame_size(Some(MOST_BYTES))
             .max_write_buffer_size(MOST_BYTES);
