@@ -46,6 +46,18 @@ impl<'a> Listener<'a> {
         .await
     }
 
+    /// Waits until the film has been heard for so long without a break.
+    pub(crate) async fn film_for(&self, length: Duration) -> Result<()> {
+        until("a film without a break", HEARD_WITHIN, async || {
+            let now = Instant::now();
+            let since = now.checked_sub(length).unwrap_or(now);
+            let film = self.film(since);
+            let begins = film.first().is_some_and(|first| *first - since < BREAK);
+            Ok((begins && longest_hole(&film, now) < BREAK).then_some(()))
+        })
+        .await
+    }
+
     /// Waits until there has been nothing of a film for `length`.
     pub(crate) async fn quiet_for(&self, length: Duration) -> Result<()> {
         until("the film to end", HEARD_WITHIN, async || {

@@ -20,6 +20,7 @@ mod film;
 mod lateness;
 mod listener;
 mod machine;
+mod moment;
 mod party;
 mod path;
 mod pool;
@@ -29,6 +30,7 @@ mod report;
 mod role_process;
 mod stage;
 mod statistics;
+mod surroundings;
 mod voice;
 mod waiting;
 
@@ -67,6 +69,9 @@ enum Bench {
     /// The child role of `voice`; its orders come on standard input.
     #[command(hide = true)]
     Drive,
+    /// The child role of `pool` that is Discord.
+    #[command(hide = true)]
+    Discord,
 }
 
 #[tokio::main]
@@ -87,6 +92,7 @@ async fn main() -> Result<()> {
             publish("pool".to_owned(), pool::run(None)).await
         }
         Bench::Drive => voice::drive().await,
+        Bench::Discord => pool::scale::serve_discord().await,
     }
 }
 

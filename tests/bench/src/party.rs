@@ -72,24 +72,18 @@ impl Api {
 pub(crate) struct Party {
     api: Api,
     path: String,
-    guild: u64,
+    number: u64,
 }
 
 impl Party {
     /// Creates the session and waits until it is in its channel.
     pub(crate) async fn create(api: &Api, number: u64) -> Result<Self> {
-        let guild = 7_000 + number;
         let party = Self {
             api: api.clone(),
             path: format!("/sessions/bench{number}"),
-            guild,
+            number,
         };
-        let body = json!({
-            "sessionId": format!("bench{number}"),
-            "guildId": guild.to_string(),
-            "voiceChannelId": (8_000 + number).to_string(),
-            "textChannelId": "789",
-        });
+        let body = party.creation(789);
         until("POST /sessions to be 201", CONNECTED_WITHIN, async || {
             let (code, answer) = party.api.post("/sessions", &body).await?;
             match code {
@@ -108,7 +102,27 @@ impl Party {
 
     /// Its guild, by which the simulator knows what its member heard.
     pub(crate) fn guild(&self) -> u64 {
-        self.guild
+        7_000 + self.number
+    }
+
+    /// The body of `POST /sessions`.
+    fn creation(&self, text_channel: u64) -> Value {
+        json!({
+            "sessionId": format!("bench{}", self.number),
+            "guildId": self.guild().to_string(),
+            "voiceChannelId": (8_000 + self.number).to_string(),
+            "textChannelId": text_channel.to_string(),
+        })
+    }
+
+    /// Asks for a change that is answered when it is durable, and concerns no worker. False: not accepted now.
+    pub(crate) async fn change_text_channel(&self, channel: u64) -> Result<bool> {
+        let body = self.creation(1_000 + channel);
+        match self.api.post("/sessions", &body).await? {
+            (StatusCode::OK, _) => Ok(true),
+            (StatusCode::SERVICE_UNAVAILABLE, _) => Ok(false),
+            (code, answer) => bail!("POST /sessions again: {code} {answer}"),
+        }
     }
 
     pub(crate) async fn play(&self, film: Film, url: &str) -> Result<Call> {

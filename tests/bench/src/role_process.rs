@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::moment::Moment;
 
 use crate::waiting::until;
 
@@ -22,15 +25,21 @@ pub(crate) type Environment = BTreeMap<&'static str, String>;
 
 /// A running `orb <role>`; dropping it kills it, and its ffmpegs die with it.
 pub(crate) struct RoleProcess {
-    role: &'static str,
+    name: String,
     child: Child,
     log: PathBuf,
 }
 
 impl RoleProcess {
     /// Starts the `orb` that was built with this program; its log goes to `folder`.
-    pub(crate) fn start(
-        role: &'static str,
+    pub(crate) fn start(role: &str, environment: &Environment, folder: &Path) -> Result<Self> {
+        Self::start_as(role, role, environment, folder)
+    }
+
+    /// The same under a name of its own, where several have the same role.
+    pub(crate) fn start_as(
+        name: &str,
+        role: &str,
         environment: &Environment,
         folder: &Path,
     ) -> Result<Self> {
@@ -38,7 +47,7 @@ impl RoleProcess {
         if !orb.exists() {
             bail!("there is no {}; build it with -p orb", orb.display());
         }
-        let log = folder.join(format!("{role}.log"));
+        let log = folder.join(format!("{name}.log"));
         let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         // Whoever interrupts this program runs none of its destructors; its processes go with it all the same.
         let child = Command::new("setpriv")
@@ -53,7 +62,11 @@ impl RoleProcess {
             .stderr(file)
             .spawn()
             .context("cannot start setpriv, of the package util-linux")?;
-        Ok(Self { role, child, log })
+        Ok(Self {
+            name: name.to_owned(),
+            child,
+            log,
+        })
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -62,10 +75,10 @@ impl RoleProcess {
 
     /// The address in the line of its log that has `announcement`.
     pub(crate) async fn address(&mut self, announcement: &str) -> Result<SocketAddr> {
-        let what = format!("orb {} to say '{announcement}'", self.role);
+        let what = format!("{} to say '{announcement}'", self.name);
         until(&what, LISTENS_WITHIN, async || {
             if let Some(status) = self.child.try_wait()? {
-                bail!("orb {} ended with {status}:\n{}", self.role, self.tail());
+                bail!("{} ended with {status}:\n{}", self.name, self.tail());
             }
             Ok(address_in(&self.log(), announcement))
         })
@@ -73,17 +86,58 @@ impl RoleProcess {
     }
 
     /// The end of its log.
-    pub(crate) fn tail(&self) -> String {
+    fn tail(&self) -> String {
         let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
     }
 
-    pub(crate) fn role(&self) -> &'static str {
-        self.role
+    /// Prints the end of its log.
+    pub(crate) fn show(&self) {
+        eprintln!("--- {} ---\n{}", self.name, self.tail());
     }
 
-    fn log(&self) -> String {
+    /// Waits until its log has a line with this.
+    pub(crate) async fn says(&mut self, line: &str, within: Duration) -> Result<()> {
+        let what = format!("{} to say '{line}'", self.name);
+        until(&what, within, async || {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("{} ended with {status}:\n{}", self.name, self.tail());
+            }
+            Ok(self.log().contains(line).then_some(()))
+        })
+        .await
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) async fn ends(&mut self, within: Duration) -> Result<ExitStatus> {
+        let what = format!("{} to end", self.name);
+        until(&what, within, async || Ok(self.child.try_wait()?)).await
+    }
+
+    /// Sends a signal; a moment from just before.
+    pub(crate) fn signal(&self, signal: Signal) -> Result<Moment> {
+        let pid = Pid::from_raw(self.child.id().cast_signed()).context("a process has an id")?;
+        let moment = Moment::now();
+        kill_process(pid, signal).with_context(|| format!("cannot signal {}", self.name))?;
+        Ok(moment)
+    }
+
+    /// When it first said something with all of `words` in one line after a moment.
+    pub(crate) fn said(&self, words: &[&str], after: Moment) -> Option<Instant> {
+        let log = self.log();
+        log.lines()
+            .filter(|line| words.iter().all(|word| line.contains(word)))
+            .filter_map(|line| after.of_log_line(line))
+            .find(|at| *at >= after.at)
+    }
+
+    /// How many lines of its log have this.
+    pub(crate) fn count(&self, words: &str) -> usize {
+        self.log().matches(words).count()
+    }
+
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 }

@@ -1,36 +1,24 @@
 //! What a bench plays on: both simulators in this process, Orb's roles as processes of their own.
 
 use std::net::TcpListener;
-use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use discord_sim::{DiscordSim, DiscordSimConfig};
-use jellyfin_sim::{JellyfinSim, JellyfinSimConfig};
-use tempfile::TempDir;
 
 use crate::film::Film;
 use crate::party::{Api, Party};
-use crate::report;
-use crate::role_process::{Environment, RoleProcess};
-
-const API_TOKEN: &str = "bench-api-token";
-const BOT_TOKEN: &str = "bench.bot.token";
+use crate::role_process::RoleProcess;
+use crate::surroundings::{API_TOKEN, Surroundings};
 
 /// Simulators, scheduler, worker and gateway, ready for calls. Dropping it ends all of them.
 pub(crate) struct Stage {
-    // Fields are dropped in this order: the roles first, then what they talk to, then their files.
+    // Fields are dropped in this order: the roles first, then what they talk to.
     gateway: RoleProcess,
     worker: RoleProcess,
     scheduler: RoleProcess,
     api: Api,
-    pub(crate) discord: DiscordSim,
-    jellyfin: JellyfinSim,
-    /// When the simulator's own times began.
-    jellyfin_since: Instant,
-    plays: AtomicU64,
-    _folder: TempDir,
+    surroundings: Surroundings,
 }
 
 /// What may be different from stage to stage.
@@ -49,22 +37,20 @@ impl Stage {
 
     /// The same, set up otherwise.
     pub(crate) async fn start_as(setup: Setup) -> Result<Self> {
-        let mut films = Vec::new();
-        for film in Film::ALL {
-            let path = film.file().await?;
-            films.push(jellyfin_sim::Film::new(film.id(), film.name(), path));
-        }
-        let discord = DiscordSim::start(setup.discord).await?;
-        let jellyfin = JellyfinSim::start(JellyfinSimConfig {
-            films,
-            ..JellyfinSimConfig::default()
-        })
-        .await?;
-        let jellyfin_since = Instant::now();
-        // Not in /tmp, which may be in memory: the database's syncs are part of what is measured.
-        let folder = tempfile::tempdir_in(report::folder()?).context("cannot make a folder")?;
-        let environment = environment(&discord, &jellyfin, folder.path())?;
-        let start = |role, environment| RoleProcess::start(role, environment, folder.path());
+        let surroundings = Surroundings::start(setup.discord).await?;
+        let folder = surroundings.folder();
+        let grpc = free_port()?;
+        let mut environment = surroundings.environment();
+        environment.extend([
+            ("ORB_GRPC_ADDR", format!("127.0.0.1:{grpc}")),
+            ("ORB_SCHEDULER_URL", format!("http://127.0.0.1:{grpc}")),
+            ("ORB_WORKER_ID", "bench-worker".to_owned()),
+            (
+                "ORB_DATABASE_URL",
+                format!("sqlite://{}", folder.join("orb.db").display()),
+            ),
+        ]);
+        let start = |role, environment| RoleProcess::start(role, environment, folder);
         let mut scheduler = start("scheduler", &environment)?;
         scheduler.address("gRPC listens").await?;
         let mut of_worker = environment.clone();
@@ -77,12 +63,12 @@ impl Stage {
             worker,
             scheduler,
             api: Api::new(address, API_TOKEN)?,
-            discord,
-            jellyfin,
-            jellyfin_since,
-            plays: AtomicU64::new(0),
-            _folder: folder,
+            surroundings,
         })
+    }
+
+    pub(crate) fn discord(&self) -> &DiscordSim {
+        &self.surroundings.discord
     }
 
     /// Process id of the worker.
@@ -95,24 +81,14 @@ impl Stage {
         Party::create(&self.api, number).await
     }
 
-    /// An address of the film that nobody has asked for before: whatever remembers addresses does not know it.
+    /// An address of the film that nobody has asked for before.
     pub(crate) fn fresh_url(&self, film: Film) -> String {
-        let play = self.plays.fetch_add(1, Ordering::Relaxed);
-        format!(
-            "{}&PlaySessionId=bench{play}",
-            self.jellyfin.stream_url(film.id())
-        )
+        self.surroundings.fresh_url(film)
     }
 
     /// When Jellyfin was asked for what stands at a fresh address, to a few ms.
     pub(crate) fn asked_for(&self, url: &str) -> Vec<Instant> {
-        let requests = self.jellyfin.requests();
-        let same = requests.iter().filter(|one| {
-            let asked = format!("{}?{}", one.path, one.query);
-            url.ends_with(&asked)
-        });
-        same.map(|one| self.jellyfin_since + Duration::from_millis(one.at_ms))
-            .collect()
+        self.surroundings.asked_for(url)
     }
 
     /// Runs a bench; when it fails, shows the logs of the roles.
@@ -127,37 +103,15 @@ impl Stage {
             .flatten();
         if outcome.is_err() {
             for role in [&self.scheduler, &self.worker, &self.gateway] {
-                eprintln!("--- orb {} ---\n{}", role.role(), role.tail());
+                role.show();
             }
         }
         outcome
     }
 }
 
-fn environment(discord: &DiscordSim, jellyfin: &JellyfinSim, folder: &Path) -> Result<Environment> {
-    let grpc = free_port()?;
-    Ok(Environment::from([
-        ("ORB_HTTP_ADDR", "127.0.0.1:0".to_owned()),
-        ("ORB_GRPC_ADDR", format!("127.0.0.1:{grpc}")),
-        ("ORB_SCHEDULER_URL", format!("http://127.0.0.1:{grpc}")),
-        ("ORB_WORKER_ID", "bench-worker".to_owned()),
-        ("ORB_API_TOKENS", API_TOKEN.to_owned()),
-        (
-            "ORB_DATABASE_URL",
-            format!("sqlite://{}", folder.join("orb.db").display()),
-        ),
-        ("ORB_JELLYFIN_URL", jellyfin.base_url().to_owned()),
-        ("ORB_DISCORD_TOKENS", BOT_TOKEN.to_owned()),
-        ("ORB_DISCORD_API_URL", discord.api_url()),
-        ("ORB_DISCORD_CA", discord.ca_file().display().to_string()),
-        ("TMPDIR", folder.display().to_string()),
-        // Addresses are read from the log.
-        ("NO_COLOR", "1".to_owned()),
-    ]))
-}
-
 /// A port that was free a moment ago: worker and gateway have to know the scheduler's.
-fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     let listener = TcpListener::bind("127.0.0.1:0").context("loopback has no free port")?;
     Ok(listener.local_addr()?.port())
 }

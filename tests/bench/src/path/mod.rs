@@ -77,7 +77,7 @@ struct Scene<'a> {
 
 impl<'a> Scene<'a> {
     fn discord(&self) -> &'a DiscordSim {
-        &self.stage.discord
+        self.stage.discord()
     }
 
     fn listener(&self) -> Listener<'a> {

@@ -149,7 +149,7 @@ async fn on(stage: &Stage, stamps_first: bool) -> Result<Played> {
         stamps_first,
     };
     for party in &crowd {
-        let heard = stage.discord.heard_since(party.guild(), since);
+        let heard = stage.discord().heard_since(party.guild(), since);
         let packets = heard.packets();
         let film = packets.iter().filter(|one| !one.silence).count();
         if (film as f64) < HEARD_AT_LEAST * MEASURED.div_duration_f64(TICK) {
@@ -169,7 +169,7 @@ async fn begin(stage: &Stage, number: u64) -> Result<Party> {
     let party = stage.party(number).await?;
     let url = stage.fresh_url(Film::Sound);
     let played = party.play(Film::Sound, &url).await?;
-    let listener = Listener::new(&stage.discord, party.guild());
+    let listener = Listener::new(stage.discord(), party.guild());
     listener.first_sound(played.asked).await?;
     Ok(party)
 }

@@ -1,0 +1,100 @@
+//! What Orb's roles talk to, in this process: both simulators, the films, and a folder for files.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use discord_sim::{DiscordSim, DiscordSimConfig};
+use jellyfin_sim::{JellyfinSim, JellyfinSimConfig};
+use tempfile::TempDir;
+
+use crate::film::Film;
+use crate::report;
+use crate::role_process::Environment;
+
+pub(crate) const API_TOKEN: &str = "bench-api-token";
+const BOT_TOKEN: &str = "bench.bot.token";
+
+/// Simulators and files. Dropping it ends them, so the roles go before it.
+pub(crate) struct Surroundings {
+    pub(crate) discord: DiscordSim,
+    jellyfin: JellyfinSim,
+    /// When the simulator's own times began.
+    jellyfin_since: Instant,
+    plays: AtomicU64,
+    folder: TempDir,
+}
+
+impl Surroundings {
+    /// Makes the films if need be and starts the simulators.
+    pub(crate) async fn start(discord: DiscordSimConfig) -> Result<Self> {
+        let mut films = Vec::new();
+        for film in Film::ALL {
+            let path = film.file().await?;
+            films.push(jellyfin_sim::Film::new(film.id(), film.name(), path));
+        }
+        let discord = DiscordSim::start(discord).await?;
+        let jellyfin = JellyfinSim::start(JellyfinSimConfig {
+            films,
+            ..JellyfinSimConfig::default()
+        })
+        .await?;
+        Ok(Self {
+            discord,
+            jellyfin,
+            jellyfin_since: Instant::now(),
+            plays: AtomicU64::new(0),
+            // Not in /tmp, which may be in memory: the database's syncs are part of what is measured.
+            folder: tempfile::tempdir_in(report::folder()?).context("cannot make a folder")?,
+        })
+    }
+
+    /// For the files of the roles.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What every role is to know; where the scheduler is and what it stores in comes on top.
+    pub(crate) fn environment(&self) -> Environment {
+        let Self {
+            discord, jellyfin, ..
+        } = self;
+        Environment::from([
+            ("ORB_HTTP_ADDR", "127.0.0.1:0".to_owned()),
+            ("ORB_API_TOKENS", API_TOKEN.to_owned()),
+            ("ORB_JELLYFIN_URL", jellyfin.base_url().to_owned()),
+            ("ORB_DISCORD_TOKENS", BOT_TOKEN.to_owned()),
+            ("ORB_DISCORD_API_URL", discord.api_url()),
+            ("ORB_DISCORD_CA", discord.ca_file().display().to_string()),
+            ("TMPDIR", self.folder().display().to_string()),
+            // Addresses and times are read from the log.
+            ("NO_COLOR", "1".to_owned()),
+        ])
+    }
+
+    /// Where Jellyfin answers.
+    pub(crate) fn jellyfin_url(&self) -> &str {
+        self.jellyfin.base_url()
+    }
+
+    /// An address of the film that nobody has asked for before: whatever remembers addresses does not know it.
+    pub(crate) fn fresh_url(&self, film: Film) -> String {
+        let play = self.plays.fetch_add(1, Ordering::Relaxed);
+        format!(
+            "{}&PlaySessionId=bench{play}",
+            self.jellyfin.stream_url(film.id())
+        )
+    }
+
+    /// When Jellyfin was asked for what stands at a fresh address, to a few ms.
+    pub(crate) fn asked_for(&self, url: &str) -> Vec<Instant> {
+        let requests = self.jellyfin.requests();
+        let same = requests.iter().filter(|one| {
+            let asked = format!("{}?{}", one.path, one.query);
+            url.ends_with(&asked)
+        });
+        same.map(|one| self.jellyfin_since + Duration::from_millis(one.at_ms))
+            .collect()
+    }
+}
