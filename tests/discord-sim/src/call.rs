@@ -28,6 +28,8 @@ pub(crate) struct Call {
     pub(crate) channel: ChannelId,
     /// The listener.
     pub(crate) member: UserId,
+    /// The listener is in the channel. While it is not, it hears all the same: only people's voice states tell.
+    listener_is_here: bool,
     /// Simulated members that came besides, in the order that they came.
     further: Vec<UserId>,
     /// How many ever came: names the next one.
@@ -43,6 +45,7 @@ impl Call {
             guild,
             channel,
             member: user_of(&format!("listener in {channel}")),
+            listener_is_here: true,
             further: Vec::new(),
             came: 0,
             context,
@@ -53,6 +56,20 @@ impl Call {
     /// All simulated members, the listener first.
     pub(crate) fn members(&self) -> Vec<UserId> {
         [&[self.member], self.further.as_slice()].concat()
+    }
+
+    /// Those of them whom bots see in the channel.
+    pub(crate) fn seated(&self) -> Vec<UserId> {
+        let listener = self.listener_is_here.then_some(self.member);
+        listener
+            .into_iter()
+            .chain(self.further.iter().copied())
+            .collect()
+    }
+
+    /// The listener comes or goes, as others see it; `false` when it did so before.
+    pub(crate) fn seat_listener(&mut self, here: bool) -> bool {
+        std::mem::replace(&mut self.listener_is_here, here) != here
     }
 
     /// The members get a packet of `user`.

@@ -18,6 +18,10 @@ pub struct DiscordSimConfig {
     /// Guilds that every bot is in from the start. Others come to be when a bot joins a channel
     /// in them.
     pub guilds: Vec<GuildId>,
+    /// How many shards `GET /gateway/bot` recommends. A bot may take another number.
+    pub shards: u32,
+    /// How many shards may IDENTIFY at once, as `GET /gateway/bot` says.
+    pub max_concurrency: u32,
     /// Where the certificate authority is written (PEM). `None`: a temporary file that goes away
     /// with the simulator.
     pub ca_file: Option<PathBuf>,
@@ -40,6 +44,12 @@ pub struct DiscordSimConfig {
     pub voice_resume_window: Duration,
     /// Where clients are told to send media, if not straight to the simulator: a relay between them.
     pub media_relay: Option<SocketAddr>,
+    /// Where clients are told that the main gateway is, if not straight at the simulator: a relay to
+    /// [`DiscordSim::gateway_endpoint`](crate::DiscordSim::gateway_endpoint).
+    pub gateway_relay: Option<SocketAddr>,
+    /// The same for the two voice servers: relays to
+    /// [`DiscordSim::voice_endpoints`](crate::DiscordSim::voice_endpoints).
+    pub voice_relays: Option<[SocketAddr; 2]>,
     /// Number of the first numbered message of a voice session (gateway v8). Discord documents
     /// neither it nor the moment when numbers wrap around, only that they do.
     pub voice_first_seq: u16,
@@ -64,6 +74,8 @@ impl Default for DiscordSimConfig {
             rest_port: 0,
             tokens: Vec::new(),
             guilds: vec![GuildId(900_000_000_000_000_001)],
+            shards: 1,
+            max_concurrency: 1,
             ca_file: None,
             dave: true,
             first_commit: FirstCommit::Bot,
@@ -78,6 +90,8 @@ impl Default for DiscordSimConfig {
             resume_window: Duration::from_mins(1),
             voice_resume_window: Duration::from_secs(15),
             media_relay: None,
+            gateway_relay: None,
+            voice_relays: None,
             voice_first_seq: 1,
             voice_replay_buffer: 256,
             resumed: ResumedOrder::AfterReplay,

@@ -108,6 +108,17 @@ pub enum Fault {
         #[serde(default)]
         close: Option<u16>,
     },
+    /// The listeners leave the guild's voice channels: bots see nobody there any more. What is sent is recorded all
+    /// the same.
+    ListenersLeave {
+        /// The guild.
+        guild: GuildId,
+    },
+    /// The listeners come back.
+    ListenersReturn {
+        /// The guild.
+        guild: GuildId,
+    },
     /// Drops main gateway sockets without a close frame. Their sessions can be resumed.
     DropGateway {
         /// One bot only.
@@ -298,6 +309,8 @@ impl State {
                     .filter(|&bot| self.move_server(*guild, bot, *listener, *close));
                 Ok(moved.count())
             }
+            Fault::ListenersLeave { guild } => Ok(self.seat_listeners(*guild, false)),
+            Fault::ListenersReturn { guild } => Ok(self.seat_listeners(*guild, true)),
             Fault::DropGateway { user } => Ok(self.tell_gateways(*user, || GatewayOut::Drop)),
             Fault::Reconnect { user } => Ok(self.tell_gateways(*user, || {
                 GatewayOut::Text(json!({"op": 7, "d": null}).to_string())

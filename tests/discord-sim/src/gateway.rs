@@ -14,9 +14,11 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 
 use crate::accounts::{Account, digest};
+use crate::gateway_rate::RateLimit;
 use crate::gateway_sessions::GatewayOut;
 use crate::joining::VoiceStateRequest;
 use crate::record::{ClosedBy, RecordEvent};
+use crate::shards::Shard;
 use crate::sockets::{self, HANDSHAKE_TIMEOUT, OUT_QUEUE};
 use crate::world::{State, World};
 
@@ -82,6 +84,7 @@ pub(crate) struct GatewaySocket {
     pub(crate) source: SocketAddr,
     pub(crate) out: mpsc::Sender<GatewayOut>,
     pub(crate) session: Option<String>,
+    rate: RateLimit,
 }
 
 async fn connection(stream: TcpStream, source: SocketAddr, world: Arc<World>) {
@@ -96,6 +99,7 @@ async fn connection(stream: TcpStream, source: SocketAddr, world: Arc<World>) {
         source,
         out,
         session: None,
+        rate: RateLimit::default(),
     };
     let end = run(&mut ws, &mut socket, &mut queue, &world).await;
 
@@ -184,6 +188,9 @@ async fn run(
 
 /// Handles one client message. Close codes as in Discord's "Gateway close event codes".
 fn handle(text: &str, socket: &mut GatewaySocket, world: &World) -> Reply {
+    if socket.rate.is_exceeded_at(Instant::now()) {
+        return Reply::Close(4008, "rate limited");
+    }
     let Ok(Incoming { op, d }) = serde_json::from_str(text) else {
         return Reply::Close(4002, "decode error");
     };
@@ -226,9 +233,11 @@ impl State {
             || (None, digest(&identify.token)),
             |account| (Some(account.user), account.token_digest.clone()),
         );
+        let shard = Shard::of_identify(identify.shard.as_ref());
         let record = |session: Option<&str>, refused: Option<&str>| {
             let event = RecordEvent::GatewayIdentify {
                 token: token.clone(),
+                shard,
                 session: session.map(str::to_owned),
                 refused: refused.map(str::to_owned),
             };
@@ -244,18 +253,22 @@ impl State {
             record(None, Some("unknown token"));
             return Reply::Close(4004, "authentication failed");
         };
+        let Some(shard) = shard else {
+            record(None, Some("no such shard"));
+            return Reply::Close(4010, "invalid shard");
+        };
         let session = format!("{:016x}{:08x}", rand::random::<u64>(), context.next_id());
         record(Some(&session), None);
         let guilds = context.config.guilds.iter().copied().collect();
         self.gateway.begin(
             session.clone(),
-            account,
+            (account, shard),
             identify.intents,
             guilds,
             socket.id,
             socket.out.clone(),
         );
-        self.greet(&session, identify.shard.as_ref());
+        self.greet(&session);
         socket.session = Some(session);
         Reply::Nothing
     }

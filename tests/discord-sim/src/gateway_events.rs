@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::accounts::Account;
 use crate::voice_states::VoiceState;
-use crate::{ChannelId, GuildId, UserId};
+use crate::{ChannelId, GuildId, Shard, UserId};
 
 /// Discord timestamps that nothing depends on.
 const LONG_AGO: &str = "2024-01-01T00:00:00.000000+00:00";
@@ -40,7 +40,7 @@ pub(crate) fn ready(
     session: &str,
     resume_url: &str,
     guilds: &BTreeSet<GuildId>,
-    shard: Option<&Value>,
+    shard: Shard,
 ) -> Value {
     let guilds: Vec<Value> = guilds
         .iter()
@@ -48,7 +48,7 @@ pub(crate) fn ready(
         .collect();
     json!({
         "v": 10, "user": user(account), "guilds": guilds, "session_id": session,
-        "resume_gateway_url": resume_url, "shard": shard.cloned().unwrap_or(json!([0, 1])),
+        "resume_gateway_url": resume_url, "shard": shard.to_json(),
         "application": {"id": account.user, "flags": 0}
     })
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::Sender;
 
 use crate::accounts::Account;
-use crate::{GuildId, UserId};
+use crate::{GuildId, Shard, UserId};
 
 /// Events kept for a RESUME. A client that is further behind has to identify anew.
 const REPLAY_CAPACITY: usize = 1024;
@@ -36,6 +36,7 @@ struct Socket {
 
 pub(crate) struct GatewaySession {
     pub(crate) account: Account,
+    pub(crate) shard: Shard,
     pub(crate) guilds: BTreeSet<GuildId>,
     /// The session id of this session's voice states. Another value than the session's own, so
     /// that a mix-up of the two shows.
@@ -71,11 +72,11 @@ pub(crate) struct GatewaySessions {
 }
 
 impl GatewaySessions {
-    /// Begins a session attached to socket `socket`.
+    /// Begins a session attached to socket `socket`. `guilds`: the bot's, of which it has its shard's.
     pub(crate) fn begin(
         &mut self,
         id: String,
-        account: Account,
+        (account, shard): (Account, Shard),
         intents: u64,
         guilds: BTreeSet<GuildId>,
         socket: u64,
@@ -83,7 +84,11 @@ impl GatewaySessions {
     ) {
         let session = GatewaySession {
             account,
-            guilds,
+            shard,
+            guilds: guilds
+                .into_iter()
+                .filter(|guild| shard.has(*guild))
+                .collect(),
             voice_session: format!("voice-{id}"),
             intents,
             seq: 0,
@@ -274,7 +279,7 @@ mod tests {
         let guilds = BTreeSet::from([GUILD]);
         sessions.begin(
             "s".into(),
-            account("t"),
+            (account("t"), Shard::WHOLE),
             INTENT_VOICE_STATES,
             guilds,
             1,

@@ -81,7 +81,7 @@ impl State {
             guild,
             channel: state.channel,
             user,
-            endpoint: self.context.endpoints.voice[credentials.listener].to_string(),
+            endpoint: self.context.endpoints.voice_told[credentials.listener].to_string(),
             session: state.voice_session.clone(),
             token: credentials.token.clone(),
         })

@@ -44,13 +44,14 @@ pub(crate) struct Entry {
 
 impl State {
     /// READY and the guilds.
-    pub(crate) fn greet(&mut self, session: &str, shard: Option<&Value>) {
+    pub(crate) fn greet(&mut self, session: &str) {
         let Some(begun) = self.gateway.get(session) else {
             return;
         };
         let guilds = begun.guilds.clone();
         let resume_url = self.context.endpoints.gateway_url();
-        let ready = gateway_events::ready(&begun.account, session, &resume_url, &guilds, shard);
+        let (account, shard) = (&begun.account, begun.shard);
+        let ready = gateway_events::ready(account, session, &resume_url, &guilds, shard);
         self.gateway.dispatch(session, "READY", &ready);
         for guild in guilds {
             self.announce_guild(session, guild);
@@ -69,7 +70,7 @@ impl State {
         let channels: BTreeSet<ChannelId> = calls().map(|call| call.channel).collect();
         let mut voice_states: Vec<Value> = calls()
             .flat_map(|call| {
-                call.members()
+                call.seated()
                     .into_iter()
                     .map(|member| (call.channel, member))
             })
@@ -97,12 +98,17 @@ impl State {
             return;
         };
         let user = begun.account.user;
+        let is_elsewhere = !begun.shard.has(request.guild_id);
         let event = RecordEvent::VoiceStateRequest {
             session: session.to_owned(),
             guild: request.guild_id,
             channel: request.channel_id,
+            refused: is_elsewhere.then(|| "guild of another shard".to_owned()),
         };
         self.context.record.add(Some(source), Some(user), event);
+        if is_elsewhere {
+            return;
+        }
         match request.channel_id {
             Some(channel) => self.join(session, user, channel, request),
             None => self.leave(request.guild_id, user),
@@ -199,6 +205,24 @@ impl State {
         true
     }
 
+    /// The listeners of the guild's channels leave, or come back, as far as bots can see.
+    pub(crate) fn seat_listeners(&mut self, guild: GuildId, here: bool) -> usize {
+        let calls = self.calls.values_mut().filter(|call| call.guild == guild);
+        let changed: Vec<_> = calls
+            .filter_map(|call| {
+                call.seat_listener(here)
+                    .then_some((call.channel, call.member))
+            })
+            .collect();
+        for (channel, member) in &changed {
+            let channel = here.then_some(*channel);
+            let update = gateway_events::member_voice_state(guild, channel, *member);
+            self.gateway
+                .broadcast(guild, INTENT_VOICE_STATES, "VOICE_STATE_UPDATE", &update);
+        }
+        changed.len()
+    }
+
     /// The call moves to another voice server: new endpoint and token.
     pub(crate) fn move_server(
         &mut self,
@@ -292,7 +316,7 @@ impl State {
         };
         let update = json!({
             "guild_id": guild, "token": credentials.token,
-            "endpoint": self.context.endpoints.voice[credentials.listener].to_string(),
+            "endpoint": self.context.endpoints.voice_told[credentials.listener].to_string(),
         });
         let session = state.gateway_session.clone();
         self.gateway

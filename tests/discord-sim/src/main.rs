@@ -30,6 +30,9 @@ struct Arguments {
     /// Guilds that every bot is in from the start.
     #[arg(long, value_delimiter = ',')]
     guilds: Vec<GuildId>,
+    /// How many shards are recommended to bots.
+    #[arg(long, default_value_t = 1)]
+    shards: u32,
     /// Calls without end-to-end encryption.
     #[arg(long)]
     no_dave: bool,
@@ -67,6 +70,9 @@ impl Arguments {
             rest_port: self.port,
             ca_file: self.ca_file,
             tokens: self.tokens,
+            shards: self.shards,
+            // They all come up at once.
+            max_concurrency: self.shards,
             dave: !self.no_dave,
             same_channel_server_update: !self.no_same_channel_update,
             heard_detail: if self.arrivals_only {

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::clock::SimClock;
 use crate::config::Displacement;
-use crate::{ChannelId, GuildId, UserId};
+use crate::{ChannelId, GuildId, Shard, UserId};
 
 /// Entries kept; the oldest go first. Enough for hours of a busy cluster test.
 const CAPACITY: usize = 100_000;
@@ -50,6 +50,7 @@ pub enum RecordEvent {
     /// Main gateway op 2. `refused`: why it was not accepted.
     GatewayIdentify {
         token: String,
+        shard: Option<Shard>,
         session: Option<String>,
         refused: Option<String>,
     },
@@ -61,11 +62,12 @@ pub enum RecordEvent {
         replayed: usize,
         refused: Option<String>,
     },
-    /// Main gateway op 4, as the bot sent it.
+    /// Main gateway op 4, as the bot sent it. `refused`: why it led to nothing.
     VoiceStateRequest {
         session: String,
         guild: GuildId,
         channel: Option<ChannelId>,
+        refused: Option<String>,
     },
     /// A main gateway socket is gone. `code`: of the close frame, if there was one.
     GatewayClosed {

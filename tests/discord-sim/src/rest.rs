@@ -83,11 +83,13 @@ async fn gateway(State(world): State<Arc<World>>) -> Json<Value> {
 }
 
 async fn gateway_bot(State(world): State<Arc<World>>, _: Bot) -> Json<Value> {
+    let config = &world.context.config;
     Json(json!({
         "url": world.context.endpoints.gateway_url(),
-        "shards": 1,
+        "shards": config.shards,
         "session_start_limit": {
-            "total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": 1
+            "total": 1000, "remaining": 1000, "reset_after": 0,
+            "max_concurrency": config.max_concurrency
         }
     }))
 }

@@ -36,14 +36,18 @@ impl DiscordSim {
             UdpSocket::bind(loopback(0)).map_err(Error::io("binding the voice server's udp"))?;
         let address = Error::io("reading a bound address");
         let endpoints = (|| {
+            let gateway = gateway_listener.local_addr()?;
+            let voice = [
+                voice_listeners[0].local_addr()?,
+                voice_listeners[1].local_addr()?,
+            ];
             Ok(Endpoints {
                 rest: rest_listener.local_addr()?,
-                gateway: gateway_listener.local_addr()?,
-                voice: [
-                    voice_listeners[0].local_addr()?,
-                    voice_listeners[1].local_addr()?,
-                ],
+                gateway,
+                voice,
                 udp: socket.local_addr()?,
+                gateway_told: config.gateway_relay.unwrap_or(gateway),
+                voice_told: config.voice_relays.unwrap_or(voice),
             })
         })()
         .map_err(address)?;
@@ -93,8 +97,13 @@ impl DiscordSim {
         user_of(self.bot_token())
     }
 
-    /// Where the voice gateway listens; the first is handed out unless a server move says
-    /// otherwise.
+    /// Where the main gateway listens, whatever [`DiscordSimConfig::gateway_relay`] tells clients.
+    pub fn gateway_endpoint(&self) -> SocketAddr {
+        self.world.context.endpoints.gateway
+    }
+
+    /// Where the voice gateway listens, whatever [`DiscordSimConfig::voice_relays`] tells clients; the
+    /// first is handed out unless a server move says otherwise.
     pub fn voice_endpoints(&self) -> [SocketAddr; 2] {
         self.world.context.endpoints.voice
     }

@@ -32,11 +32,15 @@ pub(crate) struct Endpoints {
     /// Two, so that a voice server move has somewhere to go.
     pub(crate) voice: [SocketAddr; 2],
     pub(crate) udp: SocketAddr,
+    /// Where clients are told that the gateway is.
+    pub(crate) gateway_told: SocketAddr,
+    /// Where they are told that the voice servers are.
+    pub(crate) voice_told: [SocketAddr; 2],
 }
 
 impl Endpoints {
     pub(crate) fn gateway_url(&self) -> String {
-        format!("ws://{}", self.gateway)
+        format!("ws://{}", self.gateway_told)
     }
 }
 

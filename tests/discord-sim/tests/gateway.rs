@@ -295,3 +295,29 @@ async fn gateway_faults_reach_the_client() {
     .await;
     sim.shutdown().await;
 }
+
+#[tokio::test]
+async fn listeners_come_and_go_as_bots_see_it() {
+    let (sim, url) = start(DiscordSimConfig::default()).await;
+    let mut bot = shard(&sim, &url, None);
+    ready(&mut bot).await;
+    bot.send(op4(Some(CHANNEL)));
+    let user = sim.bot_user().0;
+    let mut listener = async |what: &str| {
+        println!("{what}");
+        wait_for(&mut bot, |event| match event {
+            Event::VoiceStateUpdate(update) if update.user_id.get() != user => {
+                Some(update.channel_id.map(twilight_model::id::Id::get))
+            }
+            _ => None,
+        })
+        .await
+    };
+    assert_eq!(listener("there from the start").await, Some(CHANNEL));
+    let guild = GuildId(GUILD);
+    assert_eq!(sim.fault(&Fault::ListenersLeave { guild }).unwrap(), 1);
+    assert_eq!(listener("gone").await, None);
+    assert_eq!(sim.fault(&Fault::ListenersLeave { guild }).unwrap(), 0);
+    assert_eq!(sim.fault(&Fault::ListenersReturn { guild }).unwrap(), 1);
+    assert_eq!(listener("back").await, Some(CHANNEL));
+}
