@@ -29,6 +29,7 @@ mod api;
 mod ears;
 mod environment;
 mod films;
+mod in_step;
 mod installation;
 mod orb_process;
 mod party;

@@ -22,10 +22,7 @@ const POSITION_ERROR: f64 = 0.25;
 async fn two_workers() -> (Roles, OrbProcess, Party) {
     let surroundings = Surroundings::start(Setting::default()).await;
     let roles = Roles::start(surroundings).await;
-    let party = Party::create(&roles.api, GUILD).await;
-    party.play_title(&roles.surroundings, Title::Clock).await;
-    let ears = party.ears(&roles.surroundings.discord);
-    ears.seconds(Instant::now(), 2, SOON).await;
+    let party = Party::playing(&roles.api, &roles.surroundings, GUILD).await;
     let second = roles.start_worker("worker-2");
     attached(&second).await;
     (roles, second, party)

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use discord_sim::{DiscordSimConfig, Displacement, Fault, GuildId, RecordEvent};
-use orb_e2e::{Ears, OrbProcess, Party, Roles, Setting, Surroundings, Title, until};
+use orb_e2e::{Ears, OrbProcess, Party, Roles, Setting, Surroundings, until};
 
 const GUILD: u64 = 111;
 
@@ -25,10 +25,7 @@ async fn playing(displacement: Displacement) -> (Roles, Party) {
     })
     .await;
     let roles = Roles::start(surroundings).await;
-    let party = Party::create(&roles.api, GUILD).await;
-    party.play_title(&roles.surroundings, Title::Clock).await;
-    let ears = party.ears(&roles.surroundings.discord);
-    ears.seconds(Instant::now(), 2, SOON).await;
+    let party = Party::playing(&roles.api, &roles.surroundings, GUILD).await;
     (roles, party)
 }
 
@@ -134,19 +131,7 @@ async fn wakes_up_after_its_successor(displacement: Displacement) {
 async fn assert_the_successor_plays(ears: &Ears<'_>, party: &Party) {
     let heard = ears.sound(Instant::now(), SOON).await;
     assert!(heard.elapsed() < Duration::from_secs(1));
-    let status = party.status().await;
-    assert_eq!(
-        status.text_of("playbackState"),
-        "playing",
-        "{}",
-        status.text
-    );
-    assert_eq!(
-        status.text_of("workerStatus"),
-        "connected",
-        "{}",
-        status.text
-    );
+    party.assert_plays().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

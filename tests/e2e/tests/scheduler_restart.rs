@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 
 use discord_sim::DiscordSimConfig;
 use orb_e2e::{
-    Answer, Ears, Installation, OrbProcess, Party, Roles, Setting, Surroundings, Title, entry,
-    until,
+    Answer, Installation, OrbProcess, Party, Roles, Setting, Surroundings, Title, entry, until,
 };
 use serde_json::{Value, json};
 
@@ -14,9 +13,6 @@ const GUILD: u64 = 111;
 
 /// For anything that opens a file and starts an encoder, on a busy machine.
 const SOON: Duration = Duration::from_secs(10);
-
-/// A hole that nobody calls one: a busy machine makes some that long.
-const UNHEARD: Duration = Duration::from_millis(500);
 
 /// The most that the status and the member may be apart.
 const TOLERANCE: f64 = 0.25;
@@ -37,45 +33,8 @@ async fn surroundings() -> Surroundings {
 
 async fn playing() -> (Roles, Party) {
     let roles = Roles::start(surroundings().await).await;
-    let party = Party::create(&roles.api, GUILD).await;
-    party.play_title(&roles.surroundings, Title::Clock).await;
-    let ears = party.ears(&roles.surroundings.discord);
-    ears.seconds(Instant::now(), 2, SOON).await;
+    let party = Party::playing(&roles.api, &roles.surroundings, GUILD).await;
     (roles, party)
-}
-
-async fn assert_in_step(party: &Party, ears: &Ears<'_>) {
-    let status = party.status().await;
-    assert_eq!(
-        status.text_of("playbackState"),
-        "playing",
-        "{}",
-        status.text
-    );
-    assert_eq!(
-        status.text_of("workerStatus"),
-        "connected",
-        "{}",
-        status.text
-    );
-    let apart = ears.apart_from(&status).await;
-    assert!(apart.abs() <= TOLERANCE, "{apart:+.3} s apart");
-}
-
-/// No hole, and every second once.
-#[track_caller]
-fn assert_unbroken(ears: &Ears<'_>, since: Instant) {
-    let numbers = ears.numbers(since);
-    let (from, to) = ears.longest_hole(since);
-    println!(
-        "heard {numbers:?}, longest hole {} ms",
-        (to - from).as_millis()
-    );
-    assert!(
-        numbers.windows(2).all(|pair| pair[1] == pair[0] + 1),
-        "{numbers:?}"
-    );
-    assert!(to - from <= UNHEARD, "a hole of {:?}", to - from);
 }
 
 /// A call that is made again, with its key, until it is answered with 200; and the first answer.
@@ -145,14 +104,14 @@ async fn the_party_goes_on(end: impl AsyncFn(&mut OrbProcess)) {
         })
         .await;
     let ears = party.ears(&roles.surroundings.discord);
-    assert_in_step(&party, &ears).await;
+    party.assert_in_step(&ears).await;
     let back = Instant::now();
     ears.seconds(back, RESUME_WINDOW.as_secs() as usize + 4, 3 * SOON)
         .await;
     let (since, _) = ears.start_of_sound(sought.asked, 60.0, SOON).await;
     assert!(since > began);
-    assert_unbroken(&ears, since + Duration::from_millis(20));
-    assert_in_step(&party, &ears).await;
+    ears.assert_unbroken(since + Duration::from_millis(20));
+    party.assert_in_step(&ears).await;
 
     // The retry of the refused call has one effect, however often it comes.
     let done = retried(&party, &roles, &seek, "seek-90").await;
@@ -167,7 +126,7 @@ async fn the_party_goes_on(end: impl AsyncFn(&mut OrbProcess)) {
     let paused = party.control("pause").await.expect_code(200);
     assert_eq!(paused.text_of("playbackState"), "paused");
     party.control("resume").await.expect_code(200);
-    assert_in_step(&party, &ears).await;
+    party.assert_in_step(&ears).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -217,7 +176,7 @@ async fn what_was_acknowledged_a_moment_before_is_done_afterwards() {
         .post_once(&party.path("play"), &play, "play-1")
         .await;
     assert_eq!(again.code, 200, "{}", again.text);
-    assert_in_step(&party, &ears).await;
+    party.assert_in_step(&ears).await;
 }
 
 /// `orb up` ends by `end` while a film plays, and is started again with its database.
@@ -250,7 +209,7 @@ async fn the_party_is_taken_up_again(end: impl AsyncFn(&mut OrbProcess)) {
         status.text
     );
     assert!((begun - was).abs() <= 2.0);
-    assert_in_step(&party, &ears).await;
+    party.assert_in_step(&ears).await;
     party.control("pause").await.expect_code(200);
     party.seek(100.0).await.expect_code(200);
 

@@ -1,11 +1,13 @@
 //! One session on this worker: carries out what the state machine says.
 
+mod handle;
+mod handover;
+mod news;
+
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use orb_jellyfin::{SourcePolicy, SourceUrl};
-use orb_proto::v1;
 use orb_worker_core::{
     Action, Desired, Failure, Fence, Input, Item, PipelineNews, Role, Session, VoiceNews,
 };
@@ -16,17 +18,11 @@ use secrecy::SecretString;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use crate::changed::{Changed, Declined};
 use crate::gate::{GateDesk, LeaseGate};
-use crate::report;
 
-/// A few ticks without a frame are a hiccup that the counters show; longer, and people notice.
-const STARVED_AFTER: Duration = Duration::from_millis(500);
-
-/// Events of the voice output that may wait.
-const VOICE_EVENTS: usize = 64;
+pub(crate) use handle::SessionHandle;
 
 /// The scheduler's newest word about a session; a newer one replaces one that was not read yet.
 #[derive(Debug, Clone)]
@@ -51,121 +47,6 @@ struct State {
     session: Session,
     voice: Voice,
     has_watch: bool,
-}
-
-/// A handle to a running actor; dropping it ends the session here.
-pub(crate) struct SessionHandle {
-    id: String,
-    words: watch::Sender<Option<Word>>,
-    state: Arc<Mutex<State>>,
-    given_back: CancellationToken,
-    cancel: CancellationToken,
-}
-
-impl SessionHandle {
-    pub(crate) fn start(id: &str, token: u64, shared: Arc<Shared>) -> Self {
-        let (words, newest) = watch::channel(None);
-        let (voice_events, voice) = mpsc::channel(VOICE_EVENTS);
-        let state = Arc::new(Mutex::new(State {
-            session: Session::new(),
-            voice: Voice::new(&shared.voice, voice_events),
-            has_watch: false,
-        }));
-        let clock = Arc::downgrade(&state);
-        let runs = WatchRuns::new(token, move || {
-            let state = clock.upgrade()?;
-            let state = lock(&state);
-            state.voice.snapshot().position_ms
-        });
-        let registered = shared.registry.register(id, Arc::clone(&runs));
-        let gate = LeaseGate::new(Arc::clone(&shared.gates), id, token);
-        let cancel = CancellationToken::new();
-        let spool = shared
-            .media
-            .spool_dir()
-            .join(Uuid::new_v4().simple().to_string());
-        let actor = Actor {
-            id: id.to_owned(),
-            spool,
-            shared,
-            state: Arc::clone(&state),
-            gate,
-            pipeline: None,
-            run: 0,
-            runs,
-            starved_at: None,
-            _registered: registered,
-        };
-        let given_back = CancellationToken::new();
-        tokio::spawn(actor.run(newest, voice, given_back.clone(), cancel.clone()));
-        Self {
-            given_back,
-            id: id.to_owned(),
-            words,
-            state,
-            cancel,
-        }
-    }
-
-    /// Hands in the scheduler's newest word.
-    pub(crate) fn tell(&self, newest: Word) {
-        self.words.send_if_modified(|word| {
-            let newer = word.as_ref().is_none_or(|known| known.fence < newest.fence);
-            if newer {
-                *word = Some(newest);
-            }
-            newer
-        });
-    }
-
-    /// The newest word told.
-    pub(crate) fn fence(&self) -> Fence {
-        self.words
-            .borrow()
-            .as_ref()
-            .map(|word| word.fence)
-            .unwrap_or_default()
-    }
-
-    pub(crate) fn report(&self) -> v1::ObservedState {
-        let state = lock(&self.state);
-        let voice = state.voice.snapshot();
-        report::observed(
-            &self.id,
-            &state.session,
-            &voice,
-            state.has_watch,
-            Instant::now(),
-        )
-    }
-
-    pub(crate) fn cost_millicores(&self) -> u32 {
-        lock(&self.state).session.cost_millicores()
-    }
-
-    /// Whether it costs something, and nothing of it was sent here.
-    pub(crate) fn is_unheard(&self) -> bool {
-        let state = lock(&self.state);
-        state.session.cost_millicores() > 0 && !state.session.has_started()
-    }
-
-    pub(crate) fn give_back(&self) {
-        self.given_back.cancel();
-    }
-
-    pub(crate) fn is_given_back(&self) -> bool {
-        self.given_back.is_cancelled()
-    }
-
-    pub(crate) fn is_playing(&self) -> bool {
-        lock(&self.state).session.playback() == orb_worker_core::Playback::Playing
-    }
-}
-
-impl Drop for SessionHandle {
-    fn drop(&mut self) {
-        self.cancel.cancel();
-    }
 }
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
@@ -318,57 +199,6 @@ impl Actor {
         self.pipeline = Some(pipeline);
     }
 
-    /// What was opened warm is heard from here on.
-    fn feed(&mut self, from_ms: u64, paused: bool) {
-        let Some(pipeline) = &self.pipeline else {
-            return;
-        };
-        tracing::info!(session = %self.id, from_ms, "goes on from what is warm");
-        pipeline.frames.skip_to(from_ms);
-        lock(&self.state)
-            .voice
-            .play(Arc::clone(&pipeline.frames), paused);
-    }
-
-    fn end_at(&mut self, position_ms: Option<u64>) {
-        let is_there = self.pipeline.as_ref().is_none_or(|pipeline| {
-            pipeline.frames.end_at(position_ms);
-            pipeline.frames.is_ended_at()
-        });
-        // Else the voice output says when it comes to the end.
-        if is_there {
-            let stopped = self.stopped();
-            self.handle(stopped);
-        }
-    }
-
-    /// Nothing more is given out: where that is, and no step towards a connection is taken after this.
-    fn stopped(&mut self) -> Input {
-        let given = |pipeline: &Pipeline| pipeline.frames.given_until_ms();
-        let position_ms = self.pipeline.as_ref().and_then(given);
-        let disconnected = self.gate.shut();
-        if disconnected {
-            lock(&self.state).voice.disconnect();
-        }
-        self.starved_at = None;
-        tracing::info!(session = %self.id, position_ms, disconnected, "stopped for another worker");
-        Input::Voice(VoiceNews::Stopped {
-            position_ms,
-            disconnected,
-        })
-    }
-
-    fn go_on(&mut self, paused: bool) {
-        let Some(pipeline) = &self.pipeline else {
-            return;
-        };
-        if pipeline.frames.go_on() {
-            lock(&self.state)
-                .voice
-                .play(Arc::clone(&pipeline.frames), paused);
-        }
-    }
-
     /// Gives the lease back: only when nothing of the session is here any more, and nobody can dial for it.
     fn decline(&mut self) {
         self.gate.shut();
@@ -402,104 +232,6 @@ impl Actor {
             stream: source(&item.stream_url)?,
             download: item.download_url.as_deref().map(source).transpose()?,
         })
-    }
-
-    /// Whether there are frames, or will be, after the last one that the voice output was given.
-    fn is_cut_short(&self) -> bool {
-        self.pipeline
-            .as_ref()
-            .is_some_and(|pipeline| pipeline.frames.is_ended_at() || !pipeline.frames.is_over())
-    }
-
-    fn pipeline_input(&mut self, event: Option<PipelineEvent>) -> Option<Input> {
-        let news = match event {
-            Some(PipelineEvent::Planned {
-                plan,
-                duration_ms,
-                cost_millicores,
-            }) => PipelineNews::Planned {
-                plan: plan.explain(),
-                duration_ms,
-                cost_millicores,
-            },
-            Some(PipelineEvent::FirstFrame { .. }) => PipelineNews::Ready,
-            Some(PipelineEvent::WatchRun { dir, name }) => {
-                match self.runs.begin_run(&name, dir, self.run) {
-                    Ok(()) => lock(&self.state).has_watch = true,
-                    Err(error) => tracing::error!(session = %self.id, %error, "watch run refused"),
-                }
-                self.shared.changed.add(&self.id);
-                return None;
-            }
-            Some(PipelineEvent::Restarted { cause }) => {
-                tracing::warn!(session = %self.id, code = cause.code, cause = %cause.message, "ffmpeg restarted");
-                PipelineNews::Restarted
-            }
-            Some(PipelineEvent::SwitchedSource { cause }) => {
-                tracing::warn!(session = %self.id, code = cause.code, cause = %cause.message, "fallback source");
-                PipelineNews::SwitchedSource
-            }
-            Some(PipelineEvent::Failed(failure)) => {
-                tracing::warn!(session = %self.id, code = failure.code, cause = %failure.message, "no source plays");
-                PipelineNews::Failed(Failure {
-                    code: failure.code.to_owned(),
-                    message: failure.message,
-                })
-            }
-            // The queue is played out; the voice output says when.
-            Some(PipelineEvent::Finished) | None => return None,
-        };
-        Some(Input::Pipeline {
-            run: self.run,
-            news,
-        })
-    }
-
-    fn voice_input(&mut self, event: VoiceEvent) -> Option<Input> {
-        let news = match event {
-            VoiceEvent::Connected { revision } => VoiceNews::Connected { revision },
-            VoiceEvent::Reconnecting { revision } => VoiceNews::Reconnecting { revision },
-            VoiceEvent::Lost {
-                revision,
-                close_code,
-                reason,
-            } => {
-                tracing::warn!(session = %self.id, revision, close_code, %reason, "voice lost");
-                VoiceNews::Lost {
-                    revision,
-                    close_code,
-                }
-            }
-            VoiceEvent::FirstFrame { .. } => {
-                // It may be the word of a source that was replaced meanwhile: the clock knows.
-                lock(&self.state).voice.snapshot().position_ms?;
-                VoiceNews::Started
-            }
-            VoiceEvent::Starved => {
-                self.starved_at = Some(tokio::time::Instant::now() + STARVED_AFTER);
-                return None;
-            }
-            VoiceEvent::Refilled => {
-                self.starved_at = None;
-                VoiceNews::Refilled
-            }
-            VoiceEvent::Drained if self.is_cut_short() => {
-                let frames = self.pipeline.as_ref().map(|pipeline| &pipeline.frames);
-                // Else the end was taken back before this word of it was read.
-                return frames
-                    .is_some_and(|frames| frames.is_ended_at())
-                    .then(|| self.stopped());
-            }
-            VoiceEvent::Drained => {
-                // Only what was started can be drained: else it is an older source's last word.
-                let state = lock(&self.state);
-                if !state.session.has_started() {
-                    return None;
-                }
-                VoiceNews::Drained
-            }
-        };
-        Some(Input::Voice(news))
     }
 }
 

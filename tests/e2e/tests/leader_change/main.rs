@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use cluster::{Cluster, says, says_again};
 use discord_sim::RecordEvent;
-use orb_e2e::{Ears, Party, Setting, Surroundings, Title};
+use orb_e2e::{Party, Setting, Surroundings};
 
 const GUILD: u64 = 111;
 
@@ -17,18 +17,9 @@ const SOON: Duration = Duration::from_secs(10);
 /// From the leader's crash to the first accepted call: etcd's lease, and what the next leader does then.
 const FIRST_CALL_WITHIN: Duration = Duration::from_secs(4);
 
-/// A hole that nobody calls one: a busy machine makes some that long.
-const UNHEARD: Duration = Duration::from_millis(500);
-
-/// The most that the status and the member may be apart.
-const TOLERANCE: f64 = 0.25;
-
 async fn playing() -> (Cluster, Party) {
     let cluster = Cluster::start(Surroundings::start(Setting::default()).await).await;
-    let party = Party::create(&cluster.api, GUILD).await;
-    party.play_title(&cluster.surroundings, Title::Clock).await;
-    let ears = party.ears(&cluster.surroundings.discord);
-    ears.seconds(Instant::now(), 2, SOON).await;
+    let party = Party::playing(&cluster.api, &cluster.surroundings, GUILD).await;
     (cluster, party)
 }
 
@@ -46,10 +37,9 @@ async fn call_is_accepted(cluster: &Cluster, guild: u64) -> Duration {
 async fn assert_unheard(cluster: &Cluster, party: &Party, began: Instant) {
     let ears = party.ears(&cluster.surroundings.discord);
     ears.seconds(Instant::now(), 2, SOON).await;
-    assert_unbroken(&ears, began);
-    let status = party.becomes("playing", SOON).await;
-    let apart = ears.apart_from(&status).await;
-    assert!(apart.abs() <= TOLERANCE, "{apart:+.3} s apart");
+    ears.assert_unbroken(began);
+    party.becomes("playing", SOON).await;
+    party.assert_in_step(&ears).await;
     let dials = |event: &RecordEvent| matches!(event, RecordEvent::VoiceIdentify { guild, .. } if guild.0 == GUILD);
     assert_eq!(cluster.count(dials), 1, "no second voice connection");
     let identifies = |event: &RecordEvent| matches!(event, RecordEvent::GatewayIdentify { .. });
@@ -65,22 +55,6 @@ async fn assert_unheard(cluster: &Cluster, party: &Party, began: Instant) {
 
 fn resumes(event: &RecordEvent) -> bool {
     matches!(event, RecordEvent::GatewayResume { .. })
-}
-
-/// No hole, and every second once.
-#[track_caller]
-fn assert_unbroken(ears: &Ears<'_>, since: Instant) {
-    let numbers = ears.numbers(since);
-    let (from, to) = ears.longest_hole(since);
-    println!(
-        "heard {numbers:?}, longest hole {} ms",
-        (to - from).as_millis()
-    );
-    assert!(
-        numbers.windows(2).all(|pair| pair[1] == pair[0] + 1),
-        "{numbers:?}"
-    );
-    assert!(to - from <= UNHEARD, "a hole of {:?}", to - from);
 }
 
 #[tokio::test(flavor = "multi_thread")]

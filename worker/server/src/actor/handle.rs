@@ -1,0 +1,134 @@
+//! What the rest of the worker sees of an actor.
+
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use orb_proto::v1;
+use orb_worker_core::{Fence, Session};
+use orb_worker_outputs::voice::Voice;
+use orb_worker_outputs::watch::WatchRuns;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{Actor, Shared, State, Word, lock};
+use crate::gate::LeaseGate;
+use crate::report;
+
+/// Events of the voice output that may wait.
+const VOICE_EVENTS: usize = 64;
+
+/// A handle to a running actor; dropping it ends the session here.
+pub(crate) struct SessionHandle {
+    id: String,
+    words: watch::Sender<Option<Word>>,
+    state: Arc<Mutex<State>>,
+    given_back: CancellationToken,
+    cancel: CancellationToken,
+}
+
+impl SessionHandle {
+    pub(crate) fn start(id: &str, token: u64, shared: Arc<Shared>) -> Self {
+        let (words, newest) = watch::channel(None);
+        let (voice_events, voice) = mpsc::channel(VOICE_EVENTS);
+        let state = Arc::new(Mutex::new(State {
+            session: Session::new(),
+            voice: Voice::new(&shared.voice, voice_events),
+            has_watch: false,
+        }));
+        let clock = Arc::downgrade(&state);
+        let runs = WatchRuns::new(token, move || {
+            let state = clock.upgrade()?;
+            let state = lock(&state);
+            state.voice.snapshot().position_ms
+        });
+        let registered = shared.registry.register(id, Arc::clone(&runs));
+        let gate = LeaseGate::new(Arc::clone(&shared.gates), id, token);
+        let cancel = CancellationToken::new();
+        let spool = shared
+            .media
+            .spool_dir()
+            .join(Uuid::new_v4().simple().to_string());
+        let actor = Actor {
+            id: id.to_owned(),
+            spool,
+            shared,
+            state: Arc::clone(&state),
+            gate,
+            pipeline: None,
+            run: 0,
+            runs,
+            starved_at: None,
+            _registered: registered,
+        };
+        let given_back = CancellationToken::new();
+        tokio::spawn(actor.run(newest, voice, given_back.clone(), cancel.clone()));
+        Self {
+            given_back,
+            id: id.to_owned(),
+            words,
+            state,
+            cancel,
+        }
+    }
+
+    /// Hands in the scheduler's newest word.
+    pub(crate) fn tell(&self, newest: Word) {
+        self.words.send_if_modified(|word| {
+            let newer = word.as_ref().is_none_or(|known| known.fence < newest.fence);
+            if newer {
+                *word = Some(newest);
+            }
+            newer
+        });
+    }
+
+    /// The newest word told.
+    pub(crate) fn fence(&self) -> Fence {
+        self.words
+            .borrow()
+            .as_ref()
+            .map(|word| word.fence)
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn report(&self) -> v1::ObservedState {
+        let state = lock(&self.state);
+        let voice = state.voice.snapshot();
+        report::observed(
+            &self.id,
+            &state.session,
+            &voice,
+            state.has_watch,
+            Instant::now(),
+        )
+    }
+
+    pub(crate) fn cost_millicores(&self) -> u32 {
+        lock(&self.state).session.cost_millicores()
+    }
+
+    /// Whether it costs something, and nothing of it was sent here.
+    pub(crate) fn is_unheard(&self) -> bool {
+        let state = lock(&self.state);
+        state.session.cost_millicores() > 0 && !state.session.has_started()
+    }
+
+    pub(crate) fn give_back(&self) {
+        self.given_back.cancel();
+    }
+
+    pub(crate) fn is_given_back(&self) -> bool {
+        self.given_back.is_cancelled()
+    }
+
+    pub(crate) fn is_playing(&self) -> bool {
+        lock(&self.state).session.playback() == orb_worker_core::Playback::Playing
+    }
+}
+
+impl Drop for SessionHandle {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}

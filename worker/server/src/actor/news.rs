@@ -1,0 +1,102 @@
+//! What pipeline and voice output say, in the words of the state machine.
+
+use std::time::Duration;
+
+use orb_worker_core::{Failure, Input, PipelineNews, VoiceNews};
+use orb_worker_media::PipelineEvent;
+use orb_worker_outputs::voice::VoiceEvent;
+
+use super::{Actor, lock};
+
+/// A few ticks without a frame are a hiccup that the counters show; longer, and people notice.
+const STARVED_AFTER: Duration = Duration::from_millis(500);
+
+impl Actor {
+    pub(super) fn pipeline_input(&mut self, event: Option<PipelineEvent>) -> Option<Input> {
+        let news = match event {
+            Some(PipelineEvent::Planned {
+                plan,
+                duration_ms,
+                cost_millicores,
+            }) => PipelineNews::Planned {
+                plan: plan.explain(),
+                duration_ms,
+                cost_millicores,
+            },
+            Some(PipelineEvent::FirstFrame { .. }) => {
+                tracing::info!(session = %self.id, run = self.run, "source is open");
+                PipelineNews::Ready
+            }
+            Some(PipelineEvent::WatchRun { dir, name }) => {
+                match self.runs.begin_run(&name, dir, self.run) {
+                    Ok(()) => lock(&self.state).has_watch = true,
+                    Err(error) => tracing::error!(session = %self.id, %error, "watch run refused"),
+                }
+                self.shared.changed.add(&self.id);
+                return None;
+            }
+            Some(PipelineEvent::Restarted { cause }) => {
+                tracing::warn!(session = %self.id, code = cause.code, cause = %cause.message, "ffmpeg restarted");
+                PipelineNews::Restarted
+            }
+            Some(PipelineEvent::SwitchedSource { cause }) => {
+                tracing::warn!(session = %self.id, code = cause.code, cause = %cause.message, "fallback source");
+                PipelineNews::SwitchedSource
+            }
+            Some(PipelineEvent::Failed(failure)) => {
+                tracing::warn!(session = %self.id, code = failure.code, cause = %failure.message, "no source plays");
+                PipelineNews::Failed(Failure {
+                    code: failure.code.to_owned(),
+                    message: failure.message,
+                })
+            }
+            // The queue is played out; the voice output says when.
+            Some(PipelineEvent::Finished) | None => return None,
+        };
+        Some(Input::Pipeline {
+            run: self.run,
+            news,
+        })
+    }
+
+    pub(super) fn voice_input(&mut self, event: VoiceEvent) -> Option<Input> {
+        let news = match event {
+            VoiceEvent::Connected { revision } => VoiceNews::Connected { revision },
+            VoiceEvent::Reconnecting { revision } => VoiceNews::Reconnecting { revision },
+            VoiceEvent::Lost {
+                revision,
+                close_code,
+                reason,
+            } => {
+                tracing::warn!(session = %self.id, revision, close_code, %reason, "voice lost");
+                VoiceNews::Lost {
+                    revision,
+                    close_code,
+                }
+            }
+            VoiceEvent::FirstFrame { .. } => {
+                // It may be the word of a source that was replaced meanwhile: the clock knows.
+                lock(&self.state).voice.snapshot().position_ms?;
+                VoiceNews::Started
+            }
+            VoiceEvent::Starved => {
+                self.starved_at = Some(tokio::time::Instant::now() + STARVED_AFTER);
+                return None;
+            }
+            VoiceEvent::Refilled => {
+                self.starved_at = None;
+                VoiceNews::Refilled
+            }
+            VoiceEvent::Drained if self.is_cut_short() => return self.cut_short(),
+            VoiceEvent::Drained => {
+                // Only what was started can be drained: else it is an older source's last word.
+                let state = lock(&self.state);
+                if !state.session.has_started() {
+                    return None;
+                }
+                VoiceNews::Drained
+            }
+        };
+        Some(Input::Voice(news))
+    }
+}
