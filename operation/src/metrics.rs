@@ -1,0 +1,101 @@
+//! What is counted, and `GET /metrics`.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet, EncodeMetric, text,
+};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+
+/// All names of this project begin so.
+const PREFIX: &str = "orb";
+
+/// For scrapers that ask for it; the others read the same text as Prometheus' own.
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What a process counts. Clones are the same one.
+#[derive(Debug, Clone)]
+pub struct Metrics(Arc<Mutex<Registry>>);
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Registry::with_prefix(PREFIX))))
+    }
+}
+
+impl Metrics {
+    /// Adds what a part counts. Names get the prefix `orb_`.
+    pub fn register(&self, add: impl FnOnce(&mut Registry)) {
+        add(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// All of it, in the text format of `OpenMetrics` 1.0, which Prometheus reads.
+    pub fn text(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        let registry = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        text::encode(&mut text, &registry)?;
+        Ok(text)
+    }
+}
+
+/// `GET /metrics` alone.
+pub fn metrics_route<S: Clone + Send + Sync + 'static>(metrics: Metrics) -> Router<S> {
+    Router::new().route(
+        "/metrics",
+        get(async move |headers: HeaderMap| scrape(&metrics, &headers)),
+    )
+}
+
+fn scrape(metrics: &Metrics, headers: &HeaderMap) -> Response {
+    let Ok(text) = metrics.text() else {
+        tracing::error!("a metric could not be written");
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let accepted = headers.get(header::ACCEPT).and_then(|it| it.to_str().ok());
+    let kind = match accepted {
+        Some(kinds) if kinds.contains("application/openmetrics-text") => OPENMETRICS,
+        _ => PLAIN,
+    };
+    let headers = [
+        (header::CONTENT_TYPE, kind),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    (headers, text).into_response()
+}
+
+/// Writes a gauge with one sample for each label set: for a collector.
+pub fn gauge<L: EncodeLabelSet, N: EncodeGaugeValue + prometheus_client::metrics::TypedMetric>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    samples: impl IntoIterator<Item = (L, N)>,
+) -> fmt::Result {
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    for (labels, value) in samples {
+        ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+/// Writes a counter with one sample for each label set: for a collector whose values never fall.
+pub fn counter<L: EncodeLabelSet>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    samples: impl IntoIterator<Item = (L, u64)>,
+) -> fmt::Result {
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    for (labels, value) in samples {
+        ConstCounter::new(value).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
