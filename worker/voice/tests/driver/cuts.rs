@@ -2,45 +2,26 @@
 
 use std::time::{Duration, Instant};
 
-use discord_sim::{DiscordSimConfig, Fault, GuildId, ResumedOrder, StallAt};
+use discord_sim::{DiscordSimConfig, Fault, ResumedOrder, StallAt};
 use orb_voice::{CallEvent, Verdict, judge_close_code};
 
-use crate::stage::{CHANNEL, GUILD, Stage, USER};
-
-const GUILD_ID: GuildId = GuildId(GUILD);
-
-fn close(code: u16) -> Fault {
-    Fault::CloseVoice {
-        guild: GUILD_ID,
-        user: None,
-        code,
-    }
-}
-
-async fn connected(config: DiscordSimConfig) -> Stage {
-    let mut stage = Stage::playing(config).await;
-    stage
-        .event_like(|event| matches!(event, CallEvent::Connected { .. }))
-        .await;
-    stage
-}
+use crate::{
+    faults::{GUILD_ID, close, drop_tls, reset, silence},
+    stage::{CHANNEL, GUILD, Stage, USER},
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cut_is_resumed_and_the_member_misses_nothing() {
-    let (guild, user) = (GUILD_ID, None);
     let cuts = [
-        ("reset", Fault::ResetVoice { guild, user }),
-        (
-            "end of TLS without a close frame",
-            Fault::DropVoice { guild, user },
-        ),
+        ("reset", reset()),
+        ("end of TLS without a close frame", drop_tls()),
         ("1000", close(1000)),
         ("1001", close(1001)),
         ("4015", close(4015)),
     ];
     for (name, cut) in cuts {
         for resumed in [ResumedOrder::BeforeReplay, ResumedOrder::AfterReplay] {
-            let mut stage = connected(DiscordSimConfig {
+            let mut stage = Stage::connected(DiscordSimConfig {
                 resumed,
                 ..DiscordSimConfig::default()
             })
@@ -77,7 +58,7 @@ async fn every_code_is_acted_upon_and_counted() {
     for code in [
         4001, 4002, 4003, 4004, 4005, 4006, 4009, 4011, 4012, 4014, 4016, 4017, 4020, 4021, 4022,
     ] {
-        let mut stage = connected(DiscordSimConfig::default()).await;
+        let mut stage = Stage::connected(DiscordSimConfig::default()).await;
         let since = Instant::now();
         stage.fault(&close(code));
         let event = stage.event().await;
@@ -121,15 +102,12 @@ async fn every_code_is_acted_upon_and_counted() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_resume_that_is_refused_is_lost_with_its_code() {
     for code in [4006, 4009] {
-        let mut stage = connected(DiscordSimConfig::default()).await;
+        let mut stage = Stage::connected(DiscordSimConfig::default()).await;
         stage
             .sim
             .fault(&Fault::RefuseVoiceResume { times: 1, code })
             .unwrap();
-        stage.fault(&Fault::ResetVoice {
-            guild: GUILD_ID,
-            user: None,
-        });
+        stage.fault(&reset());
         let lost = stage
             .event_like(|event| matches!(event, CallEvent::Lost { .. }))
             .await;
@@ -144,35 +122,19 @@ async fn a_resume_that_is_refused_is_lost_with_its_code() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_happened_to_the_group_during_a_cut_is_made_up_for() {
-    let mut stage = connected(DiscordSimConfig::default()).await;
+    let mut stage = Stage::connected(DiscordSimConfig::default()).await;
     let since = Instant::now();
     // The socket is cut, and cannot be had for a while.
-    stage
-        .sim
-        .fault(&Fault::StallVoice {
-            listener: None,
-            at: StallAt::Tls,
-            ms: 600,
-        })
-        .unwrap();
-    stage.fault(&Fault::ResetVoice {
-        guild: GUILD_ID,
-        user: None,
-    });
+    stage.stall(StallAt::Tls, Duration::from_millis(600));
+    stage.fault(&reset());
     stage
         .event_like(|event| matches!(event, CallEvent::Reconnecting { .. }))
         .await;
-    stage.fault(&join_member(501));
+    stage.member_joins(501);
     stage
         .event_like(|event| matches!(event, CallEvent::Connected { resumed: true }))
         .await;
-    stage
-        .until("the new member hears", |stage| {
-            let packets = stage.packets();
-            let last = packets.last()?;
-            (last.members == 2 && last.decrypted_by == 2).then_some(())
-        })
-        .await;
+    stage.heard_by(2).await;
     println!(
         "measured: member joins during a cut: longest gap {:?}",
         stage.longest_gap(since)
@@ -180,18 +142,9 @@ async fn what_happened_to_the_group_during_a_cut_is_made_up_for() {
     stage.assert_whole_and_encrypted();
 }
 
-fn join_member(user: u64) -> Fault {
-    Fault::Dave {
-        guild: GUILD_ID,
-        what: discord_sim::DaveFault::JoinMember {
-            user: Some(user.into()),
-        },
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_move_goes_on_with_the_next_frame() {
-    let mut stage = connected(DiscordSimConfig::default()).await;
+    let mut stage = Stage::connected(DiscordSimConfig::default()).await;
     for listener in [1, 0] {
         let since = Instant::now();
         stage.fault(&Fault::MoveServer {
@@ -215,12 +168,9 @@ async fn a_server_move_goes_on_with_the_next_frame() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silent_server_is_left_for_a_resume() {
-    let mut stage = connected(DiscordSimConfig::default()).await;
+    let mut stage = Stage::connected(DiscordSimConfig::default()).await;
     let since = Instant::now();
-    stage.fault(&Fault::SilenceVoice {
-        guild: GUILD_ID,
-        user: None,
-    });
+    stage.fault(&silence());
     stage
         .event_like(|event| matches!(event, CallEvent::Connected { resumed: true }))
         .await;
@@ -244,14 +194,7 @@ async fn lost_discovery_datagrams_are_asked_for_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_never_answers_is_given_up() {
     let mut stage = Stage::new(DiscordSimConfig::default()).await;
-    stage
-        .sim
-        .fault(&Fault::StallVoice {
-            listener: None,
-            at: StallAt::Tls,
-            ms: 60_000,
-        })
-        .unwrap();
+    stage.stall(StallAt::Tls, Duration::from_mins(1));
     let since = Instant::now();
     stage.connect();
     let lost = stage.event().await;
@@ -291,7 +234,7 @@ async fn an_identify_that_is_refused_tells_why() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_displaced_does_not_come_back_when_the_gate_knows_of_a_successor() {
     for how in discord_sim::Displacement::ALL {
-        let stage = connected(DiscordSimConfig {
+        let stage = Stage::connected(DiscordSimConfig {
             displacement: how,
             ..DiscordSimConfig::default()
         })

@@ -2,39 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use discord_sim::{DaveFault, DiscordSimConfig, Fault, FirstCommit, GuildId, RecordEvent, Spoil};
+use discord_sim::{DaveFault, DiscordSimConfig, Fault, FirstCommit, Spoil};
 use orb_voice::{CallEvent, Encryption};
 
-use crate::stage::{GUILD, Stage};
-
-const GUILD_ID: GuildId = GuildId(GUILD);
-
-impl Stage {
-    fn dave(&self, what: DaveFault) {
-        let guild = GUILD_ID;
-        self.fault(&Fault::Dave { guild, what });
-    }
-
-    /// Waits until the newest packet can be decrypted by all of so many members.
-    async fn heard_by(&self, members: u16) {
-        self.until("all members hear", |stage| {
-            let packets = stage.packets();
-            let last = packets.last()?;
-            let all = last.members == members && last.decrypted_by == members;
-            (all && last.dave_encrypted).then_some(())
-        })
-        .await;
-    }
-
-    fn dave_steps(&self, since: Instant) -> Vec<String> {
-        let entries = self.recorded(since);
-        let steps = entries.into_iter().filter_map(|entry| match entry.event {
-            RecordEvent::Dave { step, .. } => Some(step),
-            _ => None,
-        });
-        steps.collect()
-    }
-}
+use crate::{faults::GUILD_ID, stage::Stage};
 
 /// Both ways in which a group's commits can be made.
 fn committers() -> [DiscordSimConfig; 2] {
@@ -52,8 +23,7 @@ async fn members_come_and_go() {
         let stage = Stage::playing(config).await;
         let since = Instant::now();
         for members in 2..5_u16 {
-            let user = Some(u64::from(members).into());
-            stage.dave(DaveFault::JoinMember { user });
+            stage.member_joins(members.into());
             stage.heard_by(members).await;
         }
         println!(
@@ -62,8 +32,7 @@ async fn members_come_and_go() {
         );
         let since = Instant::now();
         for members in (1..4_u16).rev() {
-            let user = Some(u64::from(members + 1).into());
-            stage.dave(DaveFault::LeaveMember { user });
+            stage.member_leaves(u64::from(members) + 1);
             stage.heard_by(members).await;
         }
         println!(
@@ -82,15 +51,7 @@ async fn a_group_made_anew_costs_no_frame_in_the_clear() {
         for _ in 0..3 {
             let since = Instant::now();
             stage.fault(&Fault::RecreateGroup { guild: GUILD_ID });
-            stage
-                .until("the group is there again", |stage| {
-                    let steps = stage.dave_steps(since);
-                    steps
-                        .iter()
-                        .any(|step| step.starts_with("executed"))
-                        .then_some(())
-                })
-                .await;
+            stage.group_in_force(since).await;
             stage.heard_by(1).await;
             println!(
                 "measured: group made anew ({who:?} commits): longest gap {:?}",
@@ -131,9 +92,7 @@ async fn an_invalid_commit_or_welcome_is_answered_and_mended() {
         let stage = Stage::playing(DiscordSimConfig::default()).await;
         let since = Instant::now();
         stage.dave(DaveFault::SpoilNext { user: None, how });
-        stage.dave(DaveFault::JoinMember {
-            user: Some(501.into()),
-        });
+        stage.member_joins(501);
         stage
             .until("the commit is refused", |stage| {
                 (stage.driver.stats().snapshot().invalid_commits > 0).then_some(())
@@ -158,15 +117,7 @@ async fn an_invalid_welcome_at_the_join_is_mended_before_anything_is_sent() {
     // A call has to be there to be spoiled: somebody else is in it first.
     let (_other, _heard, _told) =
         stage.listener(99, std::sync::Arc::new(crate::stage::Counted::default()));
-    stage
-        .until("the group is there", |stage| {
-            let steps = stage.dave_steps(stage.begun);
-            steps
-                .iter()
-                .any(|step| step.starts_with("executed"))
-                .then_some(())
-        })
-        .await;
+    stage.group_in_force(stage.begun).await;
     stage.dave(DaveFault::SpoilNext {
         user: Some(crate::stage::USER.into()),
         how: Spoil::Bytes,
@@ -191,9 +142,7 @@ async fn mischief_changes_nothing() {
         stage.dave(mischief);
         stage.plays_for(Duration::from_millis(300)).await;
     }
-    stage.dave(DaveFault::JoinMember {
-        user: Some(501.into()),
-    });
+    stage.member_joins(501);
     stage.heard_by(2).await;
     println!(
         "measured: mischief and a join: longest gap {:?}",
@@ -207,9 +156,7 @@ async fn transition_zero_takes_effect_at_once() {
     let stage = Stage::playing(DiscordSimConfig::default()).await;
     let since = Instant::now();
     stage.dave(DaveFault::NextAtOnce);
-    stage.dave(DaveFault::JoinMember {
-        user: Some(501.into()),
-    });
+    stage.member_joins(501);
     stage.heard_by(2).await;
     println!(
         "measured: join in transition 0: longest gap {:?}",
@@ -217,15 +164,7 @@ async fn transition_zero_takes_effect_at_once() {
     );
     let since = Instant::now();
     stage.dave(DaveFault::Reset);
-    stage
-        .until("a new group is there", |stage| {
-            let steps = stage.dave_steps(since);
-            steps
-                .iter()
-                .any(|step| step.starts_with("executed"))
-                .then_some(())
-        })
-        .await;
+    stage.group_in_force(since).await;
     stage.heard_by(2).await;
     stage.plays_for(Duration::from_millis(100)).await;
     println!(

@@ -2,30 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use discord_sim::{DiscordSimConfig, Fault, GuildId, StallAt};
+use discord_sim::{DiscordSimConfig, Fault, StallAt};
 use orb_voice::{CallEvent, Step};
 
-use crate::stage::{Answer, GUILD, Stage};
-
-const GUILD_ID: GuildId = GuildId(GUILD);
+use crate::{
+    faults::{close, drop_tls, reset, silence},
+    stage::{Answer, Stage},
+};
 
 /// Long enough for several retries of a driver that would not ask.
 const WATCH: Duration = Duration::from_millis(1200);
 
-fn close(code: u16) -> Fault {
-    Fault::CloseVoice {
-        guild: GUILD_ID,
-        user: None,
-        code,
-    }
-}
-
 fn cuts() -> Vec<Fault> {
-    let (guild, user) = (GUILD_ID, None);
-    let mut cuts = vec![
-        Fault::ResetVoice { guild, user },
-        Fault::DropVoice { guild, user },
-    ];
+    let mut cuts = vec![reset(), drop_tls()];
     cuts.extend([1000, 1001, 1011, 4015].map(close));
     cuts
 }
@@ -33,10 +22,7 @@ fn cuts() -> Vec<Fault> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_shut_gate_lets_nothing_through_after_any_end_of_a_connection() {
     for cut in cuts() {
-        let mut stage = Stage::playing(DiscordSimConfig::default()).await;
-        stage
-            .event_like(|event| matches!(event, CallEvent::Connected { .. }))
-            .await;
+        let mut stage = Stage::connected(DiscordSimConfig::default()).await;
         stage.gate.set(Answer::Shut);
         let since = Instant::now();
         stage.fault(&cut);
@@ -69,10 +55,7 @@ async fn codes_that_ask_for_an_identify_or_for_nothing_pass_no_shut_gate() {
     for code in [
         4001, 4002, 4003, 4005, 4020, 4006, 4009, 4014, 4004, 4011, 4017, 4021, 4022,
     ] {
-        let mut stage = Stage::playing(DiscordSimConfig::default()).await;
-        stage
-            .event_like(|event| matches!(event, CallEvent::Connected { .. }))
-            .await;
+        let mut stage = Stage::connected(DiscordSimConfig::default()).await;
         stage.gate.set(Answer::Shut);
         let since = Instant::now();
         stage.fault(&close(code));
@@ -90,16 +73,10 @@ async fn codes_that_ask_for_an_identify_or_for_nothing_pass_no_shut_gate() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_falls_silent_is_not_dialled_behind_a_shut_gate() {
-    let mut stage = Stage::playing(DiscordSimConfig::default()).await;
-    stage
-        .event_like(|event| matches!(event, CallEvent::Connected { .. }))
-        .await;
+    let mut stage = Stage::connected(DiscordSimConfig::default()).await;
     stage.gate.set(Answer::Shut);
     let since = Instant::now();
-    stage.fault(&Fault::SilenceVoice {
-        guild: GUILD_ID,
-        user: None,
-    });
+    stage.fault(&silence());
     let event = stage.event().await;
     assert!(
         matches!(
@@ -120,14 +97,7 @@ async fn a_server_that_falls_silent_is_not_dialled_behind_a_shut_gate() {
 async fn the_gate_is_asked_again_between_the_dial_and_the_identify() {
     let mut stage = Stage::new(DiscordSimConfig::default()).await;
     // HELLO comes late: meanwhile the lease is in doubt.
-    stage
-        .sim
-        .fault(&Fault::StallVoice {
-            listener: None,
-            at: StallAt::Hello,
-            ms: 700,
-        })
-        .unwrap();
+    stage.stall(StallAt::Hello, Duration::from_millis(700));
     let since = Instant::now();
     stage.connect();
     stage
@@ -165,16 +135,10 @@ async fn leave_that_has_expired_is_none() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refusal_is_the_end_of_the_connection_and_of_its_sound() {
-    let mut stage = Stage::playing(DiscordSimConfig::default()).await;
-    stage
-        .event_like(|event| matches!(event, CallEvent::Connected { .. }))
-        .await;
+    let mut stage = Stage::connected(DiscordSimConfig::default()).await;
     stage.gate.set(Answer::Refuse);
     let since = Instant::now();
-    stage.fault(&Fault::ResetVoice {
-        guild: GUILD_ID,
-        user: None,
-    });
+    stage.fault(&reset());
     stage
         .event_like(|event| {
             matches!(

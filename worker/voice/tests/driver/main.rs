@@ -6,6 +6,7 @@
 
 mod cuts;
 mod encryption;
+mod faults;
 mod gate;
 mod plays;
 mod stage;

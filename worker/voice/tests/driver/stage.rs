@@ -181,6 +181,15 @@ impl Stage {
         stage
     }
 
+    /// The same, and the owner was told of it: the next event is about what happens then.
+    pub(crate) async fn connected(config: DiscordSimConfig) -> Self {
+        let mut stage = Self::playing(config).await;
+        stage
+            .event_like(|event| matches!(event, CallEvent::Connected { .. }))
+            .await;
+        stage
+    }
+
     pub(crate) fn connect(&mut self) {
         let credentials = self.sim.voice_credentials(GUILD, CHANNEL, USER).unwrap();
         let gate = Arc::clone(&self.gate) as Arc<dyn Gate>;
