@@ -19,6 +19,9 @@ pub struct OpusFrame {
     pub data: Bytes,
 }
 
+/// Frames that are made room for at once, if the queue is large enough: half a second, little beside what is read ahead.
+const BATCH: usize = 25;
+
 /// What [`FrameQueue::pop`] found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pop {
@@ -40,8 +43,13 @@ pub struct Closed;
 ///
 /// Media time only rises: a frame that is not after the last one is dropped. So a run of ffmpeg
 /// that starts again a little early joins where the last one ended.
+///
+/// A queue that was full takes nothing before there is room for [`BATCH`] frames: the producer and ffmpeg behind it are
+/// woken twice a second and not for each frame, and the consumer's thread, which is on time, seldom has to wake anybody.
 pub struct FrameQueue {
     capacity: usize,
+    /// A queue that was full takes frames again when it holds no more.
+    low: usize,
     state: Mutex<State>,
     room: Condvar,
 }
@@ -52,6 +60,8 @@ type Wake = Box<dyn FnOnce() + Send>;
 #[derive(Default)]
 struct State {
     frames: VecDeque<OpusFrame>,
+    /// It was full, and there is no room for a batch yet.
+    full: bool,
     /// The consumer waits for the first frame, or the end.
     waiting: Option<Wake>,
     /// Media time of the newest frame that ever came in.
@@ -104,8 +114,10 @@ impl FrameQueue {
         let capacity = usize::try_from(run_ahead.as_millis() / u128::from(FRAME_MS))
             .unwrap_or(usize::MAX)
             .max(1);
+        let batch = BATCH.min(capacity / 2).max(1);
         Arc::new(Self {
             capacity,
+            low: capacity - batch,
             state: Mutex::default(),
             room: Condvar::new(),
         })
@@ -126,10 +138,7 @@ impl FrameQueue {
             state.lane = lane;
             self.room.notify_all();
         }
-        let blocked = |s: &mut State| {
-            let full = s.frames.len() >= self.capacity;
-            !s.closed && s.lane == lane && full && s.is_new(&frame)
-        };
+        let blocked = |s: &mut State| !s.closed && s.lane == lane && s.full && s.is_new(&frame);
         state = self
             .room
             .wait_while(state, blocked)
@@ -141,6 +150,7 @@ impl FrameQueue {
             state.last_pts_ms = Some(frame.pts_ms);
             if !state.is_skipped(&frame) {
                 state.frames.push_back(frame);
+                state.full |= state.frames.len() >= self.capacity;
                 wake(state);
             }
         }
@@ -195,8 +205,7 @@ impl FrameQueue {
         while state.frames.front().is_some_and(|f| state.is_skipped(f)) {
             state.frames.pop_front();
         }
-        drop(state);
-        self.room.notify_all();
+        self.make_room(state);
     }
 
     /// Gives out no frame from a media time on (none: no more at all) but says [`Pop::Drained`], until
@@ -242,10 +251,18 @@ impl FrameQueue {
             };
         };
         state.given_ms = Some(frame.pts_ms + FRAME_MS);
-        drop(state);
-        // All: a producer that was replaced may be waiting beside its successor.
-        self.room.notify_all();
+        self.make_room(state);
         Pop::Frame(frame)
+    }
+
+    /// After frames were taken out: wakes a producer if there is room for a batch.
+    fn make_room(&self, mut state: MutexGuard<'_, State>) {
+        if state.full && state.frames.len() <= self.low {
+            state.full = false;
+            drop(state);
+            // All: a producer that was replaced may be waiting beside its successor.
+            self.room.notify_all();
+        }
     }
 
     /// How much sound is waiting.
@@ -255,7 +272,7 @@ impl FrameQueue {
 
     /// Whether a push would block.
     pub fn is_full(&self) -> bool {
-        self.lock().frames.len() >= self.capacity
+        self.lock().full
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -322,6 +339,39 @@ mod tests {
         assert_eq!(queue.pop(), Pop::Frame(frame(0)));
         assert_eq!(pushed.recv_timeout(Duration::from_secs(5)).unwrap(), Ok(()));
         assert_eq!(queue.buffered(), Duration::from_millis(40));
+    }
+
+    #[test]
+    fn a_full_queue_takes_nothing_before_there_is_room_for_a_batch() {
+        let capacity = 4 * BATCH as u64;
+        let queue = FrameQueue::new(Duration::from_millis(capacity * FRAME_MS));
+        let (pushed, pushes) = mpsc::channel();
+        let producer = Arc::clone(&queue);
+        thread::spawn(move || {
+            for index in 0.. {
+                if producer.push(frame(index * FRAME_MS)).is_err() || pushed.send(()).is_err() {
+                    return;
+                }
+            }
+        });
+        let pushed_now = |most: u64| {
+            let patience = Duration::from_secs(5);
+            (0..most).for_each(|_| pushes.recv_timeout(patience).unwrap());
+            assert!(pushes.recv_timeout(Duration::from_millis(50)).is_err());
+            assert!(queue.is_full());
+        };
+        pushed_now(capacity);
+        for _ in 0..3 {
+            (1..BATCH).for_each(|_| assert!(matches!(queue.pop(), Pop::Frame(_))));
+            pushed_now(0);
+            assert!(matches!(queue.pop(), Pop::Frame(_)));
+            pushed_now(BATCH as u64);
+        }
+        // What is thrown away makes room, too.
+        queue.skip_to((3 * BATCH as u64 + BATCH as u64) * FRAME_MS);
+        pushed_now(BATCH as u64);
+        queue.close();
+        assert!(!matches!(queue.pop(), Pop::Frame(_)));
     }
 
     #[test]
