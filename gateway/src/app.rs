@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{Json, Router, middleware, routing::get};
+use orb_operation::Metrics;
 use orb_scheduler_client::LeaderChannel;
 use tokio::sync::watch::Receiver;
 use url::Url;
@@ -11,7 +12,9 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::{
     auth,
     config::GatewayConfig,
-    contract, login, openapi, page, parties, problem, readiness,
+    contract, login, metrics,
+    metrics::HttpMetrics,
+    openapi, page, parties, problem, readiness,
     readiness::Readiness,
     scheduler_client::SchedulerClient,
     signing::{Signer, TokenSet},
@@ -29,6 +32,7 @@ pub(crate) struct Gateway {
     pub(crate) open_page: bool,
     pub(crate) demo_item: Option<serde_json::Value>,
     pub(crate) watch_link_ttl: Duration,
+    pub(crate) metrics: Metrics,
     public_url: Option<Url>,
 }
 
@@ -47,6 +51,7 @@ impl Gateway {
             open_page: config.open_page,
             demo_item: config.demo_item,
             watch_link_ttl: config.watch_link_ttl,
+            metrics: config.metrics,
             public_url: config.public_url,
         }
     }
@@ -76,6 +81,7 @@ pub fn router(
     leader: impl Into<LeaderChannel>,
     readiness: Receiver<Readiness>,
 ) -> Router {
+    let counted = HttpMetrics::registered_in(&config.metrics);
     let gateway = Arc::new(Gateway::new(config, leader.into(), readiness));
     let require_token = middleware::from_fn_with_state(Arc::clone(&gateway), auth::require);
     let document = openapi::document();
@@ -88,6 +94,7 @@ pub fn router(
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(middleware::from_fn(page::harden))
         .layer(middleware::from_fn(trace::trace))
+        .layer(middleware::from_fn_with_state(counted, metrics::count))
         .with_state(gateway)
 }
 
@@ -102,6 +109,7 @@ pub(crate) fn token_routes() -> OpenApiRouter<Arc<Gateway>> {
 pub(crate) fn open_routes() -> OpenApiRouter<Arc<Gateway>> {
     OpenApiRouter::new()
         .merge(readiness::routes())
+        .merge(metrics::routes())
         .merge(login::routes())
         .merge(watch::routes())
 }

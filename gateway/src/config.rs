@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hmac::{Hmac, Mac as _};
+use orb_operation::Metrics;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 use url::Url;
@@ -37,6 +38,8 @@ pub struct GatewayConfig {
     pub public_url: Option<Url>,
     /// How long a watch link is good for, unless its maker asks for less.
     pub watch_link_ttl: Duration,
+    /// What this process counts; the gateway adds its own and shows all of it at `/metrics`.
+    pub metrics: Metrics,
 }
 
 impl GatewayConfig {
@@ -51,6 +54,7 @@ impl GatewayConfig {
             scheduler_token: None,
             public_url: None,
             watch_link_ttl: WATCH_LINK_TTL,
+            metrics: Metrics::default(),
         }
     }
 }

@@ -23,6 +23,7 @@ mod contract;
 mod error;
 mod events;
 mod login;
+mod metrics;
 mod openapi;
 mod page;
 mod parties;

@@ -17,5 +17,5 @@
 mod metrics;
 mod probes;
 
-pub use metrics::{Metrics, counter, gauge, metrics_route};
+pub use metrics::{Metrics, counter, gauge, scrape};
 pub use probes::{router, serve};

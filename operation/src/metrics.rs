@@ -3,10 +3,8 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::Router;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use prometheus_client::encoding::{
     DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet, EncodeMetric, text,
 };
@@ -47,15 +45,8 @@ impl Metrics {
     }
 }
 
-/// `GET /metrics` alone.
-pub fn metrics_route<S: Clone + Send + Sync + 'static>(metrics: Metrics) -> Router<S> {
-    Router::new().route(
-        "/metrics",
-        get(async move |headers: HeaderMap| scrape(&metrics, &headers)),
-    )
-}
-
-fn scrape(metrics: &Metrics, headers: &HeaderMap) -> Response {
+/// The answer to `GET /metrics`; the headers are the request's.
+pub fn scrape(metrics: &Metrics, headers: &HeaderMap) -> Response {
     let Ok(text) = metrics.text() else {
         tracing::error!("a metric could not be written");
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();

@@ -3,14 +3,14 @@
 use std::io;
 
 use axum::Router;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Metrics, metrics_route};
+use crate::{Metrics, scrape};
 
 /// All that needs no token. `ready` is asked at each `/readyz`; its error is one sentence, without secrets, that says
 /// what is missing.
@@ -24,7 +24,10 @@ where
             "/readyz",
             get(async move || ready().map_or_else(missing, |()| well())),
         )
-        .merge(metrics_route(metrics))
+        .route(
+            "/metrics",
+            get(async move |headers: HeaderMap| scrape(&metrics, &headers)),
+        )
 }
 
 /// Serves until cancelled. Answers are short: none is waited for longer than it takes.
@@ -52,8 +55,11 @@ fn missing(what: &'static str) -> Response {
         "code": "not_ready",
         "detail": what,
     });
-    let kind = [(header::CONTENT_TYPE, "application/problem+json")];
-    (status, kind, body.to_string()).into_response()
+    let headers = [
+        (header::CONTENT_TYPE, "application/problem+json"),
+        (header::RETRY_AFTER, "1"),
+    ];
+    (status, headers, body.to_string()).into_response()
 }
 
 #[cfg(test)]

@@ -310,7 +310,7 @@ async fn unknown_routes_and_methods_are_problems() {
     for path in [
         "/nowhere",
         "/sessions/1/2/3",
-        "/metrics",
+        "/metrics/of/mine",
         "/api/v1/nothing",
         "/sessions/",
         "/watch/1",

@@ -1,4 +1,4 @@
-//! Health, readiness, the API document, request ids.
+//! Health, readiness, metrics, the API document, request ids.
 
 use orb_gateway::Readiness;
 use reqwest::Method;
@@ -82,5 +82,34 @@ async fn a_request_has_an_id() {
     ] {
         let made = request.send().await.unwrap();
         assert!(uuid::Uuid::parse_str(made.headers()["x-request-id"].to_str().unwrap()).is_ok());
+    }
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_route_and_nothing_else_is_told() {
+    let harness = Harness::start().await;
+    let missing = |_: &_| Err(refusal(Code::NotFound, "session_not_found", None));
+    harness.scheduler.answer(move |call| missing(call));
+    for path in ["/sessions/9771?key=s3cr3t", "/sessions/9772"] {
+        assert_eq!(harness.get(path).send().await.unwrap().status(), 404);
+    }
+    let made_up = Method::from_bytes(b"MADEUP").unwrap();
+    let refused = harness.bare(made_up, "/no/such/9773").send().await.unwrap();
+    assert_eq!(refused.status(), 404);
+
+    let scrape = harness.bare(Method::GET, "/metrics").send().await.unwrap();
+    assert_eq!(scrape.status(), 200);
+    let kind = scrape.headers()["content-type"].to_str().unwrap();
+    assert!(kind.starts_with("text/plain"), "{kind}");
+    let text = scrape.text().await.unwrap();
+    for line in [
+        r#"orb_http_requests_total{method="GET",route="/sessions/{id}",status="404"} 2"#,
+        r#"orb_http_requests_total{method="other",route="none",status="404"} 1"#,
+        r#"orb_http_request_duration_seconds_count{method="GET",route="/sessions/{id}"} 2"#,
+    ] {
+        assert!(text.lines().any(|one| one == line), "{line} in:\n{text}");
+    }
+    for told in ["977", "s3cr3t", "MADEUP"] {
+        assert!(!text.contains(told), "{told} in:\n{text}");
     }
 }
