@@ -18,7 +18,7 @@ impl SessionRecord {
     }
 
     /// Whether nobody holds anything of it and nobody will, until it is called for.
-    pub(crate) fn is_over(&self) -> bool {
+    pub fn is_over(&self) -> bool {
         self.account.is_none()
             && self.lease.is_none()
             && self.handover.is_none()

@@ -42,16 +42,26 @@ impl Store for AnyStore {
         either!(self, store => store.lead(at_least))
     }
 
-    async fn load(&self) -> Result<Vec<SessionRecord>, Error> {
-        either!(self, store => store.load())
+    async fn load(&self, over_since_ms: i64) -> Result<Vec<SessionRecord>, Error> {
+        either!(self, store => store.load(over_since_ms))
     }
 
-    async fn session(&self, id: &SessionId) -> Result<Option<SessionRecord>, Error> {
-        either!(self, store => store.session(id))
+    async fn sessions(&self, ids: &[SessionId]) -> Result<Vec<SessionRecord>, Error> {
+        either!(self, store => store.sessions(ids))
     }
 
-    async fn commit(&self, epoch: Epoch, writes: Vec<Write>, wall_ms: i64) -> Result<(), Error> {
-        either!(self, store => store.commit(epoch, writes, wall_ms))
+    async fn commit_all(
+        &self,
+        epoch: Epoch,
+        writes: Vec<Write>,
+        accounts: Vec<AccountSession>,
+        wall_ms: i64,
+    ) -> Result<(), Error> {
+        either!(self, store => store.commit_all(epoch, writes, accounts, wall_ms))
+    }
+
+    async fn confirm(&self, epoch: Epoch) -> Result<(), Error> {
+        either!(self, store => store.confirm(epoch))
     }
 
     async fn commands(&self, ids: &[CommandId]) -> Result<Vec<CommandRecord>, Error> {
@@ -64,14 +74,5 @@ impl Store for AnyStore {
 
     async fn account_sessions(&self) -> Result<Vec<AccountSession>, Error> {
         either!(self, store => store.account_sessions())
-    }
-
-    async fn save_account_sessions(
-        &self,
-        epoch: Epoch,
-        sessions: Vec<AccountSession>,
-        wall_ms: i64,
-    ) -> Result<(), Error> {
-        either!(self, store => store.save_account_sessions(epoch, sessions, wall_ms))
     }
 }

@@ -9,8 +9,9 @@
 //!
 //! - [`SqliteStore`] is the embedded default: WAL, `synchronous=FULL` (what was acknowledged survives a
 //!   power cut), one writer connection.
-//! - [`PostgresStore`] is for several schedulers: one connection, one statement a table and batch. The fence
-//!   is the row `leader(epoch)`, locked `FOR SHARE` by every transaction of a leader.
+//! - [`PostgresStore`] is for several schedulers: one connection that writes, one statement a table and batch, and
+//!   one that reads, so that a look-up waits for no commit. The fence is the row `leader(epoch)`, locked `FOR SHARE`
+//!   by every transaction of a leader.
 //! - [`AnyStore`] is the one of them that a URL asks for.
 //!
 //! Both hold the fixed tables of the bot, described in `migrations/sqlite/0001_parties.sql`. Voice
@@ -59,23 +60,55 @@ pub trait Store: Send + Sync + 'static {
     /// sees them; later ones are refused.
     fn lead(&self, at_least: Epoch) -> impl Future<Output = Result<Epoch, Error>> + Send;
 
-    /// All sessions. A commit whose outcome is not known ([`Error::InDoubt`], or a future that was dropped) is
+    /// The sessions that live, and those that have been over since that unix time or later: a leader needs no
+    /// others in memory. A commit whose outcome is not known ([`Error::InDoubt`], or a future that was dropped) is
     /// waited for: it is in what is loaded, or never will be.
-    fn load(&self) -> impl Future<Output = Result<Vec<SessionRecord>, Error>> + Send;
+    fn load(
+        &self,
+        over_since_ms: i64,
+    ) -> impl Future<Output = Result<Vec<SessionRecord>, Error>> + Send;
 
-    /// One session, if there is one: the leader keeps those that are over no longer in memory.
+    /// These sessions, in any order; unknown ones are left out. The leader keeps those that are over no longer in
+    /// memory.
+    ///
+    /// What is read so, here and by [`Store::commands`], is as new as any commit that was acknowledged before; it
+    /// waits for none that is under way.
+    fn sessions(
+        &self,
+        ids: &[SessionId],
+    ) -> impl Future<Output = Result<Vec<SessionRecord>, Error>> + Send;
+
+    /// One session, if there is one.
     fn session(
         &self,
         id: &SessionId,
-    ) -> impl Future<Output = Result<Option<SessionRecord>, Error>> + Send;
+    ) -> impl Future<Output = Result<Option<SessionRecord>, Error>> + Send {
+        async { Ok(self.sessions(std::slice::from_ref(id)).await?.pop()) }
+    }
 
-    /// Commits the writes in one transaction, in order, unless `epoch` is no longer the leader's.
+    /// Commits the writes in their order, and the gateway sessions of accounts, in one transaction, unless `epoch`
+    /// is no longer the leader's.
+    fn commit_all(
+        &self,
+        epoch: Epoch,
+        writes: Vec<Write>,
+        accounts: Vec<AccountSession>,
+        wall_ms: i64,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// The same without accounts.
     fn commit(
         &self,
         epoch: Epoch,
         writes: Vec<Write>,
         wall_ms: i64,
-    ) -> impl Future<Output = Result<(), Error>> + Send;
+    ) -> impl Future<Output = Result<(), Error>> + Send {
+        self.commit_all(epoch, writes, Vec::new(), wall_ms)
+    }
+
+    /// An error unless `epoch` was the leader's at some moment between the call and its end. So whatever was in this
+    /// leader's memory before the call was the newest there was: no other leader had loaded yet.
+    fn confirm(&self, epoch: Epoch) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// What these command ids came to, in any order; unknown ones are left out.
     fn commands(
@@ -107,5 +140,7 @@ pub trait Store: Send + Sync + 'static {
         epoch: Epoch,
         sessions: Vec<AccountSession>,
         wall_ms: i64,
-    ) -> impl Future<Output = Result<(), Error>> + Send;
+    ) -> impl Future<Output = Result<(), Error>> + Send {
+        self.commit_all(epoch, Vec::new(), sessions, wall_ms)
+    }
 }

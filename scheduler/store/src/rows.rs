@@ -73,6 +73,11 @@ pub(crate) fn join(
     Ok(record)
 }
 
+/// Ids as one JSON array, for databases without arrays.
+pub(crate) fn id_list<T: Serialize>(ids: &[T]) -> Result<String, Error> {
+    serde_json::to_string(ids).map_err(|error| Error::corrupt("ids", error))
+}
+
 /// The outcome of a command as JSON.
 pub(crate) fn outcome(command: &CommandRecord) -> Result<String, Error> {
     serde_json::to_string(&command.outcome).map_err(|error| Error::corrupt(COMMANDS, error))

@@ -10,7 +10,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{Connection, Row, Sqlite, Transaction};
+use sqlx::{Connection, Sqlite, Transaction};
 use tokio::sync::Mutex;
 
 use crate::{AccountSession, Error, Seal, Store, rows};
@@ -63,10 +63,10 @@ impl SqliteStore {
                 let (json, sealed) = rows::split(&self.seal, &mut record)?;
                 sqlx::query(
                     "INSERT INTO watch_party_sessions (id, guild_id, voice_channel_id, text_channel_id, \
-                     status, worker_session_id, created_at, updated_at, record, sealed, title) \
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
+                     status, worker_session_id, created_at, updated_at, record, sealed, title, over_since) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?13) \
                      ON CONFLICT (id) DO UPDATE SET voice_channel_id = ?3, text_channel_id = ?4, status = ?5, updated_at = ?8, \
-                     record = ?9, sealed = ?10, title = ?11, current_queue_entry_id = \
+                     record = ?9, sealed = ?10, title = ?11, over_since = ?13, current_queue_entry_id = \
                      (SELECT id FROM watch_party_queue WHERE session_id = ?1 AND external_id = ?12)",
                 )
                 .bind(record.id.as_str())
@@ -81,6 +81,7 @@ impl SqliteStore {
                 .bind(sealed)
                 .bind(title)
                 .bind(current.map(|item| item.queue_entry_id))
+                .bind(record.is_over().then_some(record.updated_at))
                 .execute(&mut **transaction)
                 .await?;
             }
@@ -134,6 +135,15 @@ impl SqliteStore {
             }
         }
         Ok(())
+    }
+
+    fn records(
+        &self,
+        rows: Vec<(String, Vec<u8>, Option<i64>)>,
+    ) -> Result<Vec<SessionRecord>, Error> {
+        rows.iter()
+            .map(|(json, sealed, position_ms)| rows::join(&self.seal, json, sealed, *position_ms))
+            .collect()
     }
 
     async fn write_queue(
@@ -191,53 +201,76 @@ impl Store for SqliteStore {
         Ok(Epoch::new(epoch as u64))
     }
 
-    async fn load(&self) -> Result<Vec<SessionRecord>, Error> {
+    async fn load(&self, over_since_ms: i64) -> Result<Vec<SessionRecord>, Error> {
         let mut writer = self.writer.lock().await;
-        let rows = sqlx::query(
+        let rows = sqlx::query_as(
             "SELECT s.record, s.sealed, w.position_ms FROM watch_party_sessions s \
-             LEFT JOIN watch_party_worker_state w ON w.session_id = s.id",
+             LEFT JOIN watch_party_worker_state w ON w.session_id = s.id \
+             WHERE s.over_since IS NULL OR s.over_since >= ?",
         )
+        .bind(over_since_ms)
         .fetch_all(&mut *writer)
         .await?;
-        rows.iter()
-            .map(|row| {
-                let json: String = row.try_get(0)?;
-                let sealed: Vec<u8> = row.try_get(1)?;
-                rows::join(&self.seal, &json, &sealed, row.try_get(2)?)
-            })
-            .collect()
+        self.records(rows)
     }
 
-    async fn session(&self, id: &SessionId) -> Result<Option<SessionRecord>, Error> {
-        let row: Option<(String, Vec<u8>, Option<i64>)> = sqlx::query_as(
+    async fn sessions(&self, ids: &[SessionId]) -> Result<Vec<SessionRecord>, Error> {
+        let rows = sqlx::query_as(
             "SELECT s.record, s.sealed, w.position_ms FROM watch_party_sessions s \
-             LEFT JOIN watch_party_worker_state w ON w.session_id = s.id WHERE s.id = ?",
+             LEFT JOIN watch_party_worker_state w ON w.session_id = s.id \
+             WHERE s.id IN (SELECT value FROM json_each(?))",
         )
-        .bind(id.as_str())
-        .fetch_optional(&self.readers)
+        .bind(rows::id_list(ids)?)
+        .fetch_all(&self.readers)
         .await?;
-        row.map(|(json, sealed, position_ms)| rows::join(&self.seal, &json, &sealed, position_ms))
-            .transpose()
+        self.records(rows)
     }
 
-    async fn commit(&self, epoch: Epoch, writes: Vec<Write>, wall_ms: i64) -> Result<(), Error> {
+    async fn commit_all(
+        &self,
+        epoch: Epoch,
+        writes: Vec<Write>,
+        accounts: Vec<AccountSession>,
+        wall_ms: i64,
+    ) -> Result<(), Error> {
         let mut writer = self.writer.lock().await;
         let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
         fence(&mut transaction, epoch).await?;
         for write in writes {
             self.apply(&mut transaction, write, wall_ms).await?;
         }
+        for session in accounts {
+            sqlx::query(
+                "INSERT INTO account_sessions (account_id, sealed, updated_at) VALUES (?1, ?2, ?3) \
+                 ON CONFLICT (account_id) DO UPDATE SET sealed = ?2, updated_at = ?3",
+            )
+            .bind(session.account_id.to_string())
+            .bind(self.seal.close(session.session.as_bytes()))
+            .bind(wall_ms)
+            .execute(&mut *transaction)
+            .await?;
+        }
         transaction.commit().await?;
         Ok(())
     }
 
+    async fn confirm(&self, epoch: Epoch) -> Result<(), Error> {
+        let stored: i64 = sqlx::query_scalar("SELECT epoch FROM leader WHERE only_row = 1")
+            .fetch_one(&self.readers)
+            .await?;
+        if stored == epoch.get() as i64 {
+            Ok(())
+        } else {
+            Err(Error::NotLeader { epoch })
+        }
+    }
+
     async fn commands(&self, ids: &[CommandId]) -> Result<Vec<CommandRecord>, Error> {
-        let ids = serde_json::to_string(ids).map_err(|error| Error::corrupt("commands", error))?;
         sqlx::query_as(
             "SELECT id, session_id, request_hash, outcome FROM commands \
              WHERE id IN (SELECT value FROM json_each(?))",
         )
-        .bind(ids)
+        .bind(rows::id_list(ids)?)
         .fetch_all(&self.readers)
         .await?
         .into_iter()
@@ -264,29 +297,5 @@ impl Store for SqliteStore {
             .into_iter()
             .filter_map(|row| rows::account_session(&self.seal, row).transpose())
             .collect()
-    }
-
-    async fn save_account_sessions(
-        &self,
-        epoch: Epoch,
-        sessions: Vec<AccountSession>,
-        wall_ms: i64,
-    ) -> Result<(), Error> {
-        let mut writer = self.writer.lock().await;
-        let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
-        fence(&mut transaction, epoch).await?;
-        for session in sessions {
-            sqlx::query(
-                "INSERT INTO account_sessions (account_id, sealed, updated_at) VALUES (?1, ?2, ?3) \
-                 ON CONFLICT (account_id) DO UPDATE SET sealed = ?2, updated_at = ?3",
-            )
-            .bind(session.account_id.to_string())
-            .bind(self.seal.close(session.session.as_bytes()))
-            .bind(wall_ms)
-            .execute(&mut *transaction)
-            .await?;
-        }
-        transaction.commit().await?;
-        Ok(())
     }
 }

@@ -8,7 +8,7 @@ use orb_scheduler_core::{
 };
 use sqlx::postgres::PgConnection;
 
-use crate::{Error, Seal, rows};
+use crate::{AccountSession, Error, Seal, rows};
 
 /// The net effect of some writes. A statement may touch a row once only, so of several writes to one row
 /// the newest stays; what is appended stays whole, in its order.
@@ -18,6 +18,8 @@ pub(super) struct Batch {
     worker_states: Vec<WorkerStateRow>,
     events: Vec<EventRow>,
     commands: Vec<(CommandRecord, String)>,
+    /// Account id and sealed session.
+    accounts: Vec<(String, Vec<u8>)>,
 }
 
 struct Session {
@@ -28,7 +30,11 @@ struct Session {
 }
 
 impl Batch {
-    pub(super) fn new(seal: &Seal, writes: Vec<Write>) -> Result<Self, Error> {
+    pub(super) fn new(
+        seal: &Seal,
+        writes: Vec<Write>,
+        accounts: Vec<AccountSession>,
+    ) -> Result<Self, Error> {
         let (mut sessions, mut queue, mut worker_states) = (Vec::new(), Vec::new(), Vec::new());
         let (mut events, mut commands) = (Vec::new(), Vec::new());
         for write in writes {
@@ -61,6 +67,13 @@ impl Batch {
             worker_states: newest(worker_states, |row| row.view.id.clone()),
             events,
             commands,
+            accounts: newest(accounts, |session| session.account_id)
+                .into_iter()
+                .map(|session| {
+                    let sealed = seal.close(session.session.as_bytes());
+                    (session.account_id.to_string(), sealed)
+                })
+                .collect(),
         })
     }
 
@@ -75,7 +88,8 @@ impl Batch {
         self.write_sessions(connection).await?;
         self.write_worker_states(connection, wall_ms).await?;
         self.write_events(connection, wall_ms).await?;
-        self.write_commands(connection, wall_ms).await
+        self.write_commands(connection, wall_ms).await?;
+        self.write_accounts(connection, wall_ms).await
     }
 
     async fn write_queue(
@@ -131,19 +145,20 @@ impl Batch {
         };
         sqlx::query(
             "INSERT INTO watch_party_sessions (id, guild_id, voice_channel_id, text_channel_id, title, \
-             status, worker_session_id, current_queue_entry_id, created_at, updated_at, record, sealed) \
+             status, worker_session_id, current_queue_entry_id, created_at, updated_at, record, sealed, \
+             over_since) \
              SELECT n.id, n.guild_id, n.voice_channel_id, n.text_channel_id, n.title, n.status, \
              n.worker_session_id, (SELECT q.id FROM watch_party_queue q \
              WHERE q.session_id = n.id AND q.external_id = n.external_id), \
-             n.created_at, n.updated_at, n.record, n.sealed \
+             n.created_at, n.updated_at, n.record, n.sealed, n.over_since \
              FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], \
-             $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::bytea[]) AS n (id, guild_id, \
-             voice_channel_id, text_channel_id, title, status, worker_session_id, external_id, created_at, \
-             updated_at, record, sealed) \
+             $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::bytea[], $13::bigint[]) AS n (id, \
+             guild_id, voice_channel_id, text_channel_id, title, status, worker_session_id, external_id, \
+             created_at, updated_at, record, sealed, over_since) \
              ON CONFLICT (id) DO UPDATE SET voice_channel_id = excluded.voice_channel_id, \
              text_channel_id = excluded.text_channel_id, title = excluded.title, status = excluded.status, \
              current_queue_entry_id = excluded.current_queue_entry_id, updated_at = excluded.updated_at, \
-             record = excluded.record, sealed = excluded.sealed",
+             record = excluded.record, sealed = excluded.sealed, over_since = excluded.over_since",
         )
         .bind(column(rows, |row| row.record.id.as_str()))
         .bind(column(rows, |row| row.record.guild_id.as_str()))
@@ -160,6 +175,10 @@ impl Batch {
         .bind(column(rows, |row| row.record.updated_at))
         .bind(column(rows, |row| row.json.as_str()))
         .bind(column(rows, |row| row.sealed.as_slice()))
+        .bind(column(rows, |row| {
+            let record = &row.record;
+            record.is_over().then_some(record.updated_at)
+        }))
         .execute(connection)
         .await?;
         Ok(())
@@ -252,25 +271,28 @@ impl Batch {
         .await?;
         Ok(())
     }
-}
 
-/// `rows` are pairs of account id and sealed session.
-pub(super) async fn write_account_sessions(
-    connection: &mut PgConnection,
-    rows: &[(String, Vec<u8>)],
-    wall_ms: i64,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO account_sessions (account_id, sealed, updated_at) \
-         SELECT n.account_id, n.sealed, $3 FROM unnest($1::text[], $2::bytea[]) AS n (account_id, sealed) \
-         ON CONFLICT (account_id) DO UPDATE SET sealed = excluded.sealed, updated_at = excluded.updated_at",
-    )
-    .bind(column(rows, |(account, _)| account.as_str()))
-    .bind(column(rows, |(_, sealed)| sealed.as_slice()))
-    .bind(wall_ms)
-    .execute(connection)
-    .await?;
-    Ok(())
+    async fn write_accounts(
+        &self,
+        connection: &mut PgConnection,
+        wall_ms: i64,
+    ) -> Result<(), sqlx::Error> {
+        let rows = &self.accounts;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(
+            "INSERT INTO account_sessions (account_id, sealed, updated_at) \
+             SELECT n.account_id, n.sealed, $3 FROM unnest($1::text[], $2::bytea[]) AS n (account_id, sealed) \
+             ON CONFLICT (account_id) DO UPDATE SET sealed = excluded.sealed, updated_at = excluded.updated_at",
+        )
+        .bind(column(rows, |(account, _)| account.as_str()))
+        .bind(column(rows, |(_, sealed)| sealed.as_slice()))
+        .bind(wall_ms)
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
 }
 
 /// One column of the rows.

@@ -1,4 +1,4 @@
-//! The one connection: its time-outs, and how it is made anew.
+//! A connection: its time-outs, and how it is made anew.
 
 use std::io::ErrorKind;
 use std::str::FromStr;
@@ -50,8 +50,8 @@ const SETTLE: &str = "BEGIN; LOCK TABLE leader IN EXCLUSIVE MODE; COMMIT";
 
 /// Makes connections, and keeps the one that rests between two calls.
 ///
-/// One is enough: a leader commits one batch after the other. It also makes the fence fair, because a
-/// leader's transactions do not overlap, and keeps the order of commits the order of calls.
+/// One is enough for all that is written: a leader commits one batch after the other. It also makes the fence fair,
+/// because a leader's transactions do not overlap, and keeps the order of commits the order of calls.
 pub(super) struct Link {
     options: PgConnectOptions,
     resting: Mutex<Option<PgConnection>>,

@@ -25,8 +25,32 @@ const LOAD: Duration = Duration::from_mins(1);
 /// The store on a PostgreSQL server (14 or later), shared by schedulers of which one leads.
 #[derive(Debug)]
 pub struct PostgresStore {
+    /// What a leader writes, and what it loads.
     link: Link,
+    /// Look-ups.
+    reader: Link,
     seal: Seal,
+}
+
+/// One read; once more, with a new connection, when the server had closed the one that rested. (No function: a
+/// closure that borrows the query's parameters makes no future that is known to be `Send`.)
+macro_rules! ask {
+    ($link:expr, $connection:ident => $query:expr) => {
+        loop {
+            let mut held = $link.hold().await?;
+            let answer = held
+                .answer(async |$connection: &mut PgConnection| $query.await)
+                .await;
+            match answer {
+                Err(error) if held.died_at_rest(&error) => {}
+                answer => {
+                    let answer = answer?;
+                    held.rest();
+                    break answer;
+                }
+            }
+        }
+    };
 }
 
 impl PostgresStore {
@@ -35,9 +59,18 @@ impl PostgresStore {
     ///
     /// `url` is `postgres://user:password@host:port/database`, with libpq's parameters, such as `sslmode`.
     pub async fn open(url: &str, seal: Seal) -> Result<Self, Error> {
-        let link = Link::new(url)?;
+        let (link, reader) = (Link::new(url)?, Link::new(url)?);
         link.hold().await?.rest();
-        Ok(Self { link, seal })
+        Ok(Self { link, reader, seal })
+    }
+
+    fn records(&self, rows: &[PgRow]) -> Result<Vec<SessionRecord>, Error> {
+        rows.iter()
+            .map(|row| {
+                let (json, sealed) = (row.try_get(0)?, row.try_get(1)?);
+                rows::join(&self.seal, json, sealed, row.try_get(2)?)
+            })
+            .collect()
     }
 }
 
@@ -50,81 +83,59 @@ impl Store for PostgresStore {
         within(MIGRATE, raise(&mut connection, at_least)).await
     }
 
-    async fn load(&self) -> Result<Vec<SessionRecord>, Error> {
+    async fn load(&self, over_since_ms: i64) -> Result<Vec<SessionRecord>, Error> {
         let mut held = self.link.settle().await?;
-        let rows = within(LOAD, load_rows(&mut held.connection)).await?;
+        let rows = within(LOAD, load_rows(&mut held.connection, over_since_ms)).await?;
         held.rest();
-        rows.iter()
-            .map(|row| {
-                let (json, sealed) = (row.try_get(0)?, row.try_get(1)?);
-                rows::join(&self.seal, json, sealed, row.try_get(2)?)
-            })
-            .collect()
+        self.records(&rows)
     }
 
-    async fn session(&self, id: &SessionId) -> Result<Option<SessionRecord>, Error> {
-        let found = loop {
-            let mut held = self.link.hold().await?;
-            let found = held
-                .answer(async |connection: &mut PgConnection| {
-                    sqlx::query(
-                        "SELECT s.record, s.sealed, w.position_ms FROM watch_party_sessions s \
-                         LEFT JOIN watch_party_worker_state w ON w.session_id = s.id WHERE s.id = $1",
-                    )
-                    .bind(id.as_str())
-                    .fetch_optional(connection)
-                    .await
-                })
-                .await;
-            match found {
-                Err(error) if held.died_at_rest(&error) => {}
-                found => {
-                    let found = found?;
-                    held.rest();
-                    break found;
-                }
-            }
-        };
-        found
-            .map(|row| {
-                let (json, sealed) = (row.try_get(0)?, row.try_get(1)?);
-                rows::join(&self.seal, json, sealed, row.try_get(2)?)
-            })
-            .transpose()
+    async fn sessions(&self, ids: &[SessionId]) -> Result<Vec<SessionRecord>, Error> {
+        let ids = column(ids, SessionId::as_str);
+        let rows = ask!(self.reader, connection => sqlx::query(
+            "SELECT s.record, s.sealed, w.position_ms FROM watch_party_sessions s \
+             LEFT JOIN watch_party_worker_state w ON w.session_id = s.id WHERE s.id = ANY($1)",
+        )
+        .bind(&ids)
+        .fetch_all(connection));
+        self.records(&rows)
     }
 
-    async fn commit(&self, epoch: Epoch, writes: Vec<Write>, wall_ms: i64) -> Result<(), Error> {
+    async fn commit_all(
+        &self,
+        epoch: Epoch,
+        writes: Vec<Write>,
+        accounts: Vec<AccountSession>,
+        wall_ms: i64,
+    ) -> Result<(), Error> {
         // Before the transaction: nothing but round trips while it holds the fence.
-        let batch = Batch::new(&self.seal, writes)?;
+        let batch = Batch::new(&self.seal, writes, accounts)?;
         let mut held = self.link.begin(epoch).await?;
         held.answer(async |connection: &mut PgConnection| batch.write(connection, wall_ms).await)
             .await?;
         held.commit().await
     }
 
+    /// A plain read: it waits for no lock, and sees an epoch only when its leader may begin to load.
+    async fn confirm(&self, epoch: Epoch) -> Result<(), Error> {
+        let stored: i64 = ask!(self.reader, connection => sqlx::query_scalar(
+            "SELECT epoch FROM leader WHERE only_row = 1",
+        )
+        .fetch_one(connection));
+        if stored == epoch.get() as i64 {
+            Ok(())
+        } else {
+            Err(Error::NotLeader { epoch })
+        }
+    }
+
     async fn commands(&self, ids: &[CommandId]) -> Result<Vec<CommandRecord>, Error> {
         let ids = column(ids, |id| id.0.as_str());
-        let found = loop {
-            let mut held = self.link.hold().await?;
-            let found = held
-                .answer(async |connection: &mut PgConnection| {
-                    sqlx::query_as(
-                        "SELECT id, session_id, request_hash, outcome FROM commands WHERE id = ANY($1)",
-                    )
-                    .bind(&ids)
-                    .fetch_all(connection)
-                    .await
-                })
-                .await;
-            match found {
-                Err(error) if held.died_at_rest(&error) => {}
-                found => {
-                    let found = found?;
-                    held.rest();
-                    break found;
-                }
-            }
-        };
+        let found: Vec<_> = ask!(self.reader, connection => sqlx::query_as(
+            "SELECT id, session_id, request_hash, outcome FROM commands WHERE id = ANY($1)",
+        )
+        .bind(&ids)
+        .fetch_all(connection));
         found.into_iter().map(rows::command).collect()
     }
 
@@ -154,27 +165,6 @@ impl Store for PostgresStore {
             .into_iter()
             .filter_map(|row| rows::account_session(&self.seal, row).transpose())
             .collect()
-    }
-
-    async fn save_account_sessions(
-        &self,
-        epoch: Epoch,
-        sessions: Vec<AccountSession>,
-        wall_ms: i64,
-    ) -> Result<(), Error> {
-        let sealed = batch::newest(sessions, |session| session.account_id)
-            .into_iter()
-            .map(|session| {
-                let sealed = self.seal.close(session.session.as_bytes());
-                (session.account_id.to_string(), sealed)
-            })
-            .collect::<Vec<_>>();
-        let mut held = self.link.begin(epoch).await?;
-        held.answer(async |connection: &mut PgConnection| {
-            batch::write_account_sessions(connection, &sealed, wall_ms).await
-        })
-        .await?;
-        held.commit().await
     }
 }
 
@@ -208,13 +198,18 @@ async fn raise(connection: &mut PgConnection, at_least: Epoch) -> Result<Epoch, 
     Ok(Epoch::new(epoch as u64))
 }
 
-async fn load_rows(connection: &mut PgConnection) -> Result<Vec<PgRow>, sqlx::Error> {
+async fn load_rows(
+    connection: &mut PgConnection,
+    over_since_ms: i64,
+) -> Result<Vec<PgRow>, sqlx::Error> {
     let mut transaction = connection.begin_with("BEGIN READ ONLY").await?;
     allow(&mut transaction, LOAD).await?;
     let rows = sqlx::query(
         "SELECT s.record, s.sealed, w.position_ms FROM watch_party_sessions s \
-         LEFT JOIN watch_party_worker_state w ON w.session_id = s.id",
+         LEFT JOIN watch_party_worker_state w ON w.session_id = s.id \
+         WHERE s.over_since IS NULL OR s.over_since >= $1",
     )
+    .bind(over_since_ms)
     .fetch_all(&mut *transaction)
     .await?;
     transaction.commit().await?;

@@ -9,7 +9,7 @@ use orb_scheduler_store::{AccountSession, Error, Store};
 use tokio::task::JoinSet;
 
 use crate::database::Database;
-use crate::records::{NOW, event, session, session_named, write, write_command};
+use crate::records::{ALL, NOW, event, session, session_named, write, write_command};
 
 pub(crate) async fn a_leader_that_was_replaced_writes_nothing<D: Database>() {
     let database = D::new().await;
@@ -34,7 +34,7 @@ pub(crate) async fn a_leader_that_was_replaced_writes_nothing<D: Database>() {
     refused(old.save_account_sessions(stale, vec![gateway], NOW).await);
     refused(old.forget_commands(stale, NOW + 1).await);
     refused(old.commit(stale, vec![], NOW).await);
-    assert!(new.load().await.unwrap().is_empty());
+    assert!(new.load(ALL).await.unwrap().is_empty());
     assert!(new.account_sessions().await.unwrap().is_empty());
     let commands = database.texts("SELECT id FROM commands").await;
     assert_eq!(commands, [[Some("before".to_owned())]]);
@@ -45,6 +45,18 @@ pub(crate) async fn a_leader_that_was_replaced_writes_nothing<D: Database>() {
     new.commit(epoch, vec![write(session())], NOW)
         .await
         .unwrap();
+}
+
+pub(crate) async fn a_leader_that_was_replaced_is_told_so_without_writing<D: Database>() {
+    let database = D::new().await;
+    let old = database.open().await;
+    let stale = old.lead(Epoch::default()).await.unwrap();
+    old.confirm(stale).await.unwrap();
+    let new = database.open().await;
+    let epoch = new.lead(Epoch::default()).await.unwrap();
+    let refused = old.confirm(stale).await.unwrap_err();
+    assert!(matches!(refused, Error::NotLeader { epoch } if epoch == stale));
+    new.confirm(epoch).await.unwrap();
 }
 
 pub(crate) async fn the_epoch_rises_above_what_was_asked_for_and_what_was_stored<D: Database>() {
@@ -79,7 +91,7 @@ pub(crate) async fn many_tasks_write_at_once<D: Database>() {
         });
     }
     tasks.join_all().await;
-    let loaded = store.load().await.unwrap();
+    let loaded = store.load(ALL).await.unwrap();
     assert_eq!(loaded.len() as u64, TASKS + 1);
     let newest = loaded.iter().filter(|r| r.position_ms == COMMITS - 1);
     assert_eq!(newest.count() as u64, TASKS);

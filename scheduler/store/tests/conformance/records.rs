@@ -8,6 +8,9 @@ use orb_scheduler_core::{
 
 pub(crate) const NOW: i64 = 1_795_000_000_000;
 
+/// To load all sessions, however long they have been over.
+pub(crate) const ALL: i64 = 0;
+
 pub(crate) fn item() -> Item {
     Item {
         queue_entry_id: 12,

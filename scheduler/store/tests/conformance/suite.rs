@@ -7,7 +7,8 @@ use orb_scheduler_store::{AccountSession, Store};
 
 use crate::database::Database;
 use crate::records::{
-    NOW, command, event, item, queue, session, session_named, worker_state, write, write_command,
+    ALL, NOW, command, event, item, queue, session, session_named, worker_state, write,
+    write_command,
 };
 
 pub(crate) async fn what_was_committed_is_loaded_by_the_next_process<D: Database>() {
@@ -27,7 +28,7 @@ pub(crate) async fn what_was_committed_is_loaded_by_the_next_process<D: Database
     store.commit(epoch, writes, NOW).await.unwrap();
     drop(store);
     let store = database.open().await;
-    assert_eq!(store.load().await.unwrap(), [session()]);
+    assert_eq!(store.load(ALL).await.unwrap(), [session()]);
     let one = store.session(&session().id).await.unwrap();
     assert_eq!(one, Some(session()));
     let none = store.session(&SessionId::new("another")).await.unwrap();
@@ -47,12 +48,12 @@ pub(crate) async fn a_batch_is_committed_whole_or_not_at_all<D: Database>() {
     let error = store.commit(epoch, twice, NOW).await.unwrap_err();
     assert_eq!(error.code(), "store_conflict");
     assert!(error.is_retryable());
-    assert!(store.load().await.unwrap().is_empty());
+    assert!(store.load(ALL).await.unwrap().is_empty());
     let known = store.command(&CommandId("c1".to_owned())).await.unwrap();
     assert_eq!(known, None);
     let once = vec![write(session()), write_command("c1")];
     store.commit(epoch, once, NOW).await.unwrap();
-    assert_eq!(store.load().await.unwrap(), [session()]);
+    assert_eq!(store.load(ALL).await.unwrap(), [session()]);
 }
 
 pub(crate) async fn of_many_writes_to_one_row_the_newest_stays<D: Database>() {
@@ -74,7 +75,7 @@ pub(crate) async fn of_many_writes_to_one_row_the_newest_stays<D: Database>() {
         write(at(3)),
     ];
     store.commit(epoch, writes, NOW).await.unwrap();
-    let mut loaded = store.load().await.unwrap();
+    let mut loaded = store.load(ALL).await.unwrap();
     loaded.sort_by(|a, b| b.id.cmp(&a.id));
     assert_eq!(loaded, [at(3), session_named("other")]);
     let events = database
@@ -83,6 +84,41 @@ pub(crate) async fn of_many_writes_to_one_row_the_newest_stays<D: Database>() {
     assert_eq!(events, [["1"], ["2"]].map(owned));
     let entries = database.texts("SELECT status FROM watch_party_queue").await;
     assert_eq!(entries, [["played"]].map(owned));
+}
+
+pub(crate) async fn what_has_long_been_over_is_not_loaded<D: Database>() {
+    let database = D::new().await;
+    let store = database.open().await;
+    let epoch = store.lead(Epoch::default()).await.unwrap();
+    let over = |id: &str, updated_at| SessionRecord {
+        desired: Desired::default(),
+        lease: None,
+        account: None,
+        updated_at,
+        ..session_named(id)
+    };
+    let writes = vec![
+        write(session_named("lives")),
+        write(over("long ago", NOW - 2)),
+        write(over("just now", NOW)),
+        write(over("again", NOW - 2)),
+        write(session_named("again")),
+    ];
+    store.commit(epoch, writes, NOW).await.unwrap();
+    let ids = async |since| {
+        let mut ids: Vec<String> = Vec::new();
+        for record in store.load(since).await.unwrap() {
+            ids.push(record.id.to_string());
+        }
+        ids.sort();
+        ids
+    };
+    assert_eq!(ids(NOW - 1).await, ["again", "just now", "lives"]);
+    assert_eq!(ids(ALL).await, ["again", "just now", "lives", "long ago"]);
+    let one = store.session(&SessionId::new("long ago")).await.unwrap();
+    assert!(one.is_some(), "it is there for whoever asks for it");
+    let named = ["lives", "long ago", "nobody"].map(SessionId::new);
+    assert_eq!(store.sessions(&named).await.unwrap().len(), 2);
 }
 
 pub(crate) async fn the_tables_hold_what_the_bot_reads<D: Database>() {
@@ -138,12 +174,12 @@ pub(crate) async fn the_tables_hold_what_the_bot_reads<D: Database>() {
         .await;
     assert_eq!(events, [owned(["1", "s", "play", "1", &now])]);
     // What is newer than the record counts.
-    assert_eq!(store.load().await.unwrap()[0].position_ms, 12_345);
+    assert_eq!(store.load(ALL).await.unwrap()[0].position_ms, 12_345);
     store
         .commit(epoch, vec![worker_state(13_000)], NOW)
         .await
         .unwrap();
-    assert_eq!(store.load().await.unwrap()[0].position_ms, 13_000);
+    assert_eq!(store.load(ALL).await.unwrap()[0].position_ms, 13_000);
 }
 
 pub(crate) async fn a_queue_entry_is_one_row_however_often_it_is_written<D: Database>() {
@@ -223,7 +259,7 @@ pub(crate) async fn any_title_can_be_written<D: Database>() {
         .commit(epoch, vec![write(odd.clone()), row], NOW)
         .await
         .unwrap();
-    assert_eq!(store.load().await.unwrap(), [odd]);
+    assert_eq!(store.load(ALL).await.unwrap(), [odd]);
 }
 
 pub(crate) async fn secrets_are_sealed_and_open_with_the_same_tokens_only<D: Database>() {
@@ -264,11 +300,11 @@ pub(crate) async fn secrets_are_sealed_and_open_with_the_same_tokens_only<D: Dat
     assert_eq!(sessions.len(), 1);
     assert_eq!(sessions[0].account_id, 9);
     assert_eq!(sessions[0].session, "gateway-session-secret");
-    assert!(same.load().await.unwrap()[0].voice.is_some());
+    assert!(same.load(ALL).await.unwrap()[0].voice.is_some());
     let other = database.open_with("another token").await;
     assert!(other.account_sessions().await.unwrap().is_empty());
     assert_eq!(
-        other.load().await.unwrap()[0].voice,
+        other.load(ALL).await.unwrap()[0].voice,
         None,
         "lost, not an error: Discord hands out new ones"
     );
