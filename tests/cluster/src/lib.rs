@@ -14,4 +14,5 @@ mod postgres;
 
 pub use error::Error;
 pub use etcd::{Etcd, EtcdCertificates};
+pub use port::free_port;
 pub use postgres::Postgres;

@@ -94,8 +94,13 @@ impl LeaseGate {
 
 impl Gate for LeaseGate {
     /// All steps take the same right: the last of them to reach Discord has the channel.
-    fn pass(&self, _: Step) -> Passing<'_> {
-        Box::pin(self.pass_when_open())
+    fn pass(&self, step: Step) -> Passing<'_> {
+        Box::pin(async move {
+            let permit = self.pass_when_open().await?;
+            // Tells afterwards which lease a connection was made under.
+            tracing::info!(session = %self.lease.session, token = self.lease.token, ?step, "passes the gate");
+            Ok(permit)
+        })
     }
 }
 

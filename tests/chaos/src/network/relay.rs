@@ -1,0 +1,172 @@
+//! A TCP relay in front of one server.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use super::owners::Protocol;
+use super::{LinkState, Network};
+use crate::place::Side;
+use crate::schedule::Outage;
+
+/// In one piece; larger writes are passed on in several.
+const CHUNK: usize = 16 * 1024;
+
+/// After a failed accept: file descriptors are short, and the next one fails at once.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Listens from its beginning to its drop, whatever becomes of the server.
+pub struct Relay {
+    address: SocketAddr,
+    upstream: watch::Sender<Option<SocketAddr>>,
+    _cancel: DropGuard,
+}
+
+impl Relay {
+    /// Takes a free port. Connections wait until it is known where it leads.
+    pub async fn listen(network: &Arc<Network>, side: Side) -> Result<Self> {
+        let port = orb_cluster::free_port()?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+            .await
+            .context("binding a relay")?;
+        let address = listener.local_addr()?;
+        let upstream = watch::Sender::new(None);
+        let cancel = CancellationToken::new();
+        let front = Front {
+            network: Arc::clone(network),
+            side,
+            address,
+            upstream: upstream.subscribe(),
+        };
+        tokio::spawn(cancel.clone().run_until_cancelled_owned(front.accept(listener)));
+        Ok(Self {
+            address,
+            upstream,
+            _cancel: cancel.drop_guard(),
+        })
+    }
+
+    /// Where clients come to.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where new connections go to from now on.
+    pub fn lead_to(&self, server: SocketAddr) {
+        self.upstream.send_replace(Some(server));
+    }
+}
+
+#[derive(Clone)]
+struct Front {
+    network: Arc<Network>,
+    side: Side,
+    address: SocketAddr,
+    upstream: watch::Receiver<Option<SocketAddr>>,
+}
+
+impl Front {
+    async fn accept(self, listener: TcpListener) {
+        // Dropped with this future, and its connections with it.
+        let cancel = CancellationToken::new();
+        let _all = cancel.clone().drop_guard();
+        let connections = TaskTracker::new();
+        loop {
+            match listener.accept().await {
+                Ok((stream, client)) => {
+                    let connection = self.clone().connection(stream, client);
+                    connections.spawn(cancel.clone().run_until_cancelled_owned(connection));
+                }
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            }
+        }
+    }
+
+    async fn connection(mut self, client: TcpStream, from: SocketAddr) {
+        let (network, address) = (Arc::clone(&self.network), self.address);
+        let looking = tokio::task::spawn_blocking(move || {
+            network.owners.of_socket(Protocol::Tcp, from, address)
+        });
+        // Closed while we looked, or by a process that has just been killed: nobody waits for an answer.
+        let Ok(Some(life)) = looking.await else {
+            return reset(&client);
+        };
+        let link = self.network.state_of(life.place, self.side);
+        if link.outage() == Some(Outage::Cut) {
+            return reset(&client);
+        }
+        link.clone().open().await;
+        let Ok(known) = self.upstream.wait_for(Option::is_some).await.map(|known| *known) else {
+            return;
+        };
+        let Some(server) = known else { return };
+        let Ok(server) = TcpStream::connect(server).await else {
+            return reset(&client);
+        };
+        if let Ok(outgoing) = server.local_addr() {
+            self.network.passed(life, outgoing, Instant::now());
+        }
+        let _ = (client.set_nodelay(true), server.set_nodelay(true));
+        if !pass_on(client, server, link).await {
+            // Both were dropped with unread data or pending resets; see `pass_on`.
+        }
+    }
+}
+
+/// Until both sides have ended, or the link is cut; then false.
+async fn pass_on(mut client: TcpStream, mut server: TcpStream, link: LinkState) -> bool {
+    let mut cut = link.clone();
+    let ended = {
+        let (from_client, to_client) = client.split();
+        let (from_server, to_server) = server.split();
+        let both = async {
+            tokio::try_join!(
+                copy(from_client, to_server, link.clone()),
+                copy(from_server, to_client, link),
+            )
+            .is_ok()
+        };
+        tokio::select! {
+            ended = both => ended,
+            () = cut.cut() => false,
+        }
+    };
+    if !ended {
+        reset(&client);
+        reset(&server);
+    }
+    ended
+}
+
+async fn copy(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    mut link: LinkState,
+) -> std::io::Result<()> {
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        link.open().await;
+        let mut falls_silent = link.clone();
+        let read = tokio::select! {
+            biased;
+            () = falls_silent.silent() => continue,
+            read = from.read(&mut chunk) => read?,
+        };
+        if read == 0 {
+            return to.shutdown().await;
+        }
+        to.write_all(&chunk[..read]).await?;
+    }
+}
+
+/// The other end gets a reset as soon as the stream is dropped.
+fn reset(stream: &TcpStream) {
+    let _ = stream.set_zero_linger();
+}
