@@ -1,0 +1,35 @@
+//! The media port's demand for a certificate, which its probes do not have.
+
+use axum::extract::Request;
+use axum::extract::connect_info::{ConnectInfo, Connected};
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum::serve::IncomingStream;
+
+use crate::{Listener, Peer, Proof};
+
+/// What kubelet asks for. It speaks TLS but has no certificate to show.
+pub const PROBES: [&str; 2] = ["/healthz", "/readyz"];
+
+impl Connected<IncomingStream<'_, Listener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Listener>) -> Self {
+        *stream.remote_addr()
+    }
+}
+
+/// A middleware, outside of all others: lets a caller without a certificate through to the [`PROBES`] and nothing else.
+/// Serve its router with `into_make_service_with_connect_info::<Peer>()`. Where there is no TLS it lets everybody
+/// through.
+pub async fn demand_certificate(
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if peer.proof == Proof::Nothing && !PROBES.contains(&request.uri().path()) {
+        tracing::warn!(peer = %peer.addr, "refused: it shows no certificate; set ORB_TLS__CERT and ORB_TLS__KEY there");
+        let text = "no certificate was shown: set ORB_TLS__CA, ORB_TLS__CERT and ORB_TLS__KEY of the caller\n";
+        return (StatusCode::FORBIDDEN, text).into_response();
+    }
+    next.run(request).await
+}
