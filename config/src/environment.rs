@@ -34,6 +34,7 @@ pub(crate) const KEYS: &[(&str, &[&str])] = &[
     ),
     ("discord", &["tokens", "api_url", "ca"]),
     ("log", &["filter", "format"]),
+    ("otlp", &["endpoint", "sample_ratio"]),
 ];
 
 /// The variables that operators and tests rely on, beside the long form of each key.
@@ -54,6 +55,9 @@ const SHORT: &[(&str, &str)] = &[
     ("ORB_DISCORD_CA", "discord.ca"),
     ("ORB_LOG", "log.filter"),
 ];
+
+/// Names that other programs know, too; the long form of the key overrides them.
+const STANDARD: &[(&str, &str)] = &[("OTEL_EXPORTER_OTLP_ENDPOINT", "otlp.endpoint")];
 
 /// This process's environment, without the variables that are not Unicode.
 pub fn process_environment() -> impl Iterator<Item = (String, String)> {
@@ -109,29 +113,32 @@ impl Provider for Values {
 }
 
 pub(crate) fn read(environment: impl IntoIterator<Item = (String, String)>) -> Layer {
+    let mut standard = Vec::new();
     let mut long = Vec::new();
     let mut short = Vec::new();
     let mut config_file = None;
     let mut warnings = Vec::new();
     for (variable, text) in environment {
-        if !variable.starts_with("ORB_") || text.trim().is_empty() {
+        if text.trim().is_empty() {
             continue;
         }
-        if variable == CONFIG_VARIABLE {
+        if let Some((_, key)) = STANDARD.iter().find(|(name, _)| *name == variable) {
+            standard.push(((*key).to_owned(), text));
+        } else if variable == CONFIG_VARIABLE {
             config_file = Some(PathBuf::from(text));
         } else if let Some((_, key)) = SHORT.iter().find(|(name, _)| *name == variable) {
             short.push(((*key).to_owned(), text));
         } else if let Some(key) = long_key(&variable) {
             long.push((key, text));
-        } else {
+        } else if variable.starts_with("ORB_") {
             warnings.push(format!("{variable} is set, but means nothing here"));
         }
     }
     warnings.sort();
 
-    // Short names last: they override the long form of the same key.
+    // Short names last: they override the long form of the same key, and that the names of others.
     let mut sections: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-    for (key, text) in long.into_iter().chain(short) {
+    for (key, text) in standard.into_iter().chain(long).chain(short) {
         if let Some((section, name)) = key.split_once('.') {
             let keys = sections.entry(section.to_owned()).or_default();
             keys.insert(name.to_owned(), text);
@@ -182,7 +189,7 @@ mod tests {
 
     #[test]
     fn short_names_lead_to_keys() {
-        for (variable, key) in SHORT {
+        for (variable, key) in SHORT.iter().chain(STANDARD) {
             let (section, name) = key.split_once('.').unwrap();
             assert!(is_known(section, name), "{variable} leads to {key}");
         }

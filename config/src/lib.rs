@@ -34,8 +34,8 @@ pub use environment::process_environment;
 pub use error::{Error, Problem};
 pub use http_url::{HttpUrl, Rewrite};
 pub use sections::{
-    Database, Discord, Etcd, GoLive, Grpc, Http, Jellyfin, Log, LogFormat, Scheduler, VoiceDriver,
-    Worker,
+    Database, Discord, Etcd, GoLive, Grpc, Http, Jellyfin, Log, LogFormat, Otlp, Scheduler,
+    VoiceDriver, Worker,
 };
 pub use timing::Timing;
 
@@ -66,6 +66,8 @@ pub struct Config {
     pub discord: Discord,
     /// What is logged.
     pub log: Log,
+    /// Where traces go.
+    pub otlp: Otlp,
     /// Every protocol time-out.
     pub timing: Timing,
 }

@@ -88,6 +88,23 @@ pub(crate) fn optional_number<'de, D: Deserializer<'de>>(
     }
 }
 
+/// From 0 to 1.
+pub(crate) fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a share from 0 to 1, such as 0.1")]
+    enum Share {
+        Native(f64),
+        Text(String),
+    }
+    let share = match Share::deserialize(deserializer)? {
+        Share::Native(share) => Some(share),
+        Share::Text(text) => text.trim().parse().ok(),
+    };
+    share
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or_else(|| D::Error::custom("expected a share from 0 to 1, such as 0.1"))
+}
+
 pub(crate) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     parse_duration(text.trim())

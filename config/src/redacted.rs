@@ -47,6 +47,7 @@ impl Config {
             lines.add("discord.ca", ca.display());
         }
         lines.add("log.filter", &self.log.filter);
+        lines.add_some("otlp.endpoint", self.otlp.endpoint.as_ref());
 
         let defaults = Timing::default().entries();
         for (entry, default) in self.timing.entries().into_iter().zip(defaults) {

@@ -226,6 +226,28 @@ impl Default for Log {
     }
 }
 
+/// `[otlp]`: where traces go (`docs/tracing.md`).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Otlp {
+    /// A collector that takes OTLP over gRPC (`ORB_OTLP__ENDPOINT`, or the standard `OTEL_EXPORTER_OTLP_ENDPOINT`);
+    /// unset, nothing is traced.
+    pub endpoint: Option<HttpUrl>,
+    /// The share of traces that is kept, 0 to 1, of those that no caller decided about
+    /// (`ORB_OTLP__SAMPLE_RATIO`).
+    #[serde(deserialize_with = "parse::share")]
+    pub sample_ratio: f64,
+}
+
+impl Default for Otlp {
+    fn default() -> Self {
+        Self {
+            endpoint: None,
+            sample_ratio: 1.0,
+        }
+    }
+}
+
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "lowercase")]

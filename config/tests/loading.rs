@@ -174,6 +174,11 @@ fn refusals_name_the_variable_and_the_fix() {
             ("ORB_WORKER__CAPACITY_MILLICORES", "-1"),
             "expected a whole number",
         ),
+        (
+            ("ORB_OTLP__SAMPLE_RATIO", "1.1"),
+            "ORB_OTLP__SAMPLE_RATIO (otlp.sample_ratio in the file): expected a share from 0 to 1",
+        ),
+        (("ORB_OTLP__SAMPLE_RATIO", "NaN"), "expected a share"),
     ];
     for (pair, expected) in table {
         let text = refusal(from_env(&[pair]));
@@ -218,6 +223,7 @@ fn secrets_show_nowhere() {
         ("ORB_DISCORD_TOKENS", secret),
         ("ORB_JELLYFIN_API_KEY", secret),
         ("ORB_JELLYFIN_URL", &url),
+        ("ORB_OTLP__ENDPOINT", &url),
         ("ORB_JELLYFIN__ALLOWED_ORIGINS", &url),
         ("ORB_JELLYFIN__REWRITE", &rewrite),
         (
@@ -232,6 +238,34 @@ fn secrets_show_nowhere() {
     let summary = config.redacted();
     assert!(summary.contains(&("discord.tokens".to_owned(), "1 set".to_owned())));
     assert!(summary.contains(&("database.url".to_owned(), "postgres://db".to_owned())));
+}
+
+#[test]
+fn traces_go_to_the_standard_endpoint_unless_there_is_one_of_our_own() {
+    let standard = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317");
+    let otlp = |pairs: &[(&str, &str)]| from_env(pairs).unwrap().config.otlp;
+    assert!(otlp(&[]).endpoint.is_none());
+    assert!(
+        otlp(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "")])
+            .endpoint
+            .is_none()
+    );
+    let both = [standard, ("ORB_OTLP__ENDPOINT", "http://ours:4317")];
+    for (pairs, expected) in [
+        (&both[..1], "http://collector:4317"),
+        (&both, "http://ours:4317"),
+    ] {
+        assert_eq!(otlp(pairs).endpoint.unwrap().base(), expected);
+    }
+    let toml = from_toml(
+        "[otlp]\nendpoint = 'http://file:4317'\nsample_ratio = 0.25\n",
+        &[],
+    );
+    let from_file = toml.unwrap().config.otlp;
+    assert_eq!(from_file.endpoint.unwrap().base(), "http://file:4317");
+    assert!((from_file.sample_ratio - 0.25).abs() < f64::EPSILON);
+    let ratio = otlp(&[("ORB_OTLP__SAMPLE_RATIO", "0.1")]).sample_ratio;
+    assert!((ratio - 0.1).abs() < f64::EPSILON);
 }
 
 #[test]
