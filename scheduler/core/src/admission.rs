@@ -2,7 +2,7 @@
 
 use crate::timers::Timer;
 use crate::{
-    Candidate, Decision, Effect, Explanation, Item, KnownPlan, Lease, Millis, Now, Refusal,
+    Call, Candidate, Decision, Effect, Explanation, Item, KnownPlan, Lease, Millis, Now, Refusal,
     Scheduler, Session, SessionId, Standing, Step, Wanted, WorkerId, cost, place,
 };
 
@@ -26,11 +26,12 @@ pub(crate) struct Refused {
 
 impl Refused {
     /// The explanation goes to the span; nothing durable changes by a refusal.
-    pub(crate) fn explain(self, id: &SessionId, step: &mut Step) -> Refusal {
+    pub(crate) fn explain(self, call: &Call, step: &mut Step) -> Refusal {
         if let Some(explanation) = self.explanation {
             step.effects.push(Effect::Placed {
-                session: id.clone(),
+                session: call.session.clone(),
                 explanation,
+                trace: call.trace.clone(),
             });
         }
         self.refusal

@@ -51,6 +51,7 @@ impl Scheduler {
             serde_json::json!({ "emptyMs": empty_ms }),
         );
         // It is there and in its channel, so stopping it cannot be refused.
-        let _ = self.control(id, Action::Stop, now, step);
+        let trace = session.trace();
+        let _ = self.control(id, Action::Stop, trace, now, step);
     }
 }

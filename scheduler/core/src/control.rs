@@ -3,7 +3,7 @@
 use crate::timers::Timer;
 use crate::{
     Action, Anchor, Effect, EndReason, Generation, Now, Refusal, Scheduler, Session, SessionId,
-    Step,
+    Step, TraceParent,
 };
 
 impl Scheduler {
@@ -11,6 +11,7 @@ impl Scheduler {
         &mut self,
         id: &SessionId,
         action: Action,
+        trace: Option<TraceParent>,
         now: Now,
         step: &mut Step,
     ) -> Result<Generation, Refusal> {
@@ -36,6 +37,7 @@ impl Scheduler {
         let Some(session) = self.sessions.get_mut(id) else {
             return Err(Refusal::not_found(id));
         };
+        session.record.desired.trace = trace;
         step.event(id, event_type(action), payload(action, generation));
         session.save(alive, step);
         step.effects.extend(session.lease_effect(epoch));

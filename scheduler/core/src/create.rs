@@ -46,6 +46,7 @@ impl Scheduler {
             desired: Desired {
                 generation,
                 in_channel: true,
+                trace: call.trace.clone(),
                 ..Desired::default()
             },
             lease: None,

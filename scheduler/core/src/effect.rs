@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use crate::{
-    AccountId, CallId, CommandRecord, Desired, Explanation, Fence, FencingToken, Incarnation, Item,
-    Refusal, Role, SessionId, SessionRecord, SessionStatus, SessionView, VoiceCredentials,
-    WorkerId,
+    AccountId, CallId, CommandRecord, Desired, Explanation, Fence, FencingToken, Grant,
+    Incarnation, Item, Refusal, Role, SessionId, SessionRecord, SessionStatus, SessionView,
+    TraceParent, VoiceCredentials, WorkerId,
 };
 
 /// `watch_party_queue.status`.
@@ -188,6 +188,17 @@ pub enum Effect {
         session: SessionId,
         /// Who was considered, why the others were excluded, why this one.
         explanation: Box<Explanation>,
+        /// From which span it follows.
+        trace: Option<TraceParent>,
+    },
+    /// A grant, for a span. It comes before the decision that led to it, and before the word to the worker.
+    Granted {
+        /// Which session.
+        session: SessionId,
+        /// To whom, and why.
+        grant: Box<Grant>,
+        /// From which span it follows.
+        trace: Option<TraceParent>,
     },
     /// Tell watchers.
     Changed(SessionId),

@@ -2,7 +2,8 @@
 
 use crate::{
     AccountId, CallId, CommandId, CommandRecord, DrainCause, FencingToken, Incarnation, Item,
-    KnownPlan, Observed, SessionId, SessionRecord, VoiceCredentials, WorkerId, WorkerRegistration,
+    KnownPlan, Observed, SessionId, SessionRecord, TraceParent, VoiceCredentials, WorkerId,
+    WorkerRegistration,
 };
 
 /// What a caller wants.
@@ -60,6 +61,8 @@ pub struct Call {
     pub session: SessionId,
     /// What is wanted.
     pub request: Request,
+    /// From which span it comes.
+    pub trace: Option<TraceParent>,
 }
 
 /// Everything that can happen to the scheduler.

@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::timers::Timer;
 use crate::{
-    Anchor, Effect, Epoch, Explanation, Fence, Generation, Lease, Now, PlaybackState, Scheduler,
-    Session, SessionId, Step, WorkerId,
+    Anchor, Effect, Epoch, Explanation, Fence, Generation, Grant, GrantCause, Lease, Now,
+    PlaybackState, Scheduler, Session, SessionId, Step, WorkerId,
 };
 
 /// The next worker opens the source so far ahead of where playback is: longer than most sources take
@@ -137,11 +137,23 @@ impl Scheduler {
             }),
         );
         session.save(true, step);
-        step.effects.extend(session.next_lease_effect(epoch));
+        step.effects.push(Effect::Granted {
+            session: id.clone(),
+            grant: Box::new(Grant {
+                worker: worker.clone(),
+                token,
+                from: session.record.last_worker.clone(),
+                cause: GrantCause::HandedOver,
+                position_ms: session.position_at(now.monotonic),
+            }),
+            trace: session.trace(),
+        });
         step.effects.push(Effect::Placed {
             session: id.clone(),
             explanation: Box::<Explanation>::new(explanation),
+            trace: session.trace(),
         });
+        step.effects.extend(session.next_lease_effect(epoch));
         self.wait_for_handover(id, WARM_UP_WAIT_MS, now);
         self.account_for(id, &worker);
         true
@@ -257,6 +269,8 @@ impl Scheduler {
     /// last position known.
     fn promote(&mut self, id: &SessionId, stopped_at_ms: Option<u64>, now: Now, step: &mut Step) {
         let epoch = self.epoch;
+        let lease = self.sessions.get(id).and_then(|s| s.record.lease.as_ref());
+        let cause = self.grant_cause(lease, now);
         let Some(from) = self.drop_lease(id) else {
             return;
         };
@@ -268,13 +282,14 @@ impl Scheduler {
         };
         let position = stopped_at_ms.unwrap_or_else(|| session.position_at(now.monotonic));
         let worker = handover.to.worker.clone();
+        let token = handover.to.token;
         step.event(
             id,
             "handed_over",
             serde_json::json!({
                 "from": from.worker.as_str(),
                 "to": worker.as_str(),
-                "token": handover.to.token.get(),
+                "token": token.get(),
                 "positionMs": position,
                 "confirmed": stopped_at_ms.is_some(),
             }),
@@ -287,6 +302,20 @@ impl Scheduler {
         session.permitted_until = now.monotonic;
         session.anchor_at(position, now);
         session.save(true, step);
+        if matches!(cause, GrantCause::TakenOver { .. }) {
+            // What was planned as a hand-over has become more than that.
+            step.effects.push(Effect::Granted {
+                session: id.clone(),
+                grant: Box::new(Grant {
+                    worker,
+                    token,
+                    from: Some(from.worker.clone()),
+                    cause,
+                    position_ms: position,
+                }),
+                trace: session.trace(),
+            });
+        }
         step.effects.push(session.revoke_effect(epoch, from));
         step.effects.extend(session.lease_effect(epoch));
         self.leave_line(id);

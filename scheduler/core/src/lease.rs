@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::worker::Need;
 use crate::{
-    Effect, Epoch, Explanation, FencingToken, Generation, Incarnation, Now, Scheduler, Session,
-    SessionId, Step, WorkerId,
+    Effect, Epoch, Explanation, FencingToken, Generation, Grant, Incarnation, Now, Scheduler,
+    Session, SessionId, Step, WorkerId,
 };
 
 /// Orders all words about one session; compared as a whole, in this order.
@@ -80,6 +80,8 @@ impl Scheduler {
         };
         let epoch = self.epoch;
         self.drop_handover(id, step);
+        let lease = self.sessions.get(id).and_then(|s| s.record.lease.as_ref());
+        let cause = self.grant_cause(lease, now);
         let taken_over = self.drop_lease(id);
         let Some(session) = self.sessions.get_mut(id) else {
             return;
@@ -109,15 +111,27 @@ impl Scheduler {
             }),
         );
         session.save(true, step);
+        step.effects.push(Effect::Granted {
+            session: id.clone(),
+            grant: Box::new(Grant {
+                worker: worker.clone(),
+                token,
+                from: taken_over.as_ref().map(|lease| lease.worker.clone()),
+                cause,
+                position_ms: position,
+            }),
+            trace: session.trace(),
+        });
+        step.effects.push(Effect::Placed {
+            session: id.clone(),
+            explanation: Box::new(explanation),
+            trace: session.trace(),
+        });
         // The old holder first: the sooner it is silent, the less is heard twice.
         if let Some(lease) = taken_over {
             step.effects.push(session.revoke_effect(epoch, lease));
         }
         step.effects.extend(session.lease_effect(epoch));
-        step.effects.push(Effect::Placed {
-            session: id.clone(),
-            explanation: Box::new(explanation),
-        });
         self.account_for(id, worker);
         self.leave_line(id);
     }

@@ -2,19 +2,20 @@
 
 use crate::admission::Admission;
 use crate::{
-    Anchor, EndReason, Generation, Item, Now, QueueRow, QueueStatus, Refusal, Scheduler, SessionId,
+    Anchor, Call, EndReason, Generation, Item, Now, QueueRow, QueueStatus, Refusal, Scheduler,
     Step, Write,
 };
 
 impl Scheduler {
     pub(crate) fn play(
         &mut self,
-        id: &SessionId,
+        call: &Call,
         item: &Item,
         last_try: bool,
         now: Now,
         step: &mut Step,
     ) -> Result<Generation, Refusal> {
+        let id = &call.session;
         let Some(session) = self.sessions.get(id) else {
             return Err(Refusal::not_found(id));
         };
@@ -33,7 +34,7 @@ impl Scheduler {
         }
         let admission = match self.admit(id, item, last_try, now) {
             Ok(admission) => admission,
-            Err(refused) => return Err(refused.explain(id, step)),
+            Err(refused) => return Err(refused.explain(call, step)),
         };
         self.enter_channel(id, now, step)?;
         self.drop_handover(id, step);
@@ -56,6 +57,7 @@ impl Scheduler {
             desired.next = None;
             desired.paused = false;
             desired.plan = None;
+            desired.trace.clone_from(&call.trace);
             desired.anchor = Anchor {
                 position_ms: 0,
                 set_at: generation,

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Failure, FencingToken, Generation, Handover, Lease, SessionId, WorkerId};
+use crate::{
+    AccountId, Failure, FencingToken, Generation, Handover, Lease, SessionId, TraceParent, WorkerId,
+};
 
 /// What to play. Sources were checked before they got here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +105,9 @@ pub struct Desired {
     /// Of the current item, once a worker has probed it. It raises no generation: it is for the next holder.
     #[serde(default)]
     pub plan: Option<KnownPlan>,
+    /// Of the call that asked for all this. It raises no generation: nothing depends on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceParent>,
 }
 
 /// Why the last item ended.

@@ -359,10 +359,10 @@ impl Scheduler {
         match &call.request {
             Request::Create { .. } => self.create(call, now, step),
             Request::Play(item) => self
-                .play(&call.session, item, last_try, now, step)
+                .play(call, item, last_try, now, step)
                 .map(|g| (false, g)),
             Request::Control(action) => self
-                .control(&call.session, *action, now, step)
+                .control(&call.session, *action, call.trace.clone(), now, step)
                 .map(|g| (false, g)),
         }
     }

@@ -55,10 +55,12 @@ pub(crate) fn lease(
     desired_of_it: Desired,
     voice: Option<VoiceCredentials>,
     role: Role,
+    traceparent: String,
 ) -> v1::Lease {
     v1::Lease {
         session_id: session.to_string(),
         fence: Some(fence(fence_of_it)),
+        traceparent,
         plan: desired_of_it.plan.clone().map(|plan| v1::KnownPlan {
             cost_millicores: plan.cost_millicores,
             details: plan.details,

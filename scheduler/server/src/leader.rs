@@ -11,12 +11,14 @@ use orb_scheduler_core::{
 use orb_scheduler_store::{AccountSession, Store};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::Span;
 
 use crate::handle::{CallError, Input, QUEUE, Reply};
 use crate::links::Links;
 use crate::over::Over;
+use crate::spans::Decisions;
 use crate::views::Views;
-use crate::{AccountCommand, Clock, Error, HeldAccount, LeaderHandle, Readiness, convert};
+use crate::{AccountCommand, Clock, Error, HeldAccount, LeaderHandle, Readiness, convert, spans};
 
 /// Inputs that share one commit. Enough that a burst costs few syncs, small enough that the first of
 /// them does not wait long for the last.
@@ -48,7 +50,14 @@ pub(crate) struct Leader<S> {
     views: Views,
     links: Links,
     clock: Clock,
-    waiting: HashMap<CallId, Reply>,
+    waiting: HashMap<CallId, Waiting>,
+}
+
+/// A caller that waits for its answer.
+struct Waiting {
+    reply: Reply,
+    /// Of its command.
+    span: Span,
 }
 
 impl<S: Store> Leader<S> {
@@ -199,6 +208,7 @@ impl<S: Store> Leader<S> {
     /// sure. Effects that are left undone so are not lost: the next leader loads what was committed.
     async fn turn(&mut self, first: Input) -> Result<(), Error> {
         let mut all = Step::default();
+        let mut decisions = Decisions::default();
         let mut progress = BTreeMap::new();
         // Whatever waits in the queue, a deadline that has passed comes first: load starves no timer.
         if self
@@ -207,12 +217,14 @@ impl<S: Store> Leader<S> {
             .is_some_and(|at| at <= self.clock.now().monotonic)
         {
             all = self.scheduler.handle(Event::Tick, self.clock.now());
+            decisions.note(&all.effects);
         }
         let mut input = Some(first);
         let mut taken = 0;
         while let Some(next) = input.take() {
             if let Some(event) = self.event_of(next, &mut progress).await? {
                 let step = self.scheduler.handle(event, self.clock.now());
+                decisions.note(&step.effects);
                 all.writes.extend(step.writes);
                 all.effects.extend(step.effects);
             }
@@ -224,7 +236,8 @@ impl<S: Store> Leader<S> {
         self.check_sure()?;
         let wall_ms = self.clock.now().wall_ms;
         if !all.writes.is_empty() {
-            self.store.commit(self.epoch, all.writes, wall_ms).await?;
+            let committed = self.store.commit(self.epoch, all.writes, wall_ms).await;
+            committed.inspect_err(|error| decisions.failed(error.code()))?;
         }
         if !progress.is_empty() {
             let sessions = progress.into_values().collect();
@@ -244,7 +257,7 @@ impl<S: Store> Leader<S> {
         }
         for effect in all.effects {
             self.check_sure()?;
-            self.act(effect).await;
+            self.act(effect, &decisions).await;
         }
         self.publish_readiness();
         Ok(())
@@ -265,7 +278,8 @@ impl<S: Store> Leader<S> {
                 if !self.scheduler.knows(&call.session) {
                     call.stored = self.store.session(&call.session).await?.map(Box::new);
                 }
-                self.waiting.insert(call.id, reply);
+                let span = spans::command(&mut call);
+                self.waiting.insert(call.id, Waiting { reply, span });
                 Ok(Some(Event::Call(call)))
             }
             Input::Progress(session) => {
@@ -275,11 +289,14 @@ impl<S: Store> Leader<S> {
         }
     }
 
-    async fn act(&mut self, effect: Effect) {
+    async fn act(&mut self, effect: Effect, decisions: &Decisions) {
         use v1::attach_response::Message;
         match effect {
             Effect::Answer { call, result } => {
-                if let Some(reply) = self.waiting.remove(&call) {
+                if let Some(Waiting { reply, span }) = self.waiting.remove(&call) {
+                    if let Err(refusal) = &result {
+                        orb_telemetry::failed(&span, &refusal.code);
+                    }
                     // The caller may have gone; what it asked for is done all the same.
                     let _ = reply.send(result.map_err(CallError::Refused));
                 }
@@ -294,7 +311,8 @@ impl<S: Store> Leader<S> {
                 role,
             } => {
                 let voice = voice.map(|voice| *voice);
-                let lease = convert::lease(&session, fence, *desired, voice, role);
+                let behind = decisions.behind(&session, fence.token, desired.trace.as_ref());
+                let lease = convert::lease(&session, fence, *desired, voice, role, behind);
                 let word = v1::AttachResponse {
                     message: Some(Message::Lease(lease)),
                 };
@@ -354,9 +372,11 @@ impl<S: Store> Leader<S> {
                 self.tell_accounts(AccountCommand::Leave { account, guild_id })
                     .await;
             }
+            // Their spans began when they were decided.
             Effect::Placed {
                 session,
                 explanation,
+                ..
             } => {
                 tracing::info!(%session, placement = %serde_json::json!(explanation), "placement decided");
             }
@@ -379,7 +399,7 @@ impl<S: Store> Leader<S> {
                 };
                 self.links.send(&worker, &incarnation, word);
             }
-            Effect::Changed(_) => {}
+            Effect::Changed(_) | Effect::Granted { .. } => {}
             Effect::Forgotten(session) => self.views.remove(&session),
         }
     }

@@ -41,6 +41,7 @@ mod refusals;
 mod server;
 mod session_service;
 mod source_check;
+mod spans;
 mod standing;
 mod views;
 

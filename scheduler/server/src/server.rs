@@ -20,7 +20,7 @@ use crate::attach::{Attach, WorkerTiming};
 use crate::auth::BearerCheck;
 use crate::gateway_service::Gateways;
 use crate::session_service::Sessions;
-use crate::{Error, Standing};
+use crate::{Error, Standing, spans};
 
 /// Both ends ask whether the other is there: a machine that vanished is noticed between beats.
 const KEEPALIVE: Duration = Duration::from_secs(5);
@@ -105,6 +105,7 @@ impl SchedulerServer {
             cancel: cancel.clone(),
         };
         Server::builder()
+            .trace_fn(spans::rpc)
             .http2_keepalive_interval(Some(KEEPALIVE))
             .http2_keepalive_timeout(Some(KEEPALIVE))
             .tcp_nodelay(true)

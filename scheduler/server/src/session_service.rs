@@ -8,7 +8,7 @@ use orb_proto::v1;
 use orb_proto::v1::session_service_server::SessionService;
 use orb_scheduler_core::{
     Action, Answer, Call, CommandId, PlaybackState, Refusal, Request as Wanted, SessionId,
-    SessionView,
+    SessionView, TraceParent,
 };
 use prost::Message;
 use sha2::{Digest, Sha256};
@@ -19,7 +19,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::handle::CallError;
-use crate::{LeaderHandle, Standing, convert, refusals, source_check};
+use crate::{LeaderHandle, Standing, convert, refusals, source_check, spans};
 
 /// A watcher that does not read sees fewer states, never more memory.
 const WATCH_QUEUE: usize = 4;
@@ -42,6 +42,7 @@ impl Sessions {
         command_id: String,
         request_hash: [u8; 32],
         request: Wanted,
+        trace: Option<TraceParent>,
     ) -> Result<(v1::Session, Answer), Status> {
         if session_id.is_empty() {
             return Err(refusals::missing("session_id"));
@@ -68,6 +69,7 @@ impl Sessions {
             stored: None,
             session: SessionId::new(session_id),
             request,
+            trace,
         };
         match leader.call(call).await {
             Ok(answer) => Ok((session_message(&leader, &answer.view), *answer)),
@@ -99,6 +101,7 @@ impl SessionService for Sessions {
         &self,
         request: Request<v1::CreateRequest>,
     ) -> Result<Response<v1::CreateResponse>, Status> {
+        let trace = spans::origin(request.metadata());
         let mut request = request.into_inner();
         let command = std::mem::take(&mut request.command_id);
         let hash = request_hash("create", &request);
@@ -108,7 +111,9 @@ impl SessionService for Sessions {
             text_channel_id: request.text_channel_id,
             worker_session_id: Uuid::new_v4().to_string(),
         };
-        let (session, answer) = self.call(request.session_id, command, hash, wanted).await?;
+        let (session, answer) = self
+            .call(request.session_id, command, hash, wanted, trace)
+            .await?;
         Ok(Response::new(v1::CreateResponse {
             session: Some(session),
             created: answer.created,
@@ -119,13 +124,16 @@ impl SessionService for Sessions {
         &self,
         request: Request<v1::PlayRequest>,
     ) -> Result<Response<v1::PlayResponse>, Status> {
+        let trace = spans::origin(request.metadata());
         let mut request = request.into_inner();
         let command = std::mem::take(&mut request.command_id);
         let hash = request_hash("play", &request);
         let item = request.item.ok_or_else(|| refusals::missing("item"))?;
         let item = source_check::item(&self.sources, item).map_err(|r| refusals::status(&r))?;
         let wanted = Wanted::Play(Box::new(item));
-        let (session, answer) = self.call(request.session_id, command, hash, wanted).await?;
+        let (session, answer) = self
+            .call(request.session_id, command, hash, wanted, trace)
+            .await?;
         Ok(Response::new(v1::PlayResponse {
             session: Some(session),
             settled: answer.settled,
@@ -137,6 +145,7 @@ impl SessionService for Sessions {
         request: Request<v1::ControlRequest>,
     ) -> Result<Response<v1::ControlResponse>, Status> {
         use v1::control_request::Action as Asked;
+        let trace = spans::origin(request.metadata());
         let mut request = request.into_inner();
         let command = std::mem::take(&mut request.command_id);
         let hash = request_hash("control", &request);
@@ -150,7 +159,9 @@ impl SessionService for Sessions {
             Asked::Stop(_) => Action::Stop,
         };
         let wanted = Wanted::Control(action);
-        let (session, answer) = self.call(request.session_id, command, hash, wanted).await?;
+        let (session, answer) = self
+            .call(request.session_id, command, hash, wanted, trace)
+            .await?;
         Ok(Response::new(v1::ControlResponse {
             session: Some(session),
             settled: answer.settled,

@@ -203,6 +203,7 @@ impl Harness {
             stored: self.stored(session),
             session: SessionId::new(session),
             request,
+            trace: None,
         })));
         id
     }

@@ -137,6 +137,7 @@ impl World {
             stored,
             session,
             request,
+            trace: None,
         })));
     }
 
