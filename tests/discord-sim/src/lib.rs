@@ -59,6 +59,7 @@ mod sim;
 mod snowflake;
 mod sockets;
 mod stalls;
+mod stamped_socket;
 mod sweep;
 mod tls;
 mod tones;

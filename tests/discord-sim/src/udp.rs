@@ -1,7 +1,7 @@
 //! The voice server's UDP port: IP discovery, keepalives, RTP.
 //!
-//! Two threads of their own. The first only stamps arrival times, so that they say when a packet
-//! came and not when this process found time for it; the second decrypts and records.
+//! Two threads of their own. The first only takes packets off the socket, with the times at which they
+//! came (see [`StampedSocket`]), so that none is dropped there; the second decrypts and records.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -16,6 +16,7 @@ use crate::heard::{Arrival, Missed};
 use crate::record::RecordEvent;
 use crate::rtp::{self, RtpHeader};
 use crate::sfu::{Opened, Outgoing};
+use crate::stamped_socket::StampedSocket;
 use crate::world::{State, World};
 
 /// Packets between the threads: seconds of a hundred streams. Overflow is logged and lost.
@@ -46,30 +47,31 @@ pub(crate) fn start(socket: UdpSocket, world: &Arc<World>) -> io::Result<[JoinHa
     let replies = socket.try_clone()?;
     let (sender, receiver) = sync_channel(QUEUE);
     let cancel = world.context.cancel.clone();
-    let stamp = std::thread::Builder::new()
+    let mut socket = StampedSocket::new(socket);
+    let take = std::thread::Builder::new()
         .name("discord-sim-udp".to_owned())
         .spawn(move || {
             while !cancel.is_cancelled() {
-                receive(&socket, &sender);
+                receive(&mut socket, &sender);
             }
         })?;
     let world = Arc::clone(world);
     let hear = std::thread::Builder::new()
         .name("discord-sim-hear".to_owned())
         .spawn(move || hear(&receiver, &replies, &world))?;
-    Ok([stamp, hear])
+    Ok([take, hear])
 }
 
-fn receive(socket: &UdpSocket, sender: &SyncSender<Datagram>) {
+fn receive(socket: &mut StampedSocket, sender: &SyncSender<Datagram>) {
     let mut buffer = [0; 2048];
     // Time-outs, and errors of earlier replies (ICMP) that the kernel reports here, mean nothing.
-    let Ok((len, source)) = socket.recv_from(&mut buffer) else {
+    let Ok(received) = socket.receive(&mut buffer) else {
         return;
     };
     let datagram = Datagram {
-        at: Instant::now(),
-        source,
-        bytes: buffer[..len].to_vec(),
+        at: received.at,
+        source: received.source,
+        bytes: buffer[..received.length].to_vec(),
     };
     if let Err(TrySendError::Full(_)) = sender.try_send(datagram) {
         tracing::warn!("packet lost inside the simulator: it cannot keep up");
