@@ -26,6 +26,7 @@ mod path;
 mod pool;
 mod process_cost;
 mod reference;
+mod relay;
 mod report;
 mod role_process;
 mod stage;

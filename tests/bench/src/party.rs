@@ -105,10 +105,15 @@ impl Party {
         7_000 + self.number
     }
 
+    /// What logs call it.
+    pub(crate) fn id(&self) -> String {
+        format!("bench{}", self.number)
+    }
+
     /// The body of `POST /sessions`.
     fn creation(&self, text_channel: u64) -> Value {
         json!({
-            "sessionId": format!("bench{}", self.number),
+            "sessionId": self.id(),
             "guildId": self.guild().to_string(),
             "voiceChannelId": (8_000 + self.number).to_string(),
             "textChannelId": text_channel.to_string(),

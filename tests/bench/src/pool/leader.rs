@@ -25,6 +25,9 @@ const HANDOVERS: usize = 6;
 /// Listened to before and after a change of leaders.
 const STRETCH: Duration = Duration::from_secs(5);
 
+/// What is later than this counts as missing.
+const LATEST: Duration = Duration::from_millis(200);
+
 /// A leader that is asked to go has gone by then.
 const GONE_WITHIN: Duration = Duration::from_secs(20);
 
@@ -48,15 +51,12 @@ pub(super) async fn measure() -> Result<Vec<Measurement>> {
             PART_WITHIN,
         )
         .await?;
-    let late = kills.after.saturating_sub(kills.before) as f64;
+    let late = kills.stretches.extra() as f64;
     let late_detail = format!(
         "{KILLS} leaders killed while {SESSIONS} audio sessions play on two workers; packets over {} ms behind schedule or never \
-         heard, in the {STRETCH:?} after each: {:?}, and in as long before: {:?}, of {} each; the value is the former less the \
-         latter, over all",
+         heard, in the {STRETCH:?} after each less those in as long before: {}",
         Stretch::LATE.as_millis(),
-        kills.each_after,
-        kills.each_before,
-        kills.expected
+        kills.stretches.describe()
     );
     let call_detail = format!(
         "the slowest of them; SIGKILL to the answer of a call made at once (a change of a session, answered when it is durable), \
@@ -66,13 +66,12 @@ pub(super) async fn measure() -> Result<Vec<Measurement>> {
     );
     let handover_detail = format!(
         "the slowest of {HANDOVERS}; SIGTERM to the leader, to the first answer of the next one, for a caller who calls without a \
-         pause: {}; the next one led after: {}; the longest that a call took: {}; packets over {} ms late meanwhile less those \
-         before: {}",
+         pause: {}; the next one led after: {}; the longest that a call took: {}; packets over {} ms late or never heard: {}",
         handovers.through.describe(),
         handovers.led.describe(),
         handovers.longest.describe(),
         Stretch::LATE.as_millis(),
-        handovers.after.saturating_sub(handovers.before),
+        handovers.stretches.describe()
     );
     Ok(vec![
         Measurement::new("leader_kill_late_packets", late, "packets", late_detail).at_most(0.0),
@@ -97,11 +96,7 @@ pub(super) async fn measure() -> Result<Vec<Measurement>> {
 struct Kills {
     first_call: Samples,
     led: Samples,
-    before: usize,
-    after: usize,
-    each_before: Vec<usize>,
-    each_after: Vec<usize>,
-    expected: usize,
+    stretches: Stretches,
 }
 
 async fn kills(pool: &mut Pool, crowd: &[Party]) -> Result<Kills> {
@@ -112,17 +107,11 @@ async fn kills(pool: &mut Pool, crowd: &[Party]) -> Result<Kills> {
         let (dead, killed) = pool.end_leader(Signal::KILL)?;
         let accepted = accepted(&crowd[0], kill).await?;
         kills.first_call.push_ms(accepted - killed.at);
-        tokio::time::sleep_until((killed.at + STRETCH).into()).await;
+        kills.stretches.add(pool, crowd, killed.at).await;
         drop(dead);
         if let Some(led) = pool.leader()?.said(&["leading"], killed) {
             kills.led.push_ms(led - killed.at);
         }
-        let [before, after] = around(pool, crowd, killed.at);
-        kills.before += before.late;
-        kills.after += after.late;
-        kills.each_before.push(before.late);
-        kills.each_after.push(after.late);
-        kills.expected = before.expected;
         pool.add_standby().await?;
     }
     Ok(kills)
@@ -136,15 +125,39 @@ async fn calm(pool: &Pool, crowd: &[Party]) -> Result<()> {
     Ok(())
 }
 
-/// What all members got in the stretches before and after a moment.
-fn around(pool: &Pool, crowd: &[Party], at: Instant) -> [Stretch; 2] {
-    let from = at.checked_sub(STRETCH).unwrap_or(at);
-    [(from, at), (at, at + STRETCH)].map(|(from, to)| {
-        let heard = crowd
-            .iter()
-            .map(|party| pool.discord().heard_since(party.guild(), from));
-        heard.map(|heard| Stretch::of(&heard, from, to)).sum()
-    })
+/// What all members got before and after each change of leaders.
+#[derive(Default)]
+struct Stretches(Vec<[Stretch; 2]>);
+
+impl Stretches {
+    /// Listens to the end of the stretch after a change, and to what is late then.
+    async fn add(&mut self, pool: &Pool, crowd: &[Party], at: Instant) {
+        tokio::time::sleep_until((at + STRETCH + LATEST).into()).await;
+        let from = at.checked_sub(STRETCH).unwrap_or(at);
+        self.0
+            .push([(from, at), (at, at + STRETCH)].map(|(from, to)| {
+                let heard = crowd
+                    .iter()
+                    .map(|party| pool.discord().heard_since(party.guild(), from));
+                heard.map(|heard| Stretch::of(&heard, from, to)).sum()
+            }));
+    }
+
+    fn lost(&self) -> [Vec<usize>; 2] {
+        [0, 1].map(|side| self.0.iter().map(|both| both[side].lost()).collect())
+    }
+
+    /// Those after, less those before, over all.
+    fn extra(&self) -> usize {
+        let [before, after] = self.lost().map(|lost| lost.into_iter().sum::<usize>());
+        after.saturating_sub(before)
+    }
+
+    fn describe(&self) -> String {
+        let [before, after] = self.lost();
+        let punctual: usize = self.0.iter().flatten().map(|one| one.punctual).sum();
+        format!("{after:?} after, {before:?} before; {punctual} came in time")
+    }
 }
 
 /// Makes a change again and again until it is accepted; when that was.
@@ -163,8 +176,7 @@ struct Handovers {
     through: Samples,
     led: Samples,
     longest: Samples,
-    before: usize,
-    after: usize,
+    stretches: Stretches,
 }
 
 async fn handovers(pool: &mut Pool, crowd: &[Party]) -> Result<Handovers> {
@@ -187,10 +199,7 @@ async fn handovers(pool: &mut Pool, crowd: &[Party]) -> Result<Handovers> {
         handovers.through.push_ms(through - asked.at);
         handovers.longest.push_ms(longest);
         old.ends(GONE_WITHIN).await?;
-        tokio::time::sleep_until((asked.at + STRETCH).into()).await;
-        let [before, after] = around(pool, crowd, asked.at);
-        handovers.before += before.late;
-        handovers.after += after.late;
+        handovers.stretches.add(pool, crowd, asked.at).await;
         pool.add_standby().await?;
     }
     Ok(handovers)

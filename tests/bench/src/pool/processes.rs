@@ -206,7 +206,7 @@ impl Pool {
 }
 
 /// A worker that was asked to go has gone.
-pub(super) async fn gone(mut worker: RoleProcess) -> Result<()> {
+pub(super) async fn gone(worker: &mut RoleProcess) -> Result<()> {
     let status = worker.ends(ENDS_WITHIN).await?;
     anyhow::ensure!(status.success(), "a drained worker ended with {status}");
     Ok(())

@@ -89,7 +89,6 @@ impl Rounds {
                 part.push_ms(at.saturating_duration_since(moment.at));
             }
         }
-        println!("{error:+.0} ms; {:.0?}", took.change.first - moment.at);
     }
 
     fn killed(&self) -> Vec<Measurement> {

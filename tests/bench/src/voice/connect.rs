@@ -6,8 +6,8 @@ use anyhow::{Context, Result};
 use discord_sim::{DiscordSim, DiscordSimConfig, RecordEntry, RecordEvent};
 use orb_voice::{CallEvent, Encryption, Step};
 
-use super::relay::{MediaPort, Relay};
 use super::solo::{self, Solo, TELLS_WITHIN};
+use crate::relay::{Relay, TcpPort, UdpPort};
 use crate::report::Measurement;
 use crate::statistics::Samples;
 use crate::waiting::until;
@@ -36,16 +36,15 @@ pub(super) async fn measure() -> Result<Vec<Measurement>> {
     sim.shutdown().await;
 
     eprintln!("connecting: {ROUNDS} at a round trip of {ROUND_TRIP:?}");
-    let port = MediaPort::bind()?;
+    let media = UdpPort::bind()?;
     let sim = DiscordSim::start(DiscordSimConfig {
-        media_relay: Some(port.address()?),
+        media_relay: Some(media.address()?),
         ..DiscordSimConfig::default()
     })
     .await?;
-    let gateway = sim.voice_endpoints()[0];
-    let relay = Relay::start(ROUND_TRIP / 2, gateway, (port, sim.media_address()))?;
-    let far = rounds(&sim, Some(&relay)).await?;
-    drop(relay);
+    let _media = media.relay(ROUND_TRIP / 2, sim.media_address())?;
+    let gateway = TcpPort::bind()?.relay(ROUND_TRIP / 2, sim.voice_endpoints()[0])?;
+    let far = rounds(&sim, Some(&gateway)).await?;
     sim.shutdown().await;
 
     Ok(vec![

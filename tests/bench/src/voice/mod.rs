@@ -15,7 +15,6 @@ mod drive;
 mod driving;
 mod frames;
 mod held;
-mod relay;
 mod resume;
 mod solo;
 
