@@ -10,7 +10,6 @@ use prometheus_client::encoding::{
 };
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 /// All names of this project begin so.
@@ -64,7 +63,7 @@ pub fn scrape(metrics: &Metrics, headers: &HeaderMap) -> Response {
 }
 
 /// Writes a gauge with one sample for each label set: for a collector.
-pub fn gauge<L: EncodeLabelSet, N: EncodeGaugeValue + prometheus_client::metrics::TypedMetric>(
+pub fn gauge<L: EncodeLabelSet, N: EncodeGaugeValue>(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,
@@ -72,7 +71,7 @@ pub fn gauge<L: EncodeLabelSet, N: EncodeGaugeValue + prometheus_client::metrics
 ) -> fmt::Result {
     let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
     for (labels, value) in samples {
-        ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
+        family.encode_family(&labels)?.encode_gauge(&value)?;
     }
     Ok(())
 }

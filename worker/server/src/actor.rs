@@ -21,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::changed::{Changed, Declined};
 use crate::gate::{GateDesk, LeaseGate};
+use crate::metrics::Counters;
+use crate::spans::Spans;
 
 pub(crate) use handle::SessionHandle;
 
@@ -30,6 +32,8 @@ pub(crate) struct Word {
     pub(crate) fence: Fence,
     pub(crate) desired: Box<Desired>,
     pub(crate) role: Role,
+    /// Of the trace that it belongs to; empty: of none.
+    pub(crate) traceparent: String,
 }
 
 /// What all actors share.
@@ -40,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) registry: Arc<WatchRegistry>,
     pub(crate) changed: Changed,
     pub(crate) gates: Arc<GateDesk>,
+    pub(crate) counters: Counters,
 }
 
 /// The parts that the actor changes and reports read.
@@ -66,6 +71,7 @@ struct Actor {
     starved_at: Option<tokio::time::Instant>,
     /// A folder of this life of the session.
     spool: PathBuf,
+    spans: Spans,
     _registered: Registered,
 }
 
@@ -93,6 +99,7 @@ impl Actor {
                         break;
                     }
                     let Some(word) = words.borrow_and_update().clone() else { continue };
+                    self.spans.word(word.fence, word.role, &word.traceparent);
                     Some(Input::Lease { fence: word.fence, desired: word.desired, role: word.role })
                 }
                 event = voice.recv() => match event {
@@ -115,9 +122,18 @@ impl Actor {
     }
 
     fn handle(&mut self, input: Input) {
-        let actions = lock(&self.state).session.handle(input);
+        self.spans.heard(&input);
+        let (actions, carried_out) = {
+            let session = &mut lock(&self.state).session;
+            let actions = session.handle(input);
+            (actions, session.done() == session.fence())
+        };
         for action in actions {
+            self.spans.begins(&action);
             self.act(action);
+        }
+        if carried_out {
+            self.spans.carried_out();
         }
     }
 

@@ -23,17 +23,20 @@
 
 mod actor;
 mod attachment;
-mod backoff;
 mod changed;
 mod convert;
+mod deficit;
 mod drain;
 mod error;
 mod gate;
+mod metrics;
+mod presence;
 mod report;
 mod sessions;
+mod spans;
 mod worker;
 
-pub use backoff::Reconnect;
 pub use drain::Drain;
 pub use error::Error;
+pub use orb_scheduler_client::Reconnect;
 pub use worker::{Worker, WorkerConfig};

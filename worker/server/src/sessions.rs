@@ -7,6 +7,7 @@ use orb_proto::v1;
 
 use crate::actor::{SessionHandle, Shared, Word};
 use crate::convert;
+use crate::metrics::Reading;
 
 /// The sessions that the scheduler has leased to this process.
 pub(crate) struct Sessions {
@@ -46,6 +47,7 @@ impl Sessions {
                 fence,
                 desired,
                 role,
+                traceparent: lease.traceparent,
             });
     }
 
@@ -82,6 +84,11 @@ impl Sessions {
                 used -= cost;
             }
         }
+    }
+
+    /// What is to be counted of each.
+    pub(crate) fn readings(&self) -> Vec<Reading> {
+        self.lock().values().map(SessionHandle::read).collect()
     }
 
     pub(crate) fn clear(&self) {

@@ -4,14 +4,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::middleware::from_fn;
 use orb_jellyfin::SourcePolicy;
+use orb_operation::Metrics;
 use orb_proto::v1;
-use orb_scheduler_client::{LeaderChannel, Route};
+use orb_scheduler_client::{LeaderChannel, Reconnect, Route};
+use orb_tls::{Listener, MutualTls, Peer, Protocol, demand_certificate};
 use orb_worker_media::Media;
 use orb_worker_outputs::voice::VoiceDriver;
 use orb_worker_outputs::watch::{WatchRegistry, router};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -21,14 +23,19 @@ use uuid::Uuid;
 use crate::actor::Shared;
 use crate::attachment::Attachment;
 use crate::changed::Changed;
+use crate::metrics::{Counters, Gauges};
+use crate::presence::Presence;
 use crate::sessions::Sessions;
-use crate::{Drain, Error, Reconnect};
+use crate::{Drain, Error};
 
 /// Until the scheduler has said its own value: the default of `Timing::self_stop_after`.
 const SELF_STOP_AFTER: Duration = Duration::from_secs(90);
 
 /// So long a leader is waited for before it is looked whether the worker has to stop by itself.
 const LOOK_FOR_LEADER: Duration = Duration::from_secs(1);
+
+/// Between two looks at what the sessions have sent. A pause or a seek between two is seen by its generation.
+const COUNT_EVERY: Duration = Duration::from_secs(1);
 
 /// A stream this short counts as a failure to attach.
 const SHORT_LIVED: Duration = Duration::from_secs(1);
@@ -37,6 +44,8 @@ const SHORT_LIVED: Duration = Duration::from_secs(1);
 pub struct WorkerConfig {
     /// Its name, kept over restarts.
     pub id: String,
+    /// This life of it.
+    pub incarnation: Uuid,
     /// In thousandths of a core.
     pub capacity_millicores: u32,
     /// Where gateways fetch the watch output; port 0 takes a free one.
@@ -47,6 +56,10 @@ pub struct WorkerConfig {
     pub sources: SourcePolicy,
     /// How it comes back after its stream was cut.
     pub reconnect: Reconnect,
+    /// With it, gateways have to show a certificate where they fetch the watch output.
+    pub tls: Option<MutualTls>,
+    /// What this process counts; the worker adds its own, and shows all of it beside the watch output.
+    pub metrics: Metrics,
 }
 
 /// A worker process, ready to attach.
@@ -55,13 +68,14 @@ pub struct Worker {
     incarnation: String,
     media_url: String,
     media_token: SecretString,
-    listener: TcpListener,
+    listener: Listener,
     shared: Arc<Shared>,
-    sessions: Sessions,
+    sessions: Arc<Sessions>,
 }
 
 impl Worker {
-    /// Takes the port for the watch output. All sessions connect to voice through `voice`.
+    /// Takes the port for the watch output, which `/healthz`, `/readyz` and `/metrics` share. All sessions connect to
+    /// voice through `voice`.
     pub async fn start(
         config: WorkerConfig,
         media: Arc<Media>,
@@ -69,12 +83,14 @@ impl Worker {
     ) -> Result<Self, Error> {
         let addr = config.media_addr;
         let listen = |source| Error::Listen { addr, source };
-        let listener = TcpListener::bind(addr).await.map_err(listen)?;
-        let bound = listener.local_addr().map_err(listen)?;
+        let listener =
+            Listener::bind(addr, config.tls.clone(), Protocol::Http).map_err(listen)?;
+        let bound = listener.local_addr();
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
         let media_url = config
             .media_url
             .clone()
-            .unwrap_or_else(|| format!("http://{bound}"));
+            .unwrap_or_else(|| format!("{scheme}://{bound}"));
         let shared = Arc::new(Shared {
             media,
             voice,
@@ -82,11 +98,17 @@ impl Worker {
             registry: Arc::default(),
             changed: Changed::default(),
             gates: Arc::default(),
+            counters: Counters::registered_in(&config.metrics),
         });
-        let sessions = Sessions::new(Arc::clone(&shared), config.capacity_millicores);
+        let sessions = Arc::new(Sessions::new(
+            Arc::clone(&shared),
+            config.capacity_millicores,
+        ));
+        tracing::info!(addr = %bound, "media listens");
+        let incarnation = config.incarnation.to_string();
         Ok(Self {
             config,
-            incarnation: Uuid::new_v4().to_string(),
+            incarnation,
             media_url,
             media_token: SecretString::from(Uuid::new_v4().simple().to_string()),
             listener,
@@ -109,7 +131,15 @@ impl Worker {
         cancel: CancellationToken,
     ) {
         let registry: Arc<WatchRegistry> = Arc::clone(&self.shared.registry);
-        let serving = axum::serve(self.listener, router(registry, self.media_token.clone()))
+        let presence = Presence::of(drain.clone());
+        Gauges::register(&self.sessions, presence.clone(), &self.config.metrics);
+        let ready = presence.clone();
+        let operation = orb_operation::router(move || ready.ready(), self.config.metrics.clone());
+        let router = router(registry, self.media_token.clone())
+            .merge(operation)
+            .layer(from_fn(demand_certificate));
+        let service = router.into_make_service_with_connect_info::<Peer>();
+        let serving = axum::serve(self.listener, service)
             .with_graceful_shutdown(cancel.clone().cancelled_owned())
             .into_future();
         let bearer = bearer(token);
@@ -118,7 +148,7 @@ impl Worker {
             &self.incarnation,
             (&self.media_url, &self.media_token),
             (&self.sessions, &self.shared),
-            &drain,
+            (&drain, &presence),
             leader.into(),
             bearer,
         );
@@ -126,11 +156,20 @@ impl Worker {
             () = cancel.cancelled() => {}
             () = drain.done.cancelled() => tracing::info!("nothing is left here"),
             () = attaching => {}
+            () = count(&self.sessions) => {}
             served = serving => if let Err(error) = served {
                 tracing::error!(%error, "the watch output's server ended");
             }
         }
         self.sessions.clear();
+    }
+}
+
+/// Takes the counters of the sessions, so that what nobody scrapes is not lost.
+async fn count(sessions: &Sessions) {
+    loop {
+        tokio::time::sleep(COUNT_EVERY).await;
+        sessions.readings();
     }
 }
 
@@ -148,7 +187,7 @@ async fn attach_again(
     incarnation: &str,
     (media_url, media_token): (&str, &SecretString),
     (sessions, shared): (&Sessions, &Shared),
-    drain: &Drain,
+    (drain, presence): (&Drain, &Presence),
     leader: LeaderChannel,
     bearer: MetadataValue<Ascii>,
 ) {
@@ -161,7 +200,7 @@ async fn attach_again(
         if replaced(last_route.as_ref(), wait).await {
             // The one that was not there is not waited for any longer; but not all workers come at once.
             failures = 0;
-            let wait = config.reconnect.wait(1, &mut rand::rng());
+            let wait = config.reconnect.after_announcement(&mut rand::rng());
             tokio::time::sleep(wait).await;
         }
         if last_attached.elapsed() > self_stop_after && !sessions.is_empty() {
@@ -189,6 +228,7 @@ async fn attach_again(
         let status = match attached {
             Ok(attachment) => {
                 tracing::info!(worker = %config.id, "attached");
+                let _attached = presence.attached();
                 self_stop_after = attachment.times.self_stop_after;
                 let since = Instant::now();
                 let status = tokio::select! {

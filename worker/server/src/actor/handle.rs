@@ -1,6 +1,6 @@
 //! What the rest of the worker sees of an actor.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use orb_proto::v1;
@@ -12,8 +12,11 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{Actor, Shared, State, Word, lock};
+use crate::deficit::Deficit;
 use crate::gate::LeaseGate;
+use crate::metrics::{FrameTotals, Reading};
 use crate::report;
+use crate::spans::Spans;
 
 /// Events of the voice output that may wait.
 const VOICE_EVENTS: usize = 64;
@@ -23,6 +26,8 @@ pub(crate) struct SessionHandle {
     id: String,
     words: watch::Sender<Option<Word>>,
     state: Arc<Mutex<State>>,
+    shared: Arc<Shared>,
+    meter: Mutex<Meter>,
     given_back: CancellationToken,
     cancel: CancellationToken,
 }
@@ -52,7 +57,8 @@ impl SessionHandle {
         let actor = Actor {
             id: id.to_owned(),
             spool,
-            shared,
+            spans: Spans::new(id),
+            shared: Arc::clone(&shared),
             state: Arc::clone(&state),
             gate,
             pipeline: None,
@@ -68,6 +74,8 @@ impl SessionHandle {
             id: id.to_owned(),
             words,
             state,
+            shared,
+            meter: Mutex::default(),
             cancel,
         }
     }
@@ -114,6 +122,27 @@ impl SessionHandle {
         state.session.cost_millicores() > 0 && !state.session.has_started()
     }
 
+    /// Looks at the counters, and adds what is new to the worker's.
+    pub(crate) fn read(&self) -> Reading {
+        let mut meter = self.meter.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = lock(&self.state);
+        let voice = state.voice.snapshot();
+        let totals = FrameTotals {
+            sent: voice.frames_sent,
+            nulled: voice.frames_nulled,
+            late: voice.frames_late,
+        };
+        self.shared.counters.frames(&mut meter.counted, totals);
+        let generation = state.session.done().generation;
+        meter.deficit.look(&voice, generation, Instant::now());
+        Reading {
+            playback: state.session.playback(),
+            lateness_p50_ms: voice.lateness_p50_ms,
+            lateness_p99_ms: voice.lateness_p99_ms,
+            missing: meter.deficit.missing(),
+        }
+    }
+
     pub(crate) fn give_back(&self) {
         self.given_back.cancel();
     }
@@ -127,8 +156,16 @@ impl SessionHandle {
     }
 }
 
+/// What is known of the session's counters.
+#[derive(Debug, Default)]
+struct Meter {
+    counted: FrameTotals,
+    deficit: Deficit,
+}
+
 impl Drop for SessionHandle {
     fn drop(&mut self) {
+        self.read();
         self.cancel.cancel();
     }
 }

@@ -37,14 +37,17 @@ impl Actor {
             }
             Some(PipelineEvent::Restarted { cause }) => {
                 tracing::warn!(session = %self.id, code = cause.code, cause = %cause.message, "ffmpeg restarted");
+                self.shared.counters.restarted();
                 PipelineNews::Restarted
             }
             Some(PipelineEvent::SwitchedSource { cause }) => {
                 tracing::warn!(session = %self.id, code = cause.code, cause = %cause.message, "fallback source");
+                self.shared.counters.fell_back();
                 PipelineNews::SwitchedSource
             }
             Some(PipelineEvent::Failed(failure)) => {
                 tracing::warn!(session = %self.id, code = failure.code, cause = %failure.message, "no source plays");
+                self.shared.counters.failed(failure.code);
                 PipelineNews::Failed(Failure {
                     code: failure.code.to_owned(),
                     message: failure.message,

@@ -59,6 +59,7 @@ impl Stage {
             ..MediaConfig::default()
         });
         let config = WorkerConfig {
+            incarnation: uuid::Uuid::new_v4(),
             id: "w1".to_owned(),
             capacity_millicores: 1_000,
             media_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -67,8 +68,10 @@ impl Stage {
             reconnect: Reconnect {
                 min: Duration::from_millis(10),
                 max: Duration::from_millis(100),
-                jitter: Duration::from_millis(10),
+                spread: Duration::from_millis(10),
             },
+            tls: None,
+            metrics: orb_operation::Metrics::default(),
         };
         let driver = orb_voice::Driver::new(orb_voice::DriverConfig::default()).unwrap();
         let media = Arc::new(media.await.unwrap());
@@ -173,6 +176,7 @@ impl Stage {
                 }),
                 ..v1::DesiredState::default()
             }),
+            traceparent: String::new(),
             role: Some(v1::lease::Role::WarmsUp(v1::WarmsUp {})),
             plan: None,
         })
