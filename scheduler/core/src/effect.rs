@@ -202,6 +202,9 @@ pub enum Effect {
     },
     /// Tell watchers.
     Changed(SessionId),
+    /// Tell watchers of a session that goes on as before: nothing but its [`Vitals`](crate::Vitals) is new, and
+    /// nothing durable.
+    Advanced(SessionId),
     /// The session is over and has left memory: readers take its row from here on.
     Forgotten(SessionId),
 }

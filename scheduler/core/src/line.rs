@@ -5,7 +5,7 @@
 //! fits nowhere does not hold up smaller ones behind it; but the worker where it would fit soonest is
 //! kept for it, so that smaller ones cannot starve it.
 
-use crate::{Lease, Now, Scheduler, SessionId, Step, WorkerId};
+use crate::{Lease, Now, Scheduler, SessionId, Step, WorkerId, cost};
 
 /// Smaller is served first: parties with an item, then by arrival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,18 +63,27 @@ impl Scheduler {
     /// Places whoever fits, in order. Called when room may have appeared.
     pub(crate) fn serve_line(&mut self, now: Now, step: &mut Step) {
         let mut kept = None;
-        let mut most = self.most_room(None, now);
+        // Room that nobody has more of; looked up once somebody found none, for that is a look at every worker.
+        let mut most = u32::MAX;
         let waiting: Vec<SessionId> = self.line.values().cloned().collect();
         for id in waiting {
+            if most < cost::IDLE {
+                // Not even a party in which nothing plays fits anywhere.
+                break;
+            }
             if !self.is_unserved(&id, now) {
                 self.leave_line(&id);
                 continue;
             }
             let need = self.need(&id);
             if need <= most && self.grant(&id, kept.as_ref(), now, step) {
-                most = self.most_room(kept.as_ref(), now);
-            } else if kept.is_none() {
+                continue;
+            }
+            let keeps = kept.is_none();
+            if keeps {
                 kept = self.worker_to_keep(&id, now);
+            }
+            if most == u32::MAX || (keeps && kept.is_some()) {
                 most = self.most_room(kept.as_ref(), now);
             }
         }
@@ -82,8 +91,10 @@ impl Scheduler {
 
     /// Whose room nobody but the head of the line may have.
     pub(crate) fn kept_worker(&self, now: Now) -> Option<WorkerId> {
-        self.line
-            .values()
+        // Parties that play come first.
+        let playing = self.line.iter().take_while(|(place, _)| !place.idle);
+        playing
+            .map(|(_, id)| id)
             .find_map(|id| self.worker_to_keep(id, now))
     }
 

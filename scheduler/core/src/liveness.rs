@@ -90,8 +90,9 @@ impl Scheduler {
         }
         let orphans: Vec<SessionId> = self
             .absent
-            .iter()
-            .filter(|((worker, life), _)| worker == id && life != incarnation)
+            .range((id.clone(), Incarnation::new(""))..)
+            .take_while(|((worker, _), _)| worker == id)
+            .filter(|((_, life), _)| life != incarnation)
             .flat_map(|(_, sessions)| sessions.iter().cloned())
             .collect();
         for session in orphans {
