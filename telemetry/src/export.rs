@@ -17,7 +17,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::outage::Outspoken;
-use crate::{Error, Process};
+use crate::{Error, Process, UNTRACED};
 
 /// Spans that wait for the collector; about a kilobyte each. Beyond it they are dropped, not waited for.
 const QUEUE: usize = 4_096;
@@ -36,9 +36,6 @@ pub(crate) const FLUSH_WITHIN: Duration = Duration::from_secs(1);
 
 /// Those of this project: other crates' spans may bear what nobody looked through.
 const OURS: &str = "orb";
-
-/// Under this target a span is for log lines alone: polls, which would drown everything else.
-const UNTRACED: &str = "orb_gateway::untraced";
 
 /// To a collector that takes OTLP over gRPC. It is connected when there is something to send.
 pub(crate) fn to_collector(endpoint: &HttpUrl) -> Result<impl SpanExporter + 'static, Error> {

@@ -34,6 +34,9 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 pub use error::Error;
 pub use propagation::{TRACEPARENT, attribute, continue_trace, failed, traceparent};
 
+/// Under this target a span is for log lines alone. It is a module's, for whoever asks for that module's lines.
+pub const UNTRACED: &str = "orb_gateway::untraced";
+
 /// Who speaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {

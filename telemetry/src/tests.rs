@@ -138,7 +138,7 @@ fn only_this_projects_spans_are_sent_and_no_polls() {
     let process = Process::with_ratio(1.0);
     process.run(|| {
         drop(info_span!(target: "h2::client", "theirs"));
-        let poll = info_span!(target: "orb_gateway::untraced", "poll");
+        let poll = info_span!(target: crate::UNTRACED, "poll");
         assert_eq!(traceparent(&poll), None, "nobody goes on with it");
         drop(info_span!(target: "orb_gateway::trace", "ours"));
     });
