@@ -2,7 +2,7 @@
 
 use crate::{Effect, Incarnation, Now, Scheduler, SessionId, Step, WorkerId};
 
-/// Sessions that a draining worker hands over at once. Each opens a source and starts an encoder
+/// Sessions that a draining worker hands over at once, until they are heard from elsewhere. Each opens a source and starts an encoder
 /// somewhere: more of them would make the parties there stutter.
 pub const HANDOVERS_AT_ONCE: usize = 4;
 
@@ -78,7 +78,8 @@ impl Scheduler {
             let session = scheduler.sessions.get(session);
             session.is_some_and(|session| session.record.handover.is_some())
         };
-        let mut under_way = mine.iter().filter(|s| is_moving(self, s)).count();
+        let moving = mine.iter().filter(|s| is_moving(self, s)).count();
+        let mut under_way = moving + self.arriving_from(id);
         for session in &mine {
             let Some(state) = self.sessions.get(session) else {
                 continue;

@@ -176,6 +176,7 @@ impl Scheduler {
 
     /// Looks at everything that is known of a hand-over and takes the step that is due, if one is.
     pub(crate) fn advance_handover(&mut self, id: &SessionId, now: Now, step: &mut Step) {
+        self.judge_arrival(id, now);
         let Some(session) = self.sessions.get(id) else {
             return;
         };
@@ -316,9 +317,11 @@ impl Scheduler {
                 trace: session.trace(),
             });
         }
+        let old = from.worker.clone();
         step.effects.push(session.revoke_effect(epoch, from));
         step.effects.extend(session.lease_effect(epoch));
         self.leave_line(id);
+        self.arrives(id, old, now);
         self.drain_due = true;
     }
 

@@ -22,6 +22,7 @@
 //! The life of a session is a table in `docs/session-states.md`; the tests walk it.
 
 mod admission;
+mod arriving;
 mod audience;
 mod command;
 mod control;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use crate::arriving::Arrival;
 use crate::command::RecentCommands;
 use crate::effect::Answer;
 use crate::line::Place;
@@ -32,6 +33,8 @@ pub struct Scheduler {
     pub(crate) undecided: VecDeque<Undecided>,
     /// Sessions whose hand-over may have a step to take.
     pub(crate) handovers_due: BTreeSet<SessionId>,
+    /// Sessions that were handed over and are not heard yet.
+    pub(crate) arriving: BTreeMap<SessionId, Arrival>,
     /// Workers that are about to go.
     pub(crate) draining: BTreeSet<WorkerId>,
     /// Something happened that may let a drain go on.
@@ -69,6 +72,7 @@ impl Scheduler {
             arrivals: 0,
             undecided: VecDeque::new(),
             handovers_due: BTreeSet::new(),
+            arriving: BTreeMap::new(),
             draining: BTreeSet::new(),
             drain_due: false,
             room_appeared: false,

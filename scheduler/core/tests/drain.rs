@@ -308,6 +308,55 @@ fn an_item_about_to_end_is_let_end() {
 
 #[test]
 fn twenty_sessions_go_a_few_at_once_and_none_is_lost() {
+    let mut h = twenty_draining();
+    let mut rounds = 0;
+    while drained(&h, "w1") == 0 {
+        let now = warming_on_w2(&h);
+        assert!((1..=HANDOVERS_AT_ONCE).contains(&now.len()), "{now:?}");
+        for session in now {
+            h.warm("w2", "life-2", &session);
+            h.stopped("w1", "life-1", &session);
+            h.report_by("w2", "life-2", &session, PlaybackState::Playing, 2_600);
+            assert!(warming_on_w2(&h).len() <= HANDOVERS_AT_ONCE);
+        }
+        rounds += 1;
+        assert!(rounds < 30);
+    }
+    assert!(
+        h.sessions()
+            .iter()
+            .all(|session| h.newest_holder(session) == "w2")
+    );
+}
+
+#[test]
+fn the_next_session_moves_when_an_earlier_one_is_heard_or_was_waited_for() {
+    let mut h = twenty_draining();
+    let first = warming_on_w2(&h);
+    assert_eq!(first.len(), HANDOVERS_AT_ONCE);
+    for session in &first {
+        h.warm("w2", "life-2", session);
+        h.stopped("w1", "life-1", session);
+    }
+    assert_eq!(warming_on_w2(&h), [""; 0], "all four still join");
+    h.report_by("w2", "life-2", &first[0], PlaybackState::Loading, 2_600);
+    assert_eq!(warming_on_w2(&h), [""; 0]);
+    h.report_by("w2", "life-2", &first[0], PlaybackState::Playing, 2_600);
+    assert_eq!(warming_on_w2(&h).len(), 1);
+    // The others are never heard.
+    h.beat_of("w1", "life-1", vec![]);
+    h.beat_of("w2", "life-2", vec![]);
+    h.wait(1_000);
+    h.beat_of("w1", "life-1", vec![]);
+    h.beat_of("w2", "life-2", vec![]);
+    h.wait(999);
+    assert_eq!(warming_on_w2(&h).len(), 1);
+    h.wait(1);
+    assert_eq!(warming_on_w2(&h).len(), HANDOVERS_AT_ONCE);
+}
+
+/// Twenty sessions play on w1, which drains; w2 has room for all of them.
+fn twenty_draining() -> Harness {
     let mut h = Harness::new();
     h.attach_with("w1", "life-1", 8_000, vec![]);
     for n in 0..20 {
@@ -323,32 +372,15 @@ fn twenty_sessions_go_a_few_at_once_and_none_is_lost() {
     }
     h.attach_with("w2", "life-2", 8_000, vec![]);
     h.drain("w1", "life-1");
-    let warming = |h: &Harness| -> Vec<String> {
-        h.sessions()
-            .into_iter()
-            .filter(|s| {
-                h.word_to("w2", s)
-                    .is_some_and(|(.., role)| role == Role::WarmsUp)
-            })
-            .collect()
+    h
+}
+
+fn warming_on_w2(h: &Harness) -> Vec<String> {
+    let warms_up = |s: &String| {
+        let word = h.word_to("w2", s);
+        word.is_some_and(|(.., role)| role == Role::WarmsUp)
     };
-    let mut rounds = 0;
-    while drained(&h, "w1") == 0 {
-        let now = warming(&h);
-        assert!((1..=HANDOVERS_AT_ONCE).contains(&now.len()), "{now:?}");
-        for session in now {
-            h.warm("w2", "life-2", &session);
-            h.stopped("w1", "life-1", &session);
-            assert!(warming(&h).len() <= HANDOVERS_AT_ONCE);
-        }
-        rounds += 1;
-        assert!(rounds < 30);
-    }
-    assert!(
-        h.sessions()
-            .iter()
-            .all(|session| h.newest_holder(session) == "w2")
-    );
+    h.sessions().into_iter().filter(warms_up).collect()
 }
 
 #[test]
