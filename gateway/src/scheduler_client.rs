@@ -8,7 +8,8 @@ use orb_proto::v1::{
     WatchResponse, gateway_service_client::GatewayServiceClient,
     session_service_client::SessionServiceClient,
 };
-use orb_scheduler_client::{LeaderChannel, Route};
+use orb_scheduler_client::{LeaderChannel, Reconnect, Route};
+use orb_telemetry::{TRACEPARENT, traceparent};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::{Instant, sleep, timeout_at};
 use tonic::{
@@ -17,16 +18,20 @@ use tonic::{
     transport::Channel,
 };
 use tonic_types::StatusExt as _;
+use tracing::Span;
 
 use crate::session_id::SessionId;
 
 /// Share of the call's time within which a new attempt may begin; the rest is left for that attempt itself.
 const RETRY_SHARE: f64 = 0.5;
 
-/// Wait before the first repetition; doubles up to [`MAX_BACKOFF`]. Short, since a restarted scheduler that is
-/// back at once should not cost a caller a second.
-const FIRST_BACKOFF: Duration = Duration::from_millis(50);
-const MAX_BACKOFF: Duration = Duration::from_millis(800);
+/// Waits between repetitions. Short, since a restarted scheduler that is back at once should not cost a caller a second.
+/// An announcement is not waited for: the connection is there for all calls of a gateway, and gateways are few.
+const BACKOFF: Reconnect = Reconnect {
+    min: Duration::from_millis(50),
+    max: Duration::from_millis(800),
+    spread: Duration::ZERO,
+};
 
 /// Longest that a readiness check waits for an answer. Probes time out after about a second themselves.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(800);
@@ -155,6 +160,10 @@ impl SchedulerClient {
                 .metadata_mut()
                 .insert("authorization", value.clone());
         }
+        let here = traceparent(&Span::current());
+        if let Some(here) = here.and_then(|here| MetadataValue::try_from(here).ok()) {
+            request.metadata_mut().insert(TRACEPARENT, here);
+        }
         request
     }
 
@@ -183,7 +192,7 @@ impl SchedulerClient {
         let started = Instant::now();
         let deadline = started + self.call_timeout;
         let last_start = started + self.call_timeout.mul_f64(RETRY_SHARE);
-        let mut backoff = FIRST_BACKOFF;
+        let mut failures = 0;
         loop {
             let Ok(route) = timeout_at(last_start, self.leader.route()).await else {
                 return Err(Status::unavailable("no scheduler leads at present"));
@@ -209,7 +218,9 @@ impl SchedulerClient {
                 }
             };
             self.leader.learn(&status);
-            let wait = asked_delay(&status).unwrap_or(backoff);
+            failures += 1;
+            let wait =
+                asked_delay(&status).unwrap_or_else(|| BACKOFF.wait(failures, &mut rand::rng()));
             if !is_unreachable(&status) || Instant::now() + wait > last_start {
                 return Err(status);
             }
@@ -218,7 +229,6 @@ impl SchedulerClient {
                 () = sleep(wait) => {}
                 () = route.replaced() => {}
             }
-            backoff = (backoff * 2).min(MAX_BACKOFF);
         }
     }
 }

@@ -39,6 +39,20 @@ pub(crate) enum Role {
     Worker,
 }
 
+impl Role {
+    /// As on the command line.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            #[cfg(feature = "demo")]
+            Self::Demo(_) => "demo",
+            Self::Gateway => "gateway",
+            Self::Scheduler => "scheduler",
+            Self::Worker => "worker",
+        }
+    }
+}
+
 /// Options of the demo.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {

@@ -11,18 +11,23 @@ mod election;
 mod in_process;
 mod roles;
 mod stack;
-mod telemetry;
 mod trust;
 
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use clap::Parser;
 use orb_config::{Config, Loaded};
+use orb_telemetry::{Process, Telemetry};
+use uuid::Uuid;
 
 use crate::cli::{Cli, Role};
 
 /// As in BSD's `sysexits.h`: the command was used wrongly.
 const EXIT_USAGE: u8 = 64;
+
+/// This one life of the process among all: its worker's incarnation, and its name in traces.
+static LIFE: LazyLock<Uuid> = LazyLock::new(Uuid::new_v4);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -42,7 +47,6 @@ fn main() -> ExitCode {
         Ok(trust) => trust,
         Err(error) => return usage(&error),
     };
-    telemetry::init(&loaded.config.log);
     // The one TLS provider of the process; everything else would bring its own, or panic without.
     let installed = rustls::crypto::ring::default_provider().install_default();
     debug_assert!(installed.is_ok(), "nothing before main installs a provider");
@@ -53,13 +57,36 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&anyhow::Error::from(error)),
     };
+    let started = {
+        let _entered = runtime.enter();
+        let Config { log, otlp, .. } = &loaded.config;
+        Telemetry::start(log, otlp, &process(&cli.role, &loaded.config))
+    };
+    let telemetry = match started {
+        Ok(telemetry) => telemetry,
+        Err(error) => return usage(&error),
+    };
     let Loaded { config, warnings } = loaded;
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    match runtime.block_on(roles::run(cli.role, config, trust)) {
+    let outcome = runtime.block_on(roles::run(cli.role, config, trust));
+    telemetry.flush();
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
+    }
+}
+
+/// Who this process is in traces.
+fn process(role: &Role, config: &Config) -> Process {
+    let instance = match role {
+        Role::Worker => format!("{}/{}", config.worker.id, *LIFE),
+        _ => LIFE.to_string(),
+    };
+    Process {
+        role: role.name(),
+        instance,
     }
 }
 

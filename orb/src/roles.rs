@@ -243,6 +243,7 @@ async fn worker(
     let worker = Worker::start(
         WorkerConfig {
             id: config.worker.id.clone(),
+            incarnation: *crate::LIFE,
             capacity_millicores: config
                 .worker
                 .capacity_millicores
