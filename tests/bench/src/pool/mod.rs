@@ -4,6 +4,7 @@
 //! all processes that are killed, stopped and asked to go. A packet counts when the member could decrypt it; which
 //! process did what, and when, is taken from their logs.
 
+mod distance;
 mod drain;
 mod headless;
 mod late;

@@ -7,11 +7,13 @@ use discord_sim::{DiscordSim, DiscordSimConfig};
 use orb_cluster::{Etcd, Postgres};
 use rustix::process::Signal;
 
+use super::distance::{Distance, Ports};
 use crate::children::ffmpegs;
 use crate::film::Film;
 use crate::listener::Listener;
 use crate::moment::Moment;
 use crate::party::{Api, Party};
+use crate::relay::{Relay, TcpPort};
 use crate::role_process::{Environment, RoleProcess};
 use crate::stage::free_port;
 use crate::surroundings::{API_TOKEN, Surroundings};
@@ -27,14 +29,21 @@ const ENDS_WITHIN: Duration = Duration::from_secs(40);
 #[derive(Default)]
 pub(super) struct Setup {
     pub(super) discord: DiscordSimConfig,
-    /// Further variables of all roles.
-    pub(super) environment: Vec<(&'static str, String)>,
+    /// Voice servers and films are a round trip of [`distance::ROUND_TRIP`](super::distance::ROUND_TRIP) away.
+    pub(super) far: bool,
+}
+
+/// A worker's process.
+pub(super) struct Worker {
+    pub(super) process: RoleProcess,
+    /// Its way to the scheduler, where it is one that can be cut.
+    pub(super) line: Option<Relay>,
 }
 
 /// A running pool with two schedulers and no worker yet. Dropping it ends all of it.
 pub(super) struct Pool {
     // Fields are dropped in this order: the roles first, then what they talk to.
-    pub(super) workers: Vec<RoleProcess>,
+    pub(super) workers: Vec<Worker>,
     /// The first leads.
     schedulers: Vec<RoleProcess>,
     gateway: RoleProcess,
@@ -42,21 +51,30 @@ pub(super) struct Pool {
     environment: Environment,
     /// Processes so far: each has a name of its own.
     started: usize,
-    pub(super) surroundings: Surroundings,
+    distance: Option<Distance>,
+    surroundings: Surroundings,
     _etcd: Etcd,
     _postgres: Postgres,
 }
 
 impl Pool {
     pub(super) async fn start(setup: Setup) -> Result<Self> {
-        let surroundings = Surroundings::start(setup.discord).await?;
+        let ports = setup.far.then(Ports::bind).transpose()?;
+        let discord = match &ports {
+            Some(ports) => ports.announce(setup.discord)?,
+            None => setup.discord,
+        };
+        let surroundings = Surroundings::start(discord).await?;
+        let distance = ports.map(|ports| ports.open(&surroundings)).transpose()?;
         let (etcd, postgres) = tokio::try_join!(Etcd::start(), Postgres::start_with(&[]))?;
         let mut environment = surroundings.environment();
         environment.extend([
             ("ORB_ETCD_ENDPOINTS", etcd.endpoint()),
             ("ORB_DATABASE_URL", postgres.url()),
         ]);
-        environment.extend(setup.environment);
+        if let Some(distance) = &distance {
+            environment.insert("ORB_JELLYFIN_URL", distance.jellyfin_url());
+        }
         let mut gateway = RoleProcess::start("gateway", &environment, surroundings.folder())?;
         let address = gateway.address("HTTP listens").await?;
         let mut pool = Self {
@@ -66,6 +84,7 @@ impl Pool {
             api: Api::new(address, API_TOKEN)?,
             environment,
             started: 0,
+            distance,
             surroundings,
             _etcd: etcd,
             _postgres: postgres,
@@ -89,14 +108,16 @@ impl Pool {
 
     /// Two where there were none; the first one leads.
     pub(super) async fn start_schedulers(&mut self) -> Result<()> {
-        let mut leader = self.start_role("scheduler", &[]).await?;
+        let mut leader = self.start_role("scheduler", self.environment.clone())?;
+        leader.address("gRPC listens").await?;
         leader.says("leading", STARTS_WITHIN).await?;
         self.schedulers.push(leader);
         self.add_standby().await
     }
 
     pub(super) async fn add_standby(&mut self) -> Result<()> {
-        let standby = self.start_role("scheduler", &[]).await?;
+        let mut standby = self.start_role("scheduler", self.environment.clone())?;
+        standby.address("gRPC listens").await?;
         self.schedulers.push(standby);
         Ok(())
     }
@@ -119,45 +140,48 @@ impl Pool {
 
     /// One more worker, attached.
     pub(super) async fn add_worker(&mut self) -> Result<()> {
-        self.add_worker_with(&[]).await
+        let process = self.start_role("worker", self.environment.clone())?;
+        self.attached(process, None).await
     }
 
-    /// The same with further variables.
-    pub(super) async fn add_worker_with(&mut self, more: &[(&'static str, String)]) -> Result<()> {
-        let mut worker = self.start_role("worker", more).await?;
-        worker.says("attached", STARTS_WITHIN).await?;
-        self.workers.push(worker);
+    /// The same with a way to the scheduler that can be cut.
+    pub(super) async fn add_worker_on_a_line(&mut self) -> Result<()> {
+        let leader = self
+            .schedulers
+            .first_mut()
+            .context("there is a scheduler")?;
+        let address = leader.address("gRPC listens").await?;
+        let line = TcpPort::bind()?.relay(Duration::ZERO, address)?;
+        let mut environment = self.environment.clone();
+        environment.remove("ORB_ETCD_ENDPOINTS");
+        environment.insert("ORB_SCHEDULER_URL", format!("http://{}", line.address));
+        let process = self.start_role("worker", environment)?;
+        self.attached(process, Some(line)).await
+    }
+
+    async fn attached(&mut self, mut process: RoleProcess, line: Option<Relay>) -> Result<()> {
+        process.says("attached", STARTS_WITHIN).await?;
+        self.workers.push(Worker { process, line });
         Ok(())
     }
 
-    async fn start_role(
-        &mut self,
-        role: &str,
-        more: &[(&'static str, String)],
-    ) -> Result<RoleProcess> {
+    fn start_role(&mut self, role: &str, mut environment: Environment) -> Result<RoleProcess> {
         self.started += 1;
         let name = format!("{role}-{}", self.started);
-        let mut environment = self.environment.clone();
         environment.extend([
             ("ORB_WORKER_ID", name.clone()),
             // What is advertised has to be known before it is bound.
             ("ORB_GRPC_ADDR", format!("127.0.0.1:{}", free_port()?)),
         ]);
-        environment.extend(more.iter().cloned());
-        let folder = self.surroundings.folder();
-        let mut process = RoleProcess::start_as(&name, role, &environment, folder)?;
-        if role == "scheduler" {
-            process.address("gRPC listens").await?;
-        }
-        Ok(process)
+        RoleProcess::start_as(&name, role, &environment, self.surroundings.folder())
     }
 
     /// The only worker that plays something, taken out of the pool.
-    pub(super) async fn take_holder(&mut self) -> Result<RoleProcess> {
+    pub(super) async fn take_holder(&mut self) -> Result<Worker> {
         let workers = &self.workers;
         let holder = until("a worker to play", STARTS_WITHIN, async || {
             for (place, worker) in workers.iter().enumerate() {
-                if !ffmpegs(worker.pid())?.is_empty() {
+                if !ffmpegs(worker.process.pid())?.is_empty() {
                     return Ok(Some(place));
                 }
             }
@@ -170,7 +194,11 @@ impl Pool {
     /// A session in a guild of its own that plays and is heard.
     pub(super) async fn playing(&self, number: u64, film: Film) -> Result<Party> {
         let party = Party::create(&self.api, number).await?;
-        let url = self.surroundings.fresh_url(film);
+        let mut url = self.surroundings.fresh_url(film);
+        if let Some(distance) = &self.distance {
+            let near = self.surroundings.jellyfin_url().trim_end_matches('/');
+            url = url.replacen(near, &distance.jellyfin_url(), 1);
+        }
         let played = party.play(film, &url).await?;
         self.listener(&party).first_sound(played.asked).await?;
         Ok(party)
@@ -196,7 +224,8 @@ impl Pool {
             .with_context(|| format!("took longer than {within:?}"))
             .flatten();
         if outcome.is_err() {
-            let all = self.schedulers.iter().chain(&self.workers);
+            let workers = self.workers.iter().map(|worker| &worker.process);
+            let all = self.schedulers.iter().chain(workers);
             for role in all.chain([&self.gateway]) {
                 role.show();
             }
@@ -206,8 +235,8 @@ impl Pool {
 }
 
 /// A worker that was asked to go has gone.
-pub(super) async fn gone(worker: &mut RoleProcess) -> Result<()> {
-    let status = worker.ends(ENDS_WITHIN).await?;
+pub(super) async fn gone(worker: &mut Worker) -> Result<()> {
+    let status = worker.process.ends(ENDS_WITHIN).await?;
     anyhow::ensure!(status.success(), "a drained worker ended with {status}");
     Ok(())
 }

@@ -2,20 +2,23 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use rustix::process::Signal;
 
-use super::processes::{Pool, Setup};
+use super::distance::ROUND_TRIP;
+use super::processes::{Pool, Setup, Worker};
 use super::track::Change;
 use crate::film::Film;
 use crate::moment::Moment;
 use crate::party::Party;
 use crate::report::Measurement;
-use crate::role_process::RoleProcess;
 use crate::statistics::Samples;
 
 /// Kills that count.
 const KILLS: usize = 24;
+
+/// And at a round trip of 30 ms.
+const FAR_KILLS: usize = 12;
 
 /// No take-over takes longer, even of a debug build on a busy machine.
 const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(20);
@@ -32,15 +35,65 @@ const PARTS: [&str; 5] = [
     "first packet",
 ];
 
+/// How a worker is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// SIGKILL.
+    Killed,
+    /// SIGSTOP.
+    Stopped,
+    /// It goes on, and nothing gets from it to the scheduler, nor back.
+    CutOff,
+}
+
 pub(super) async fn measure() -> Result<Vec<Measurement>> {
-    let mut pool = Pool::start(Setup::default()).await?;
-    let kills = pool
-        .run(
-            async |pool| Rounds::play(pool, Signal::KILL, KILLS).await,
-            PART_WITHIN,
-        )
-        .await?;
-    Ok(kills.killed())
+    let near = rounds(Setup::default(), Loss::Killed, KILLS).await?;
+    let far = Setup {
+        far: true,
+        ..Setup::default()
+    };
+    let far = rounds(far, Loss::Killed, FAR_KILLS).await?;
+    let detail = format!(
+        "the same, voice server and film a round trip of {ROUND_TRIP:?} away: {}",
+        far.detail("SIGKILL")
+    );
+    let mut measurements = near.killed();
+    measurements.push(Measurement::new(
+        "takeover_kill_rtt_30_p50_ms",
+        far.whole.median(),
+        "ms",
+        detail,
+    ));
+    Ok(measurements)
+}
+
+/// Take-overs in a pool of their own.
+pub(super) async fn rounds(setup: Setup, loss: Loss, rounds: usize) -> Result<Rounds> {
+    let mut pool = Pool::start(setup).await?;
+    let play = async |pool: &mut Pool| Rounds::play(pool, loss, rounds).await;
+    pool.run(play, PART_WITHIN).await
+}
+
+impl Loss {
+    async fn add_worker(self, pool: &mut Pool) -> Result<()> {
+        match self {
+            Self::Killed | Self::Stopped => pool.add_worker().await,
+            Self::CutOff => pool.add_worker_on_a_line().await,
+        }
+    }
+
+    fn strike(self, worker: &Worker) -> Result<Moment> {
+        match self {
+            Self::Killed => worker.process.signal(Signal::KILL),
+            Self::Stopped => worker.process.signal(Signal::STOP),
+            Self::CutOff => {
+                let line = worker.line.as_ref().context("it has a line")?;
+                let moment = Moment::now();
+                line.cut();
+                Ok(moment)
+            }
+        }
+    }
 }
 
 /// Take-overs of one kind.
@@ -53,23 +106,22 @@ pub(super) struct Rounds {
 }
 
 impl Rounds {
-    /// One party, two workers: whoever plays gets the signal, and a new one comes for it.
-    pub(super) async fn play(pool: &mut Pool, signal: Signal, rounds: usize) -> Result<Self> {
-        pool.add_worker().await?;
-        pool.add_worker().await?;
+    /// One party, two workers: whoever plays is lost, and a new one comes for it.
+    async fn play(pool: &mut Pool, loss: Loss, rounds: usize) -> Result<Self> {
+        loss.add_worker(pool).await?;
+        loss.add_worker(pool).await?;
         let party = pool.playing(0, Film::Copied).await?;
         // A first life of a process does a few things once: round 0 only warms up.
         let mut all = Self::default();
         for round in 0..=rounds {
-            eprintln!("take-over after {signal:?}: {round}/{rounds}");
+            eprintln!("take-over, {loss:?}: {round}/{rounds}");
             let holder = pool.take_holder().await?;
-            pool.listener(&party)
-                .film_for(Duration::from_secs(3))
-                .await?;
-            let moment = holder.signal(signal)?;
+            let listener = pool.listener(&party);
+            listener.film_for(Duration::from_secs(3)).await?;
+            let moment = loss.strike(&holder)?;
             let took = TakenOver::seen(pool, &party, moment).await?;
             drop(holder);
-            pool.add_worker().await?;
+            loss.add_worker(pool).await?;
             let error = took
                 .change
                 .position_error(pool.discord(), &party, moment.at);
@@ -79,6 +131,14 @@ impl Rounds {
             }
         }
         Ok(all)
+    }
+
+    pub(super) fn extend(&mut self, other: &Self) {
+        self.whole.extend(&other.whole);
+        self.errors.extend(&other.errors);
+        for (part, others) in self.parts.iter_mut().zip(&other.parts) {
+            part.extend(others);
+        }
     }
 
     fn add(&mut self, took: &TakenOver, moment: Moment, error: f64) {
@@ -103,8 +163,13 @@ impl Rounds {
                 detail,
             )
             .at_most(1500.0),
-            self.position("takeover_position_error_max_ms")
-                .at_most(250.0),
+            Measurement::new(
+                "takeover_position_error_max_ms",
+                self.largest_error(),
+                "ms",
+                self.errors(),
+            )
+            .at_most(250.0),
         ]
     }
 
@@ -123,16 +188,19 @@ impl Rounds {
         )
     }
 
-    pub(super) fn position(&self, name: &'static str) -> Measurement {
-        let largest = self.errors.percentile(0.0).abs().max(self.errors.max());
-        let detail = format!(
-            "begin of the next one's sound against the end of the old one's, in media time, either way; below zero it is heard \
-             twice: {}",
+    pub(super) fn errors(&self) -> String {
+        format!(
+            "begin of the next one's sound against the end of the old one's, in ms of media time; below zero it is heard twice: {}",
             self.errors.describe()
-        );
-        Measurement::new(name, largest, "ms", detail)
+        )
     }
 
+    /// Either way.
+    pub(super) fn largest_error(&self) -> f64 {
+        self.errors.percentile(0.0).abs().max(self.errors.max())
+    }
+
+    /// From the loss to the next one's first packet.
     pub(super) fn whole(&self) -> &Samples {
         &self.whole
     }
@@ -151,7 +219,7 @@ impl TakenOver {
         let change = Change::after(discord, party, moment.at, TAKEN_OVER_WITHIN).await?;
         let leader = pool.leader()?;
         let of_next = |words: &[&str]| {
-            let said = |worker: &RoleProcess| worker.said(words, moment);
+            let said = |worker: &Worker| worker.process.said(words, moment);
             pool.workers.iter().find_map(said)
         };
         let moments = [
