@@ -16,7 +16,8 @@ pub(crate) const KEYS: &[(&str, &[&str])] = &[
     ("grpc", &["addr"]),
     ("database", &["url"]),
     ("etcd", &["endpoints", "ca", "certificate", "key"]),
-    ("scheduler", &["url", "advertise", "token"]),
+    ("scheduler", &["url", "advertise", "token", "http_addr"]),
+    ("tls", &["ca", "cert", "key", "server_name"]),
     (
         "worker",
         &[

@@ -22,6 +22,14 @@ impl Config {
         }
         lines.add_some("scheduler.url", self.scheduler.url.as_ref());
         lines.add_some("scheduler.advertise", self.scheduler.advertise.as_ref());
+        lines.add("scheduler.http_addr", self.scheduler.http_addr);
+        let tls = &self.tls;
+        let files = [("ca", &tls.ca), ("cert", &tls.cert), ("key", &tls.key)];
+        for (name, path) in files {
+            let path = path.as_ref().map(|path| path.display());
+            lines.add_some(&format!("tls.{name}"), path.as_ref());
+        }
+        lines.add_some("tls.server_name", tls.server_name.as_ref());
         lines.add("worker.id", &self.worker.id);
         lines.add("worker.media_addr", self.worker.media_addr);
         lines.add_some("worker.media_url", self.worker.media_url.as_ref());

@@ -86,7 +86,7 @@ pub struct Etcd {
 }
 
 /// `[scheduler]`: how the other roles reach it.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Scheduler {
     /// gRPC URL of the scheduler (`ORB_SCHEDULER_URL`), for gateways and workers; `orb up` needs none, and with etcd
@@ -100,6 +100,51 @@ pub struct Scheduler {
     /// token can also attach a worker.
     #[serde(deserialize_with = "parse::optional_secret")]
     pub token: Option<SecretString>,
+    /// Where `orb scheduler` answers `/healthz`, `/readyz` and `/metrics`, to whoever asks and never by TLS
+    /// (`ORB_SCHEDULER__HTTP_ADDR`); port 0 takes a free one.
+    #[serde(deserialize_with = "parse::socket_addr")]
+    pub http_addr: SocketAddr,
+}
+
+impl Default for Scheduler {
+    fn default() -> Self {
+        Self {
+            url: None,
+            advertise: None,
+            token: None,
+            http_addr: loopback(0),
+        }
+    }
+}
+
+/// `[tls]`: mutual TLS between the roles (`docs/transport.md`): all three files, or none.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// PEM file of the authority that signs for this installation and for nothing else (`ORB_TLS__CA`).
+    pub ca: Option<PathBuf>,
+    /// PEM file of this process's certificate (`ORB_TLS__CERT`).
+    pub cert: Option<PathBuf>,
+    /// PEM file of its key (`ORB_TLS__KEY`).
+    pub key: Option<PathBuf>,
+    /// The DNS name that the certificates of schedulers and workers bear, at whatever address they are reached
+    /// (`ORB_TLS__SERVER_NAME`).
+    pub server_name: Option<String>,
+}
+
+impl Tls {
+    /// What the certificates bear where nothing else is set.
+    pub const SERVER_NAME: &'static str = "orb-stream";
+
+    /// Whether anything of it is set.
+    pub fn is_wanted(&self) -> bool {
+        self.ca.is_some() || self.cert.is_some() || self.key.is_some() || self.server_name.is_some()
+    }
+
+    /// The name to check for.
+    pub fn server_name(&self) -> &str {
+        self.server_name.as_deref().unwrap_or(Self::SERVER_NAME)
+    }
 }
 
 /// `[worker]`: this worker process.

@@ -4,11 +4,14 @@
 //! (before there is any thread), starts the runtime and hands over to [`roles`]. Exit codes: 0 after a
 //! signal, 1 when a role failed, 64 when the configuration or the command line is wrong.
 
+mod certificates;
 mod cli;
 #[cfg(feature = "demo")]
 mod demo;
 mod election;
+mod file_limit;
 mod in_process;
+mod operation;
 mod roles;
 mod stack;
 mod trust;
@@ -47,6 +50,10 @@ fn main() -> ExitCode {
         Ok(trust) => trust,
         Err(error) => return usage(&error),
     };
+    let tls = match certificates::load(&loaded.config, &cli.role) {
+        Ok(tls) => tls,
+        Err(error) => return usage(&error),
+    };
     // The one TLS provider of the process; everything else would bring its own, or panic without.
     let installed = rustls::crypto::ring::default_provider().install_default();
     debug_assert!(installed.is_ok(), "nothing before main installs a provider");
@@ -70,7 +77,7 @@ fn main() -> ExitCode {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    let outcome = runtime.block_on(roles::run(cli.role, config, trust));
+    let outcome = runtime.block_on(roles::run(cli.role, config, trust, tls));
     telemetry.flush();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

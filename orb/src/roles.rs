@@ -13,6 +13,7 @@ use orb_scheduler::{Candidate, SchedulerServer, ServerConfig, Standing, TermConf
 use orb_scheduler_client::LeaderChannel;
 use orb_scheduler_core::SchedulerTiming;
 use orb_scheduler_store::{AnyStore, Seal};
+use orb_tls::{Listener, MutualTls, Protocol};
 use orb_voice::{Driver, DriverConfig};
 use orb_worker::{Drain, Reconnect, Worker, WorkerConfig};
 use orb_worker_media::{Media, MediaConfig};
@@ -20,14 +21,13 @@ use orb_worker_outputs::voice::VoiceDriver;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
 use crate::cli::Role;
 use crate::stack::Stack;
 use crate::trust::Trust;
-use crate::{election, in_process};
+use crate::{certificates, election, file_limit, in_process, operation};
 
 /// The address of a leader that nobody has to look for.
 const IN_PROCESS: &str = "in-process";
@@ -35,7 +35,12 @@ const IN_PROCESS: &str = "in-process";
 /// A worker that has handed its sessions over, or had its time to, has nothing left to do but to reap its children.
 const STOP_GRACE: Duration = Duration::from_secs(5);
 
-pub(crate) async fn run(role: Role, config: Config, trust: Trust) -> Result<()> {
+pub(crate) async fn run(
+    role: Role,
+    config: Config,
+    trust: Trust,
+    tls: Option<MutualTls>,
+) -> Result<()> {
     // Kept until the end: it owns the bundle that voice connections read.
     let _trust = &trust;
     tracing::debug!(?config, "configuration");
@@ -46,6 +51,7 @@ pub(crate) async fn run(role: Role, config: Config, trust: Trust) -> Result<()> 
             up(
                 &mut stack,
                 &config,
+                tls,
                 GatewayConfig::new(config.http.tokens.clone()),
             )
             .await?;
@@ -55,18 +61,21 @@ pub(crate) async fn run(role: Role, config: Config, trust: Trust) -> Result<()> 
         Role::Demo(options) => crate::demo::run(options, config, &trust).await,
         Role::Gateway => {
             let mut stack = Stack::default();
-            let leader = election::leader(&config).await?;
+            file_limit::raise();
+            let leader = election::leader(&config, tls.clone()).await?;
             let mut gateway_config = GatewayConfig::new(config.http.tokens.clone());
             let internal = internal_token(&config)?;
             // Watch links and cookies of one gateway are good at all others, and after its restart.
             gateway_config.signing_key = SigningKey::derived_from(&internal);
             gateway_config.scheduler_token = Some(internal);
+            gateway_config.tls = tls;
             let (_ready, readiness) = watch::channel(orb_gateway::Readiness::Ready);
             gateway(&mut stack, &config, gateway_config, leader, readiness).await?;
             stack.run(config.timing.drain_grace).await
         }
         Role::Scheduler => {
             let mut stack = Stack::default();
+            file_limit::raise();
             let internal = internal_token(&config)?;
             let term = term_config(&config);
             let serving = if config.etcd.endpoints.is_empty() {
@@ -81,14 +90,16 @@ pub(crate) async fn run(role: Role, config: Config, trust: Trust) -> Result<()> 
                 };
                 scheduler(&mut stack, &config, (coordinator, &address), term, internal).await?
             };
-            listen_grpc(&mut stack, &config, &serving).await?;
+            listen_grpc(&mut stack, &config, tls, &serving)?;
+            let (standing, served) = (serving.standing, serving.cancel);
+            operation::listen(&mut stack, config.scheduler.http_addr, standing, served).await?;
             stack.run(config.timing.drain_grace).await
         }
         Role::Worker => {
             let mut stack = Stack::default();
-            let leader = election::leader(&config).await?;
+            let leader = election::leader(&config, tls.clone()).await?;
             let token = internal_token(&config)?;
-            worker(&mut stack, &config, leader, token).await?;
+            worker(&mut stack, &config, tls, leader, token).await?;
             stack
                 .run_and_drain(config.timing.drain_grace, STOP_GRACE)
                 .await
@@ -101,6 +112,7 @@ pub(crate) async fn run(role: Role, config: Config, trust: Trust) -> Result<()> 
 pub(crate) async fn up(
     stack: &mut Stack,
     config: &Config,
+    tls: Option<MutualTls>,
     mut gateway_config: GatewayConfig,
 ) -> Result<Upped> {
     // The embedded worker died with the last process: nobody has to be waited for.
@@ -114,8 +126,9 @@ pub(crate) async fn up(
     stack.spawn("scheduler's server", async move {
         Ok(embedded.serve(incoming, cancel).await?)
     });
-    listen_grpc(stack, config, &serving).await?;
-    worker(stack, config, channel.clone(), internal.clone()).await?;
+    listen_grpc(stack, config, tls, &serving)?;
+    // What stays in this process needs no certificate.
+    worker(stack, config, None, channel.clone(), internal.clone()).await?;
     gateway_config.scheduler_token = Some(internal.clone());
     let readiness = gateway_readiness(stack, &serving.standing);
     let http = gateway(stack, config, gateway_config, channel.clone(), readiness).await?;
@@ -154,6 +167,7 @@ async fn scheduler<C: Coordinator>(
         .context("ORB_DATABASE_URL")?;
     let candidate = Candidate::new(coordinator, store, address, term);
     let standing = candidate.standing().clone();
+    standing.register(&stack.metrics);
     let server = SchedulerServer::new(
         standing.clone(),
         ServerConfig {
@@ -165,6 +179,7 @@ async fn scheduler<C: Coordinator>(
             self_stop_after: config.timing.self_stop_after,
             dial_permit: config.timing.dial_permit,
             watch_interval: config.timing.watch_interval,
+            keep_alive: election::keep_alive(config),
         },
     );
     let served = CancellationToken::new();
@@ -209,17 +224,20 @@ fn term_config(config: &Config) -> TermConfig {
     }
 }
 
-async fn listen_grpc(stack: &mut Stack, config: &Config, serving: &Serving) -> Result<()> {
+fn listen_grpc(
+    stack: &mut Stack,
+    config: &Config,
+    tls: Option<MutualTls>,
+    serving: &Serving,
+) -> Result<()> {
     let addr = config.grpc.addr;
-    let listener = TcpListener::bind(addr)
-        .await
+    certificates::warn_if_open("gRPC", addr, tls.as_ref());
+    let listener = Listener::bind(addr, tls, Protocol::Grpc)
         .with_context(|| format!("cannot listen on {addr}; set ORB_GRPC_ADDR"))?;
-    tracing::info!(addr = %listener.local_addr()?, "gRPC listens");
+    tracing::info!(addr = %listener.local_addr(), "gRPC listens");
     let (server, cancel) = (serving.server.clone(), serving.cancel.clone());
     stack.spawn("gRPC server", async move {
-        Ok(server
-            .serve(TcpListenerStream::new(listener), cancel)
-            .await?)
+        Ok(server.serve(listener, cancel).await?)
     });
     Ok(())
 }
@@ -227,6 +245,7 @@ async fn listen_grpc(stack: &mut Stack, config: &Config, serving: &Serving) -> R
 async fn worker(
     stack: &mut Stack,
     config: &Config,
+    tls: Option<MutualTls>,
     leader: impl Into<LeaderChannel>,
     token: SecretString,
 ) -> Result<()> {
@@ -237,6 +256,7 @@ async fn worker(
         ..MediaConfig::default()
     })
     .await?;
+    certificates::warn_if_open("the watch output", config.worker.media_addr, tls.as_ref());
     let timing = &config.timing;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let media = Arc::new(media);
@@ -258,13 +278,14 @@ async fn worker(
             reconnect: Reconnect {
                 min: timing.reconnect_backoff_min,
                 max: timing.reconnect_backoff_max,
-                jitter: timing.reconnect_jitter_max,
+                spread: timing.reconnect_spread,
             },
+            tls,
+            metrics: stack.metrics.clone(),
         },
         Arc::clone(&media),
         voice_driver(config)?,
-    )
-    .await?;
+    )?;
     let (leader, cancel) = (leader.into(), stack.cancel.clone());
     let drain = Drain::when(stack.drain.clone());
     stack.spawn("worker", async move {
@@ -299,6 +320,7 @@ async fn gateway(
         .public_url
         .as_ref()
         .map(|url| url.as_url().clone());
+    gateway_config.metrics = stack.metrics.clone();
     let addr = config.http.addr;
     let listener = TcpListener::bind(addr)
         .await

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
+use orb_operation::Metrics;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +17,8 @@ pub(crate) struct Stack {
     /// Asks a part that drains to hand over what it does and end by itself. It may also be cancelled by that part, when
     /// it is asked by other ways.
     pub(crate) drain: CancellationToken,
+    /// What all of them count.
+    pub(crate) metrics: Metrics,
 }
 
 impl Stack {

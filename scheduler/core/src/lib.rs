@@ -21,9 +21,11 @@
 //! No I/O, no clock, no randomness, no tokio: time comes in as [`Now`], ids as part of the event.
 //! The life of a session is a table in `docs/session-states.md`; the tests walk it.
 
+mod accounts;
 mod admission;
 mod arriving;
 mod audience;
+mod checkpoint;
 mod command;
 mod control;
 pub mod cost;
@@ -42,6 +44,7 @@ mod liveness;
 mod observed;
 mod placement;
 mod play;
+mod pool;
 mod record;
 mod refusal;
 mod report;
@@ -55,6 +58,7 @@ mod undecided;
 mod voice;
 mod worker;
 
+pub use accounts::{JOIN_WAIT_MS, JOINS_A_MINUTE, Shard};
 pub use command::{CallId, CommandId, CommandOutcome, CommandRecord};
 pub use crash_loop::{MAX_LOSSES, PROGRESS_MS, WINDOW_MS};
 pub use drain::{DrainCause, HANDOVERS_AT_ONCE};
@@ -70,6 +74,7 @@ pub use observed::{Failure, Health, Observed, Position, VoiceLoss};
 pub use placement::{
     Candidate, Chosen, Decision, Excluded, Exclusion, Explanation, Standing, Wanted, Why, place,
 };
+pub use pool::Pool;
 pub use record::{
     Anchor, Desired, EndReason, Ended, Item, KnownPlan, SessionRecord, SessionStatus,
     VoiceCredentials,
@@ -77,7 +82,7 @@ pub use record::{
 pub use refusal::{Refusal, RefusalKind};
 pub use scheduler::Scheduler;
 pub use session::Session;
-pub use status::{PlaybackState, SessionView, WorkerStatus};
+pub use status::{PlaybackState, SessionView, Vitals, WorkerStatus};
 pub use time::{Millis, Now, SchedulerTiming};
 pub use trace::{Grant, GrantCause, TraceParent};
 pub use worker::WorkerRegistration;

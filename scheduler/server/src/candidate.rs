@@ -132,7 +132,7 @@ impl<C: Coordinator, S: Store> Candidate<C, S> {
             self.config.timing,
             self.config.command_retention,
             commands,
-            self.standing.readiness_told(),
+            (self.standing.readiness_told(), self.standing.counters().clone()),
         );
         let Some(taken) = cancel.run_until_cancelled(taking).await else {
             return Ok(());

@@ -9,9 +9,11 @@ use orb_proto::v1::admin_service_server::AdminServiceServer;
 use orb_proto::v1::gateway_service_server::GatewayServiceServer;
 use orb_proto::v1::session_service_server::SessionServiceServer;
 use orb_proto::v1::worker_service_server::WorkerServiceServer;
+use orb_tls::KeepAlive;
 use secrecy::SecretString;
 use tokio_stream::Stream;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::transport::Server;
 use tonic::transport::server::Connected;
 
@@ -20,10 +22,7 @@ use crate::attach::{Attach, WorkerTiming};
 use crate::auth::BearerCheck;
 use crate::gateway_service::Gateways;
 use crate::session_service::Sessions;
-use crate::{Error, Standing, spans};
-
-/// Both ends ask whether the other is there: a machine that vanished is noticed between beats.
-const KEEPALIVE: Duration = Duration::from_secs(5);
+use crate::{Error, Standing, health, spans};
 
 /// What the server needs to know.
 pub struct ServerConfig {
@@ -44,6 +43,8 @@ pub struct ServerConfig {
     pub dial_permit: Duration,
     /// How often a watcher hears of a session that plays.
     pub watch_interval: Duration,
+    /// Of all connections.
+    pub keep_alive: KeepAlive,
 }
 
 /// The scheduler's gRPC face; cloned for each listener.
@@ -70,9 +71,8 @@ impl SchedulerServer {
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let (reporter, health) = tonic_health::server::health_reporter();
-        reporter
-            .set_serving::<SessionServiceServer<Sessions>>()
-            .await;
+        let telling = health::tell(self.standing.clone(), reporter);
+        let _told = AbortOnDropHandle::new(tokio::spawn(telling));
         let descriptors = || {
             tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(v1::FILE_DESCRIPTOR_SET)
@@ -104,11 +104,10 @@ impl SchedulerServer {
             },
             cancel: cancel.clone(),
         };
-        Server::builder()
+        // Whose connections these are was checked before: they come from an `orb_tls::Listener`, or from this process.
+        let server = self.config.keep_alive.of_server(Server::builder());
+        server
             .trace_fn(spans::rpc)
-            .http2_keepalive_interval(Some(KEEPALIVE))
-            .http2_keepalive_timeout(Some(KEEPALIVE))
-            .tcp_nodelay(true)
             .add_service(health)
             .add_service(descriptors().build_v1()?)
             // What most clients of today still ask for.

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use orb_coordinator::{LeaderWatch, Tenure};
+use orb_coordinator::{LeaderRecord, LeaderWatch, Tenure};
 use tokio::sync::watch;
 use tonic::Status;
 
+use crate::metrics::Counters;
 use crate::{LeaderHandle, Readiness, refusals};
 
 /// Asked before every call. A scheduler that does not lead refuses them all, and says who does. It never
@@ -17,6 +18,7 @@ pub struct Standing {
     leader: LeaderWatch,
     /// Where this process is reached: no help to whom it refuses.
     own_address: Arc<str>,
+    counters: Counters,
 }
 
 #[derive(Debug, Clone)]
@@ -33,12 +35,40 @@ impl Standing {
             readiness: watch::Sender::default(),
             leader,
             own_address: own_address.into(),
+            counters: Counters::default(),
         }
     }
 
     /// Whether calls would be accepted here.
     pub fn readiness(&self) -> watch::Receiver<Readiness> {
         self.readiness.subscribe()
+    }
+
+    /// Whether this process does its part: it leads, or knows who does and stands by.
+    ///
+    /// A standby is as ready as the leader: callers find the leader themselves, and a roll-out has to get past it.
+    pub fn ready(&self) -> Result<(), &'static str> {
+        let leads = self.post.borrow().as_ref().map(|post| post.tenure.holds());
+        match leads {
+            Some(true) => Ok(()),
+            Some(false) => Err("the leadership of this scheduler has ended"),
+            None if self.leader_elsewhere().is_some() => Ok(()),
+            None => Err("this scheduler does not lead, and knows of nobody who does"),
+        }
+    }
+
+    /// Woken when this process takes calls, or does so no more.
+    pub(crate) fn post_changes(&self) -> watch::Receiver<impl Sized> {
+        self.post.subscribe()
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    fn leader_elsewhere(&self) -> Option<LeaderRecord> {
+        let known = self.leader.current();
+        known.filter(|record| record.address != *self.own_address)
     }
 
     pub(crate) fn own_address(&self) -> &str {
@@ -55,9 +85,11 @@ impl Standing {
 
     /// For calls that no leader here takes, or none has answered.
     pub(crate) fn refusal(&self) -> Status {
-        let known = self.leader.current();
-        let elsewhere = known.filter(|record| record.address != *self.own_address);
-        refusals::not_leading(elsewhere.map(|record| record.address).as_deref())
+        refusals::not_leading(
+            self.leader_elsewhere()
+                .map(|record| record.address)
+                .as_deref(),
+        )
     }
 
     /// Where the leader in this process says how ready it is.

@@ -1,9 +1,10 @@
 //! What readers see: the sessions as they were last committed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
 use std::sync::{Arc, RwLock};
 
-use orb_scheduler_core::{SessionId, SessionView};
+use orb_scheduler_core::{SessionId, SessionView, Vitals};
 use tokio::sync::watch;
 
 type Map = BTreeMap<SessionId, watch::Sender<SessionView>>;
@@ -28,6 +29,13 @@ impl Views {
         map.insert(view.id.clone(), watch::Sender::new(view));
     }
 
+    /// The same session, a report later.
+    pub(crate) fn advance(&self, id: &SessionId, vitals: Vitals) {
+        if let Some(sender) = self.read().get(id) {
+            sender.send_modify(|view| view.advance(vitals));
+        }
+    }
+
     pub(crate) fn get(&self, id: &SessionId) -> Option<SessionView> {
         self.read().get(id).map(|sender| sender.borrow().clone())
     }
@@ -45,6 +53,18 @@ impl Views {
             .values()
             .map(|sender| sender.borrow().clone())
             .collect()
+    }
+
+    /// How many there are of each kind.
+    pub(crate) fn count_by<K: Eq + Hash>(
+        &self,
+        kind: impl Fn(&SessionView) -> K,
+    ) -> HashMap<K, usize> {
+        let mut counts = HashMap::new();
+        for sender in self.read().values() {
+            *counts.entry(kind(&sender.borrow())).or_default() += 1;
+        }
+        counts
     }
 
     pub(crate) fn watch(&self, id: &SessionId) -> Option<watch::Receiver<SessionView>> {
