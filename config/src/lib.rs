@@ -34,7 +34,7 @@ pub use environment::process_environment;
 pub use error::{Error, Problem};
 pub use http_url::{HttpUrl, Rewrite};
 pub use sections::{
-    Database, Discord, Etcd, GoLive, Grpc, Http, Jellyfin, Log, LogFormat, Otlp, Scheduler,
+    Database, Discord, Etcd, GoLive, Grpc, Http, Jellyfin, Log, LogFormat, Otlp, Scheduler, Tls,
     VoiceDriver, Worker,
 };
 pub use timing::Timing;
@@ -58,6 +58,8 @@ pub struct Config {
     pub etcd: Etcd,
     /// How gateways and workers reach the scheduler.
     pub scheduler: Scheduler,
+    /// Certificates of the roles towards each other.
+    pub tls: Tls,
     /// This worker.
     pub worker: Worker,
     /// The library, and which sources may be played.

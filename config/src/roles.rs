@@ -2,7 +2,7 @@
 
 use secrecy::ExposeSecret;
 
-use crate::{Config, Error, Problem};
+use crate::{Config, Error, HttpUrl, Problem};
 
 impl Config {
     /// `orb up`: API tokens, bot tokens, a database. All that is missing is named at once.
@@ -12,6 +12,7 @@ impl Config {
             self.needs_discord_tokens(),
             self.needs_database(),
             self.needs_worker_id(),
+            self.needs_whole_tls(),
         ])
     }
 
@@ -26,6 +27,8 @@ impl Config {
             self.needs_api_tokens(),
             self.needs_scheduler(),
             self.needs_whole_etcd_identity(),
+            self.needs_whole_tls(),
+            self.needs_fitting_scheme("scheduler.url", self.scheduler.url.as_ref()),
         ])
     }
 
@@ -37,6 +40,8 @@ impl Config {
             self.needs_shared_database(),
             self.needs_advertised_address(),
             self.needs_whole_etcd_identity(),
+            self.needs_whole_tls(),
+            self.needs_fitting_scheme("scheduler.advertise", self.scheduler.advertise.as_ref()),
         ])
     }
 
@@ -46,6 +51,9 @@ impl Config {
             self.needs_scheduler(),
             self.needs_worker_id(),
             self.needs_whole_etcd_identity(),
+            self.needs_whole_tls(),
+            self.needs_fitting_scheme("scheduler.url", self.scheduler.url.as_ref()),
+            self.needs_fitting_scheme("worker.media_url", self.worker.media_url.as_ref()),
         ])
     }
 
@@ -119,6 +127,38 @@ impl Config {
                 "a certificate goes with its key; set both ORB_ETCD__CERTIFICATE and ORB_ETCD__KEY, or neither",
             )
         })
+    }
+
+    fn needs_whole_tls(&self) -> Option<Problem> {
+        let tls = &self.tls;
+        let files = [
+            ("tls.ca", tls.ca.is_none()),
+            ("tls.cert", tls.cert.is_none()),
+            ("tls.key", tls.key.is_none()),
+        ];
+        let (missing, _) = files.into_iter().find(|(_, is_missing)| *is_missing)?;
+        tls.is_wanted().then(|| {
+            Problem::new(
+                missing,
+                "mutual TLS takes three files; set ORB_TLS__CA, ORB_TLS__CERT and ORB_TLS__KEY, or none of ORB_TLS__*",
+            )
+        })
+    }
+
+    /// The scheme says what is spoken there: who reads a URL has to be right about it.
+    fn needs_fitting_scheme(&self, key: &str, url: Option<&HttpUrl>) -> Option<Problem> {
+        let is_https = url?.as_url().scheme() == "https";
+        match (self.tls.is_wanted(), is_https) {
+            (true, false) => Some(Problem::new(
+                key,
+                "with ORB_TLS__CA the roles speak TLS to each other; write https:// here",
+            )),
+            (false, true) => Some(Problem::new(
+                key,
+                "https:// needs certificates; set ORB_TLS__CA, ORB_TLS__CERT and ORB_TLS__KEY, or write http://",
+            )),
+            _ => None,
+        }
     }
 
     fn needs_worker_id(&self) -> Option<Problem> {

@@ -90,11 +90,24 @@ timing! {
     /// Below `reset_grace`, so that a dropped connection alone moves no session.
     reconnect_backoff_min = millis(50);
 
-    /// The wait stops growing here: after an outage everybody is back within `reattach_grace`.
+    /// The wait stops growing here: after an outage everybody is back within `reattach_grace`. Each wait is a random
+    /// share of what it may be at most, so that workers do not come back in step: this is the largest jitter.
     reconnect_backoff_max = secs(2);
 
-    /// At most so much is added to each wait by chance, so that workers do not come back in step.
-    reconnect_jitter_max = secs(2);
+    /// All workers hear of a new leader in the same moment; each waits a random time up to this before it dials. A
+    /// thousand of them are then ten a millisecond. Well below the quarter of a second that a planned hand-over may
+    /// take.
+    reconnect_spread = millis(100);
+
+    /// Both ends of a gRPC connection on which nothing came for so long ask over HTTP/2 whether the other is there.
+    /// Beats say that to a leader within `suspect_after`; this says it to workers, who hear nothing as long as nothing
+    /// changes, and to gateways, whose streams are silent while a party pauses.
+    http2_keepalive_interval = secs(2);
+
+    /// Without an answer to that question for so long, the connection is closed. Above `suspect_after`: it is the beats
+    /// that decide about a worker that stands still for a moment, and a stream that was cut early would cost it
+    /// `reset_grace` only.
+    http2_keepalive_timeout = secs(4);
 
     /// The scheduler outage that a party must survive: voice and sources go on without it.
     outage_survived = secs(60);
@@ -160,10 +173,20 @@ impl Timing {
         );
         relations.hold(
             "reattach_grace",
-            self.reattach_grace
-                >= self.reconnect_backoff_max + self.reconnect_jitter_max + 2 * self.suspect_after,
-            "must be at least reconnect_backoff_max + reconnect_jitter_max + 2 x suspect_after, \
-             or a new leader grants sessions that live workers still hold",
+            self.reattach_grace >= self.reconnect_backoff_max + 2 * self.suspect_after
+                && self.reattach_grace >= self.cut_noticed_within() + self.reconnect_backoff_max,
+            "must be at least reconnect_backoff_max + 2 x suspect_after, and http2_keepalive_interval + \
+             http2_keepalive_timeout + reconnect_backoff_max, or a new leader grants sessions that live workers still hold",
+        );
+        relations.hold(
+            "http2_keepalive_timeout",
+            self.http2_keepalive_timeout > self.suspect_after,
+            "must be above suspect_after, or a worker that stands still for a moment loses its stream before the beats say so",
+        );
+        relations.hold(
+            "reconnect_spread",
+            self.reconnect_spread <= self.reconnect_backoff_max,
+            "must be at most reconnect_backoff_max, which is the longest way back",
         );
         relations.hold(
             "reconnect_backoff_max",
@@ -176,6 +199,13 @@ impl Timing {
                 && self.self_stop_after > self.reattach_grace + self.suspect_after,
             "must be at least 1.5 x outage_survived and above reattach_grace + suspect_after, \
              or workers stop parties that a scheduler is about to claim",
+        );
+        relations.hold(
+            "http2_keepalive_interval",
+            self.outage_survived + self.cut_noticed_within() + self.reconnect_backoff_max
+                <= self.self_stop_after,
+            "with http2_keepalive_timeout and reconnect_backoff_max must be at most self_stop_after - outage_survived, \
+             or a worker that was cut off notices too late that a scheduler is back",
         );
         relations.hold(
             "leader_pause",
@@ -193,6 +223,13 @@ impl Timing {
             "must be at least call_wait, or calls in flight are cut off",
         );
         relations.problems
+    }
+}
+
+impl Timing {
+    /// After so long, an end whose peer vanished without a word knows it.
+    fn cut_noticed_within(&self) -> Duration {
+        self.http2_keepalive_interval + self.http2_keepalive_timeout
     }
 }
 
@@ -222,12 +259,25 @@ mod tests {
     #[test]
     fn each_broken_relation_is_named() {
         type Break = fn(&mut Timing);
-        let table: [(&str, Break); 10] = [
+        let table: [(&str, Break); 15] = [
             ("timing.suspect_after", |t| t.suspect_after = secs(1)),
             ("timing.reset_grace", |t| t.reset_grace = secs(3)),
             ("timing.reset_grace", |t| t.reset_grace = millis(20)),
             ("timing.dial_permit", |t| t.dial_permit = millis(150)),
             ("timing.reattach_grace", |t| t.reattach_grace = secs(7)),
+            ("timing.reattach_grace", |t| t.suspect_after = millis(4_001)),
+            ("timing.reattach_grace", |t| {
+                t.http2_keepalive_interval = millis(4_001);
+            }),
+            ("timing.http2_keepalive_timeout", |t| {
+                t.http2_keepalive_timeout = t.suspect_after;
+            }),
+            ("timing.http2_keepalive_interval", |t| {
+                t.http2_keepalive_interval = secs(25);
+            }),
+            ("timing.reconnect_spread", |t| {
+                t.reconnect_spread = secs(3);
+            }),
             ("timing.self_stop_after", |t| t.outage_survived = secs(61)),
             ("timing.self_stop_after", |t| t.reattach_grace = secs(88)),
             ("timing.leader_pause", |t| t.leader_pause = secs(3)),

@@ -101,6 +101,8 @@ fn every_short_name_is_understood() {
         ("ORB_VOICE_DRIVER", "songbird"),
         ("ORB_TIMING__CALL_WAIT", "300ms"),
         ("ORB_WORKER__CAPACITY_MILLICORES", "2000"),
+        ("ORB_TLS__SERVER_NAME", "orb.internal"),
+        ("ORB_TIMING__HTTP2_KEEPALIVE_INTERVAL", "1s"),
     ])
     .unwrap();
     assert_eq!(loaded.warnings, Vec::<String>::new());
@@ -120,6 +122,11 @@ fn every_short_name_is_understood() {
     assert_eq!(config.discord.tokens.len(), 2);
     assert_eq!(config.timing.call_wait, Duration::from_millis(300));
     assert_eq!(config.worker.capacity_millicores, Some(2000));
+    assert_eq!(config.tls.server_name(), "orb.internal");
+    assert_eq!(
+        config.timing.http2_keepalive_interval,
+        Duration::from_secs(1)
+    );
     assert_eq!(config.worker.voice_driver, VoiceDriver::Songbird);
 }
 
@@ -346,4 +353,83 @@ fn several_schedulers_need_etcd_and_a_database_that_they_share() {
     assert_eq!(config.etcd.endpoints.len(), 2);
     config.for_gateway().unwrap();
     config.for_worker().unwrap();
+}
+
+/// A role's judgement of a configuration, or what is wrong with it.
+type Check = fn(&Config) -> Result<(), Error>;
+
+const TLS: [(&str, &str); 3] = [
+    ("ORB_TLS__CA", "/tls/ca.crt"),
+    ("ORB_TLS__CERT", "/tls/tls.crt"),
+    ("ORB_TLS__KEY", "/tls/tls.key"),
+];
+
+fn judged(role: Check, more: &[(&str, &str)]) -> Result<(), String> {
+    let base = [("ORB_API_TOKENS", "a"), ("ORB_DISCORD_TOKENS", "b")];
+    let config = from_env(&[&base, more].concat()).unwrap().config;
+    role(&config).map_err(|error| error.to_string())
+}
+
+#[test]
+fn half_of_mutual_tls_is_an_error_that_names_the_other_half() {
+    let scheduler = ("ORB_SCHEDULER_URL", "https://scheduler:50051");
+    for role in [
+        Config::for_up,
+        Config::for_gateway,
+        Config::for_scheduler,
+        Config::for_worker,
+    ] {
+        judged(role, &[&TLS[..], &[scheduler]].concat()).unwrap();
+        for missing in 0..TLS.len() {
+            let mut half = TLS.to_vec();
+            let (variable, _) = half.remove(missing);
+            half.push(scheduler);
+            let refused = judged(role, &half).unwrap_err();
+            assert!(refused.contains(&format!("{variable} (tls.")), "{refused}");
+            assert!(refused.contains("or none of ORB_TLS__*"), "{refused}");
+        }
+        let name = ("ORB_TLS__SERVER_NAME", "orb");
+        let refused = judged(role, &[name, scheduler]).unwrap_err();
+        assert!(refused.contains("ORB_TLS__CA"), "{refused}");
+    }
+    let config = from_env(&TLS).unwrap().config;
+    assert_eq!(config.tls.server_name(), "orb-stream");
+    let summary = config.redacted();
+    assert!(summary.contains(&("tls.key".to_owned(), "/tls/tls.key".to_owned())));
+}
+
+#[test]
+fn a_scheme_says_what_is_spoken() {
+    let table: [(Check, &str, &str); 4] = [
+        (Config::for_gateway, "ORB_SCHEDULER_URL", "scheduler:50051"),
+        (Config::for_worker, "ORB_SCHEDULER_URL", "scheduler:50051"),
+        (
+            Config::for_scheduler,
+            "ORB_SCHEDULER__ADVERTISE",
+            "10.0.0.3:50051",
+        ),
+        (Config::for_worker, "ORB_WORKER__MEDIA_URL", "10.0.0.7:8090"),
+    ];
+    let etcd = |scheme: &str| ("ORB_ETCD_ENDPOINTS", format!("{scheme}://etcd:2379"));
+    for (role, variable, address) in table {
+        let judged = |scheme: &str, tls: &[(&str, &str)]| {
+            let url = format!("{scheme}://{address}");
+            let (etcd, endpoints) = etcd(scheme);
+            let database = ("ORB_DATABASE_URL", "postgres://db/orb");
+            let own = [(variable, url.as_str()), (etcd, &endpoints), database];
+            judged(role, &[tls, &own].concat())
+        };
+        judged("https", &TLS).unwrap();
+        judged("http", &[]).unwrap();
+        let refused = judged("http", &TLS).unwrap_err();
+        assert!(
+            refused.contains(variable) && refused.contains("write https://"),
+            "{refused}"
+        );
+        let refused = judged("https", &[]).unwrap_err();
+        assert!(
+            refused.contains(variable) && refused.contains("set ORB_TLS__CA"),
+            "{refused}"
+        );
+    }
 }

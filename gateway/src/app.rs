@@ -44,7 +44,7 @@ impl Gateway {
                 config.scheduler_token.as_ref(),
                 config.call_timeout,
             ),
-            worker_media: WorkerMedia::new(),
+            worker_media: WorkerMedia::new(config.tls),
             tokens: TokenSet::new(&config.api_tokens),
             signer: Signer::new(config.signing_key),
             readiness,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hmac::{Hmac, Mac as _};
+use orb_tls::MutualTls;
 use orb_operation::Metrics;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
@@ -31,6 +32,8 @@ pub struct GatewayConfig {
     pub demo_item: Option<serde_json::Value>,
     /// Longest a call to the scheduler may take, retries included.
     pub call_timeout: Duration,
+    /// Shown to workers where media are fetched, and what they have to show. The scheduler's channel has its own.
+    pub tls: Option<MutualTls>,
     /// Token that the gateway bears towards the scheduler, when that wants one.
     pub scheduler_token: Option<SecretString>,
     /// Where the outside world reaches this gateway. Set: watch links are absolute, and cookies are `Secure`
@@ -51,6 +54,7 @@ impl GatewayConfig {
             open_page: false,
             demo_item: None,
             call_timeout: CALL_TIMEOUT,
+            tls: None,
             scheduler_token: None,
             public_url: None,
             watch_link_ttl: WATCH_LINK_TTL,

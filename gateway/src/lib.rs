@@ -4,7 +4,7 @@
 //!  bot, CLI ── bearer ──▶ contract/  ─┐
 //!  dashboard ─ cookie ──▶ parties     ├─▶ scheduler_client ──gRPC──▶ scheduler
 //!  viewer ── signed path ▶ watch/     ─┘
-//!                          watch/proxy ──HTTP──▶ the worker that holds the session's lease
+//!                          watch/proxy ─HTTP(S)▶ the worker that holds the session's lease
 //! ```
 //!
 //! * `contract` translates JSON to one gRPC call and its answer to the status object; whether a call is

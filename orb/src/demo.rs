@@ -65,7 +65,7 @@ pub(crate) async fn run(options: Demo, mut config: Config, trust: &Trust) -> Res
     gateway.open_page = config.http.addr.ip().is_loopback();
     gateway.demo_item.clone_from(&surroundings.item);
     let mut stack = Stack::default();
-    let upped = up(&mut stack, &config, gateway).await?;
+    let upped = up(&mut stack, &config, None, gateway).await?;
     if let Some(item) = &surroundings.item {
         start_party(&upped, item)
             .await

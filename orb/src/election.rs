@@ -1,21 +1,17 @@
 //! How the roles find the leader: by etcd, or at the one address that is configured.
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use orb_config::Config;
 use orb_coordinator::{Coordinator, EtcdConfig, EtcdCoordinator, EtcdTls, Timing};
 use orb_scheduler_client::{Dialling, LeaderChannel};
+use orb_tls::{KeepAlive, MutualTls};
 use secrecy::SecretString;
-use tonic::transport::Endpoint;
-
-/// Both ends of a gRPC connection ask whether the other is there.
-const KEEPALIVE: Duration = Duration::from_secs(5);
 
 /// The way to the scheduler that leads.
-pub(crate) async fn leader(config: &Config) -> Result<LeaderChannel> {
-    let dialling = Dialling::new(|endpoint| alive(endpoint).connect_lazy());
+pub(crate) async fn leader(config: &Config, tls: Option<MutualTls>) -> Result<LeaderChannel> {
+    let dialling = Dialling::network(keep_alive(config), tls);
     if !config.etcd.endpoints.is_empty() {
         return Ok(LeaderChannel::elected(
             etcd(config).await?.follow(),
@@ -30,13 +26,12 @@ pub(crate) async fn leader(config: &Config) -> Result<LeaderChannel> {
     LeaderChannel::at(url.base(), dialling).context("ORB_SCHEDULER_URL is no address of a server")
 }
 
-fn alive(endpoint: Endpoint) -> Endpoint {
-    endpoint
-        .connect_timeout(KEEPALIVE)
-        .http2_keep_alive_interval(KEEPALIVE)
-        .keep_alive_timeout(KEEPALIVE)
-        .keep_alive_while_idle(true)
-        .tcp_nodelay(true)
+/// Of both ends of a gRPC connection.
+pub(crate) fn keep_alive(config: &Config) -> KeepAlive {
+    KeepAlive {
+        interval: config.timing.http2_keepalive_interval,
+        timeout: config.timing.http2_keepalive_timeout,
+    }
 }
 
 /// The coordinator of several schedulers.
@@ -62,6 +57,7 @@ pub(crate) async fn etcd(config: &Config) -> Result<EtcdCoordinator> {
 pub(crate) fn advertised(config: &Config) -> String {
     match &config.scheduler.advertise {
         Some(url) => url.base().to_owned(),
+        None if config.tls.is_wanted() => format!("https://{}", config.grpc.addr),
         None => format!("http://{}", config.grpc.addr),
     }
 }

@@ -65,6 +65,25 @@ impl Finding {
         }
     }
 
+    /// What of TLS is behind an error of a library above, if anything is.
+    pub fn behind(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(error) = error.downcast_ref::<TlsError>() {
+                return Some(Self::of(error));
+            }
+            // An I/O error hides what it was made from.
+            let inner = error
+                .downcast_ref::<io::Error>()
+                .and_then(io::Error::get_ref);
+            if let Some(error) = inner.and_then(|inner| inner.downcast_ref::<TlsError>()) {
+                return Some(Self::of(error));
+            }
+            next = error.source();
+        }
+        None
+    }
+
     /// Of what a TLS stream gave as an error.
     pub(crate) fn of_io(error: &io::Error) -> Self {
         let inner = error.get_ref();

@@ -2,12 +2,17 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rustls::ClientConfig;
+use tokio::time::Instant;
 
 use crate::files::{Contents, Fingerprint};
 use crate::material::Material;
 use crate::{Error, Part, Protocol, TlsFiles};
+
+/// A thousand handshakes in a moment look at the files once. Whoever rotates certificates leaves hours for it.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What this process shows to the other roles, and whom it believes. Clones share it.
 #[derive(Clone)]
@@ -16,6 +21,8 @@ pub struct MutualTls(Arc<Inner>);
 struct Inner {
     files: TlsFiles,
     part: Part,
+    /// When the files were looked at last; held while they are.
+    looked: tokio::sync::Mutex<Instant>,
     latest: Mutex<Latest>,
 }
 
@@ -43,6 +50,7 @@ impl MutualTls {
         Ok(Self(Arc::new(Inner {
             files,
             part,
+            looked: tokio::sync::Mutex::new(Instant::now()),
             latest: Mutex::new(latest),
         })))
     }
@@ -55,6 +63,16 @@ impl MutualTls {
 
     /// Of the files as they are now; where those cannot be used, of those that could.
     pub(crate) async fn current(&self) -> Arc<Material> {
+        let mut looked = self.0.looked.lock().await;
+        if looked.elapsed() >= LOOK_EVERY {
+            self.look_again().await;
+            *looked = Instant::now();
+        }
+        drop(looked);
+        Arc::clone(&self.0.latest().material)
+    }
+
+    async fn look_again(&self) {
         let inner = Arc::clone(&self.0);
         // Three small files, but on whatever disk.
         let looked = tokio::task::spawn_blocking(move || inner.look()).await;
@@ -65,7 +83,6 @@ impl MutualTls {
                 %error, code = error.code(), "new certificates cannot be used; the last good ones stay in force"
             ),
         }
-        Arc::clone(&self.0.latest().material)
     }
 }
 

@@ -12,13 +12,14 @@
 mod link;
 mod proxy;
 mod state;
+mod worker_media;
 
 use std::sync::Arc;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(crate) use link::{LinkTerms, ViewerId};
-pub(crate) use proxy::WorkerMedia;
+pub(crate) use worker_media::WorkerMedia;
 
 use crate::app::Gateway;
 

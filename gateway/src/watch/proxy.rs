@@ -4,86 +4,27 @@
 //! seen at once. Segments are named by run and sequence and never change, so whatever stands before the gateway
 //! may keep them.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     body::Body,
     extract::{Path, State, rejection::PathRejection},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use orb_proto::v1::LocateWatchResponse;
-use reqwest::redirect;
-use url::Url;
 use utoipa::IntoParams;
 
 use super::link::{Viewer, ViewerPath};
+use super::worker_media::media_not_found;
 use crate::{
     app::Gateway,
     problem::{Problem, ProblemBody},
 };
 
-/// A worker is in the same network; one that takes longer is not there any more.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Longest silence of a worker, before the first byte or in the middle. A player has given up by then.
-const READ_TIMEOUT: Duration = Duration::from_secs(10);
-
 const PLAYLIST_TYPE: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("private, max-age=31536000, immutable");
-
-/// HTTP client towards workers.
-#[derive(Clone)]
-pub(crate) struct WorkerMedia(reqwest::Client);
-
-impl WorkerMedia {
-    pub(crate) fn new() -> Self {
-        let client = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
-            // A worker never redirects; following one would carry its token elsewhere.
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            // Workers are reached by plain http inside the cluster, so no root certificates are needed.
-            .tls_built_in_root_certs(false)
-            .build()
-            .expect("a client without certificates or proxies has nothing that can fail");
-        Self(client)
-    }
-
-    async fn fetch(
-        &self,
-        output: &LocateWatchResponse,
-        path: &[&str],
-    ) -> Result<reqwest::Response, Problem> {
-        let url = media_url(&output.worker_url, path).ok_or_else(Problem::internal)?;
-        let request = self.0.get(url).bearer_auth(&output.worker_token);
-        let response = request.send().await.map_err(|error| {
-            // Without the URL: it is of no use to a reader of the log who is not inside the cluster.
-            tracing::warn!(error = %error.without_url(), "worker not reachable for media");
-            unavailable()
-        })?;
-        match response.status().as_u16() {
-            200 => Ok(response),
-            404 => Err(media_not_found()),
-            status => {
-                tracing::warn!(status, "worker refused media");
-                Err(unavailable())
-            }
-        }
-    }
-}
-
-fn media_url(worker: &str, path: &[&str]) -> Option<Url> {
-    let mut url = Url::parse(worker).ok()?;
-    url.path_segments_mut()
-        .ok()?
-        .pop_if_empty()
-        .push("watch")
-        .extend(path);
-    Some(url)
-}
 
 /// The playlist.
 ///
@@ -183,19 +124,6 @@ fn stream(response: reqwest::Response, content_type: HeaderValue, cache: HeaderV
     answer
 }
 
-fn media_not_found() -> Problem {
-    Problem::new(
-        StatusCode::NOT_FOUND,
-        "media_not_found",
-        "there is no such segment; load the playlist again",
-    )
-}
-
-fn unavailable() -> Problem {
-    let detail = "the worker that makes the picture cannot be reached; try again";
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "watch_unavailable", detail)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -221,19 +149,5 @@ mod tests {
         }
         assert!(content_type("x.m4s").is_some());
         assert!(content_type("x.html").is_none() && content_type("m4s").is_none());
-    }
-
-    #[test]
-    fn media_urls_stay_below_the_workers_watch_path() {
-        let url = |worker, path: &[&str]| media_url(worker, path).unwrap().to_string();
-        assert_eq!(
-            url("http://10.0.0.7:9000", &["456", "index.m3u8"]),
-            "http://10.0.0.7:9000/watch/456/index.m3u8"
-        );
-        assert_eq!(
-            url("http://w:1/base/", &["a:b", "1", "2.m4s"]),
-            "http://w:1/base/watch/a:b/1/2.m4s"
-        );
-        assert!(media_url("not a url", &["456"]).is_none());
     }
 }

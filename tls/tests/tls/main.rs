@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod authority;
+mod backlog;
 mod handshakes;
 mod loading;
 mod media_port;

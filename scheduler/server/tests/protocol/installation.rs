@@ -63,11 +63,23 @@ impl Surroundings {
         coordinator: C,
         address: &str,
     ) -> Scheduler {
-        let account = AccountConfig {
+        Scheduler::start(coordinator, self.store().await, address, self.account())
+    }
+
+    /// The same on that store.
+    pub(crate) fn candidate_with<C: Coordinator, S: Store>(
+        &self,
+        coordinator: C,
+        store: S,
+    ) -> Scheduler {
+        Scheduler::start(coordinator, store, "http://here", self.account())
+    }
+
+    fn account(&self) -> AccountConfig {
+        AccountConfig {
             token: SecretString::from(self.discord.bot_token().to_owned()),
             api_url: Some(self.discord.api_url()),
-        };
-        Scheduler::start(coordinator, self.store().await, address, account)
+        }
     }
 
     pub(crate) async fn store(&self) -> SqliteStore {
@@ -114,6 +126,10 @@ impl Scheduler {
             self_stop_after: Duration::from_secs(90),
             dial_permit: Duration::from_millis(100),
             watch_interval: Duration::from_secs(1),
+            keep_alive: orb_tls::KeepAlive {
+                interval: Duration::from_secs(2),
+                timeout: Duration::from_secs(4),
+            },
         };
         let (connections, accepted) = mpsc::channel(16);
         let server = SchedulerServer::new(standing.clone(), config);

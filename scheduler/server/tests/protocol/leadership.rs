@@ -149,7 +149,7 @@ async fn a_leader_that_the_store_has_replaced_does_nothing_more() {
     assert_eq!(refused.code(), Code::Unavailable);
     assert!(worker.word().await.is_none(), "the worker is let go, too");
     assert!(
-        other.load().await.unwrap().is_empty(),
+        other.load(0).await.unwrap().is_empty(),
         "nothing was committed"
     );
 
@@ -158,7 +158,7 @@ async fn a_leader_that_the_store_has_replaced_does_nothing_more() {
     stale.attach("w1", "life-1", vec![]).await.unwrap();
     let mut sessions = stale.sessions();
     sessions.create(with_token(API, create("s"))).await.unwrap();
-    assert_eq!(other.load().await.unwrap().len(), 1);
+    assert_eq!(other.load(0).await.unwrap().len(), 1);
     let next = other.lead(Epoch::default()).await.unwrap();
     assert!(next.get() > epoch.get() + 1, "{epoch}, then {next}");
     stale.stop().await;

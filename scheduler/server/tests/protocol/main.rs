@@ -1,10 +1,12 @@
 //! The gRPC side of a scheduler, with a worker played by the test.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod batches;
 mod drain;
 mod gate;
 mod installation;
 mod leadership;
+mod trace;
 
 use installation::{API, INTERNAL, Surroundings, create, play, playing, with_token};
 use orb_proto::v1;
