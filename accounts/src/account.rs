@@ -1,4 +1,4 @@
-//! One account's task: the connection on one side, the scheduler on the other, the pure core between.
+//! The task of one shard of an account: the connection on one side, the scheduler on the other, the pure core between.
 
 use std::{
     collections::BTreeMap,
@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use secrecy::SecretString;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -13,12 +14,13 @@ use twilight_gateway::CloseFrame;
 
 use crate::{
     AccountConfig, AccountEvent, AccountId, AccountTiming, Error, Permission, RestoredAccount,
-    Shutdown,
+    ShardId, Shutdown,
     audience::Audience,
     dial::DialRule,
-    rest,
+    rest::{self, Introduction},
     send_limit::SendLimit,
     shard::{Connection, Signal},
+    sharding,
     voice_states::{Output, VoiceStates},
     wire::Dispatch,
 };
@@ -29,6 +31,9 @@ const QUIET_PROGRESS: Duration = Duration::from_secs(1);
 
 /// Beyond so many events without room to tell them, commands have to wait.
 const UNTOLD: usize = 1_024;
+
+/// Commands that may wait for one shard; each is taken in within microseconds.
+const COMMANDS: usize = 256;
 
 /// What the handle asks.
 pub(crate) enum Command {
@@ -47,9 +52,10 @@ enum Wake {
 /// The task is over: a fatal close was told, or nobody reads the events any more.
 struct Ended;
 
-pub(crate) struct Account {
+/// One shard of an account: a connection, and the voice states of its guilds.
+pub(crate) struct AccountShard {
     id: AccountId,
-    number: usize,
+    shard: ShardId,
     connection: Connection,
     /// Whether the last that was told of the connection is that it is usable.
     told_ready: bool,
@@ -67,60 +73,84 @@ pub(crate) struct Account {
     events: mpsc::Sender<AccountEvent>,
 }
 
-impl Account {
-    /// Asks REST who the token is, and takes from `restored` what was stored of that account.
-    /// `number`: the token's place in the configuration.
-    pub(crate) async fn introduce(
-        number: usize,
-        config: AccountConfig,
-        restored: &[RestoredAccount],
-        timing: AccountTiming,
-        permission: Permission,
-        (commands, events): (mpsc::Receiver<Command>, mpsc::Sender<AccountEvent>),
-    ) -> Result<Self, Error> {
+/// An account of which REST has said who it is.
+pub(crate) struct Introduced {
+    number: usize,
+    token: SecretString,
+    dial: DialRule,
+    introduction: Introduction,
+}
+
+impl Introduced {
+    /// Asks REST who the token is. `number`: the token's place in the configuration.
+    pub(crate) async fn ask(number: usize, config: AccountConfig) -> Result<Self, Error> {
         let api_url = config.api_url.as_deref();
         let dial = DialRule::new(api_url);
         let introduction = rest::introduce(number, &config.token, api_url, &dial).await?;
-        let user_id = introduction.user_id;
-        let id = AccountId(user_id);
-        let (resume, held) = match restored.iter().find(|restored| restored.account == id) {
-            Some(restored) => (Some(restored.session.clone()), restored.held.clone()),
-            None => (None, Vec::new()),
-        };
         Ok(Self {
-            id,
             number,
-            connection: Connection::new(
-                number,
-                &config.token,
-                introduction,
-                (dial, permission),
-                resume,
-            ),
-            told_ready: false,
-            voice: VoiceStates::new(user_id, timing.voice_event_wait, held),
-            audience: Audience::default(),
-            told_listeners: BTreeMap::new(),
-            limit: SendLimit::default(),
-            last_progress: Instant::now(),
-            leave_wait: 2 * timing.voice_event_wait,
-            shutdown: None,
-            commands,
-            events,
+            token: config.token,
+            dial,
+            introduction,
         })
     }
 
     pub(crate) fn id(&self) -> AccountId {
-        self.id
+        AccountId(self.introduction.user_id)
     }
 
     pub(crate) fn number(&self) -> usize {
         self.number
     }
 
+    /// The account's shards, by number, each with where its commands go. Takes from `restored` what was stored of
+    /// this account.
+    pub(crate) fn into_shards(
+        self,
+        restored: &[RestoredAccount],
+        timing: AccountTiming,
+        permission: &Permission,
+        events: &mpsc::Sender<AccountEvent>,
+    ) -> Vec<(mpsc::Sender<Command>, AccountShard)> {
+        let id = self.id();
+        let restored = restored.iter().find(|restored| restored.account == id);
+        let count = sharding::count(self.introduction.shards, restored);
+        let held = restored.map_or(&[][..], |restored| &restored.held);
+        let shard = |shard: ShardId| {
+            let (sender, commands) = mpsc::channel(COMMANDS);
+            let held = held.iter().filter(|held| shard.has(held.guild_id));
+            let connection = Connection::new(
+                self.number,
+                &self.token,
+                self.introduction.clone(),
+                (self.dial.clone(), permission.clone()),
+                (shard, sharding::session_of(shard, restored)),
+            );
+            let shard = AccountShard {
+                id,
+                shard,
+                connection,
+                told_ready: false,
+                voice: VoiceStates::new(id.0, timing.voice_event_wait, held.cloned().collect()),
+                audience: Audience::default(),
+                told_listeners: BTreeMap::new(),
+                limit: SendLimit::default(),
+                last_progress: Instant::now(),
+                leave_wait: 2 * timing.voice_event_wait,
+                shutdown: None,
+                commands,
+                events: events.clone(),
+            };
+            (sender, shard)
+        };
+        ShardId::all(count).map(shard).collect()
+    }
+}
+
+impl AccountShard {
     /// Runs until shutdown, a fatal close, or `cancel`, which drops the connection where it stands.
     pub(crate) async fn run(self, cancel: CancellationToken) {
-        let span = tracing::info_span!("account", id = %self.id);
+        let span = tracing::info_span!("account", id = %self.id, shard = %self.shard);
         // Boxed for its size: it holds the connection.
         let served = Box::pin(self.serve().instrument(span));
         let _ = cancel.run_until_cancelled(served).await;
@@ -212,9 +242,7 @@ impl Account {
             }
             Wake::Signal(Signal::Fatal(error)) => {
                 tracing::error!(%error, "account is closed for good");
-                let (account, fatal) = (self.id, Some(error));
-                self.tell(AccountEvent::Disconnected { account, fatal })
-                    .await?;
+                self.tell_disconnected(Some(error)).await?;
                 Err(Ended)
             }
         }
@@ -297,9 +325,16 @@ impl Account {
             return Ok(());
         }
         self.told_ready = false;
-        let (account, fatal) = (self.id, None);
-        self.tell(AccountEvent::Disconnected { account, fatal })
-            .await
+        self.tell_disconnected(None).await
+    }
+
+    async fn tell_disconnected(&mut self, fatal: Option<Error>) -> Result<(), Ended> {
+        let disconnected = AccountEvent::Disconnected {
+            account: self.id,
+            shard: self.shard,
+            fatal,
+        };
+        self.tell(disconnected).await
     }
 
     async fn tell_ready(&mut self, resumed: bool) -> Result<(), Ended> {
@@ -307,6 +342,7 @@ impl Account {
         let ready = AccountEvent::Ready {
             account: self.id,
             user_id: self.id.0,
+            shard: self.shard,
             resumed,
         };
         self.tell(ready).await
@@ -384,8 +420,12 @@ impl Account {
             return Ok(());
         };
         self.last_progress = Instant::now();
-        let account = self.id;
-        self.tell(AccountEvent::Progress { account, session }).await
+        let progress = AccountEvent::Progress {
+            account: self.id,
+            shard: self.shard,
+            session,
+        };
+        self.tell(progress).await
     }
 
     /// Waits for room, and takes commands in meanwhile: a scheduler that waits for its command to be

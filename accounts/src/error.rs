@@ -92,7 +92,9 @@ impl Error {
         let advice = match close_code {
             4004 => return Self::TokenRefused { number },
             4010 => "the shard number is invalid; this is a fault of this program",
-            4011 => "the bot is in too many guilds for one connection; use further accounts",
+            4011 => {
+                "the bot is in too many guilds for so few shards; start again to get as many as discord recommends"
+            }
             4012 => "the gateway version is gone; update this program",
             4013 => "the intents are invalid; this is a fault of this program",
             4014 => "the intents are not allowed; enable them for the bot in the developer portal",

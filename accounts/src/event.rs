@@ -4,7 +4,7 @@ use std::fmt;
 
 use secrecy::SecretString;
 
-use crate::Error;
+use crate::{Error, ShardId};
 
 /// A bot account: its Discord user id.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -81,7 +81,7 @@ impl JoinFailure {
     }
 }
 
-/// What happened to an account, in order. Within one account, an event's effects are to be stored
+/// What happened to an account, in order. Within one shard of an account, an event's effects are to be stored
 /// before the [`AccountEvent::Progress`] that follows it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -92,6 +92,8 @@ pub enum AccountEvent {
         account: AccountId,
         /// Its user id.
         user_id: u64,
+        /// Which of its connections: only guilds of this shard are meant.
+        shard: ShardId,
         /// False: Discord began a new session and has forgotten all voice states; every guild that
         /// is meant to be joined is joined again, and new credentials follow.
         resumed: bool,
@@ -151,6 +153,8 @@ pub enum AccountEvent {
     Disconnected {
         /// Which account.
         account: AccountId,
+        /// Which of its connections.
+        shard: ShardId,
         /// Set: it stays closed, and the operator has to act.
         fatal: Option<Error>,
     },
@@ -158,6 +162,8 @@ pub enum AccountEvent {
     Progress {
         /// Which account.
         account: AccountId,
+        /// Which of its sessions: each connection has one of its own.
+        shard: ShardId,
         /// From where another process can go on.
         session: GatewaySession,
     },

@@ -2,13 +2,13 @@
 //!
 //! ```text
 //!            join, leave, refresh                    op 4
-//! scheduler ─────────────────────▶ one task an ───────────────▶ Discord's
-//!           ◀───────────────────── account     ◀─────────────── main gateway
+//! scheduler ─────────────────────▶ one task a  ───────────────▶ Discord's
+//!           ◀───────────────────── shard       ◀─────────────── main gateway
 //!            AccountEvent            │            voice state and server updates
 //!                                    └ voice_states: pure, decides everything
 //! ```
 //!
-//! An account is a bot token and its main gateway connection. It puts the bot into voice channels
+//! An account is a bot token and its main gateway connections. It puts the bot into voice channels
 //! and turns Discord's answers into [`VoiceCredentials`], which the scheduler hands to a worker: the
 //! token itself never leaves here. [`Accounts`] is the handle; what happens comes as
 //! [`AccountEvent`]s over one bounded queue, in order.
@@ -29,8 +29,11 @@
 //! A connection that was cut is made anew only when the permission was confirmed since: the cut may
 //! come from a successor that has resumed the session.
 //!
-//! Not here yet: slash commands, several shards an account, and the audience of guilds that were taken
-//! over by RESUME.
+//! **Shards.** An account in many guilds has as many connections as Discord recommends ([`ShardId`]), each a task of
+//! its own with its own session, voice states and limit on op 4s ([`COMMANDS_A_MINUTE`]); a call goes to the shard of
+//! its guild. The IDENTIFYs of an account share one queue.
+//!
+//! Not here yet: slash commands, and the audience of guilds that were taken over by RESUME.
 
 mod account;
 mod audience;
@@ -41,6 +44,7 @@ mod permission;
 mod rest;
 mod send_limit;
 mod shard;
+mod sharding;
 mod voice_states;
 mod wire;
 
@@ -54,13 +58,12 @@ use tokio_util::{
     task::TaskTracker,
 };
 
-use account::{Account, Command};
+use account::{Command, Introduced};
 pub use error::Error;
 pub use event::{AccountEvent, AccountId, GatewaySession, JoinFailure, VoiceCredentials};
 pub use permission::Permission;
-
-/// Calls that may wait for one account; each is taken in within microseconds.
-const COMMANDS: usize = 256;
+pub use send_limit::COMMANDS as COMMANDS_A_MINUTE;
+pub use sharding::ShardId;
 
 /// A bot account to connect.
 #[derive(Clone, Debug)]
@@ -76,8 +79,8 @@ pub struct AccountConfig {
 pub struct RestoredAccount {
     /// Which.
     pub account: AccountId,
-    /// The session to go on with by RESUME.
-    pub session: GatewaySession,
+    /// The sessions to go on with by RESUME: one a shard, as far as they were stored.
+    pub sessions: Vec<(ShardId, GatewaySession)>,
     /// Where the account was and is meant to stay.
     pub held: Vec<VoiceCredentials>,
 }
@@ -122,7 +125,8 @@ pub struct Accounts {
 }
 
 struct Inner {
-    accounts: BTreeMap<AccountId, mpsc::Sender<Command>>,
+    /// Each with its shards, by number.
+    accounts: BTreeMap<AccountId, Vec<mpsc::Sender<Command>>>,
     tasks: TaskTracker,
     shutdown_wait: Duration,
     cancel: CancellationToken,
@@ -155,21 +159,10 @@ impl Accounts {
         // twilight panics without a process-wide TLS provider. An error says that there is one.
         let _ = rustls::crypto::ring::default_provider().install_default();
 
-        let mut senders = Vec::new();
-        let mut introductions = Vec::new();
-        for (index, config) in configs.into_iter().enumerate() {
-            let (sender, commands) = mpsc::channel(COMMANDS);
-            senders.push(sender);
-            let introduced = Account::introduce(
-                index + 1,
-                config,
-                &restored,
-                timing,
-                permission.clone(),
-                (commands, events.clone()),
-            );
-            introductions.push(introduced);
-        }
+        let introductions = configs
+            .into_iter()
+            .enumerate()
+            .map(|(index, config)| Introduced::ask(index + 1, config));
         let introduced = try_join_all(introductions).await?;
         for restored in &restored {
             if introduced
@@ -192,9 +185,15 @@ impl Accounts {
         let tasks = TaskTracker::new();
         let cancel = CancellationToken::new();
         let mut accounts = BTreeMap::new();
-        for (account, sender) in introduced.into_iter().zip(senders) {
-            accounts.insert(account.id(), sender);
-            tasks.spawn(account.run(cancel.clone()));
+        for account in introduced {
+            let id = account.id();
+            let mut shards = Vec::new();
+            for (sender, shard) in account.into_shards(&restored, timing, &permission, &events) {
+                shards.push(sender);
+                tasks.spawn(shard.run(cancel.clone()));
+            }
+            tracing::debug!(account = %id, shards = shards.len(), "connecting");
+            accounts.insert(id, shards);
         }
         tasks.close();
         Ok(Self {
@@ -220,7 +219,7 @@ impl Accounts {
         if guild == 0 || channel == 0 {
             return Err(Error::InvalidId);
         }
-        self.command(account, Command::Join { guild, channel })
+        self.command(account, guild, Command::Join { guild, channel })
             .await
     }
 
@@ -230,7 +229,7 @@ impl Accounts {
         if guild == 0 {
             return Err(Error::InvalidId);
         }
-        self.command(account, Command::Leave { guild }).await
+        self.command(account, guild, Command::Leave { guild }).await
     }
 
     /// Fetches fresh credentials for the channel that the account is in, for the old ones were
@@ -241,7 +240,8 @@ impl Accounts {
         if guild == 0 {
             return Err(Error::InvalidId);
         }
-        self.command(account, Command::Refresh { guild }).await
+        self.command(account, guild, Command::Refresh { guild })
+            .await
     }
 
     /// Ends all accounts and waits until they have ended, at most [`AccountTiming::shutdown_wait`];
@@ -249,8 +249,8 @@ impl Accounts {
     pub async fn shutdown(&self, how: Shutdown) {
         if how != Shutdown::Abandon {
             let ended = tokio::time::timeout(self.inner.shutdown_wait, async {
-                for commands in self.inner.accounts.values() {
-                    // An account that has ended already needs no telling.
+                for commands in self.inner.accounts.values().flatten() {
+                    // One that has ended already needs no telling.
                     let _ = commands.send(Command::Shutdown(how)).await;
                 }
                 self.inner.tasks.wait().await;
@@ -263,12 +263,13 @@ impl Accounts {
         self.inner.tasks.wait().await;
     }
 
-    async fn command(&self, id: AccountId, command: Command) -> Result<(), Error> {
-        let commands = self
-            .inner
-            .accounts
-            .get(&id)
-            .ok_or(Error::UnknownAccount(id))?;
+    /// To the shard that has the guild.
+    async fn command(&self, id: AccountId, guild: u64, command: Command) -> Result<(), Error> {
+        let shards = self.inner.accounts.get(&id);
+        let shards = shards.ok_or(Error::UnknownAccount(id))?;
+        let count = u32::try_from(shards.len()).unwrap_or(u32::MAX);
+        let shard = ShardId::of_guild(guild, count).number as usize;
+        let commands = shards.get(shard).ok_or(Error::UnknownAccount(id))?;
         commands.send(command).await.map_err(|_| Error::Closed(id))
     }
 }

@@ -15,10 +15,13 @@ const REST_TIMEOUT: Duration = Duration::from_secs(10);
 const FEW_STARTS: u64 = 50;
 
 /// Who the token is, and how its gateway is reached.
+#[derive(Clone)]
 pub(crate) struct Introduction {
     pub(crate) user_id: u64,
     pub(crate) gateway_url: String,
-    /// Paces IDENTIFYs as Discord asks this account to.
+    /// How many connections Discord recommends.
+    pub(crate) shards: u32,
+    /// Paces the IDENTIFYs of all its shards as Discord asks this account to.
     pub(crate) queue: InMemoryQueue,
 }
 
@@ -40,9 +43,6 @@ pub(crate) async fn introduce(
         .map_err(|reason| Error::GatewayUrl { number, reason })?
         .to_owned();
 
-    if gateway.shards > 1 {
-        tracing::warn!(account = %user.id, shards = gateway.shards, "one connection is used where discord recommends more");
-    }
     let limit = gateway.session_start_limit;
     if limit.remaining < FEW_STARTS {
         tracing::warn!(account = %user.id, remaining = limit.remaining, "few gateway sessions are left for today");
@@ -57,6 +57,7 @@ pub(crate) async fn introduce(
     Ok(Introduction {
         user_id: user.id.get(),
         gateway_url,
+        shards: gateway.shards,
         queue,
     })
 }

@@ -10,8 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// 120 less 20 for heartbeats, IDENTIFY, RESUME.
-const COMMANDS: usize = 100;
+/// Op 4s that one connection sends in a minute at most: 120 less 20 for heartbeats, IDENTIFY, RESUME.
+pub const COMMANDS: usize = 100;
 const WINDOW: Duration = Duration::from_mins(1);
 
 /// A sliding window over the last sends.

@@ -15,7 +15,7 @@ use futures::{Stream, StreamExt};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Sleep, sleep};
 use twilight_gateway::{
-    CloseFrame, Config, ConfigBuilder, Intents, Message, Session, Shard, ShardId, ShardState,
+    CloseFrame, Config, ConfigBuilder, Intents, Message, Session, Shard, ShardState,
     error::{ReceiveMessageError, ReceiveMessageErrorType},
 };
 use twilight_model::{
@@ -24,7 +24,7 @@ use twilight_model::{
 };
 
 use crate::{
-    Error, GatewaySession, Permission,
+    Error, GatewaySession, Permission, ShardId,
     dial::DialRule,
     rest::Introduction,
     voice_states::VoiceCommand,
@@ -64,6 +64,7 @@ enum Polled {
 
 pub(crate) struct Connection {
     shard: Shard,
+    id: ShardId,
     /// As configured, without a session; shares TLS set-up and the IDENTIFY queue.
     config: Config,
     dial: DialRule,
@@ -88,7 +89,7 @@ impl Connection {
         token: &SecretString,
         introduction: Introduction,
         (dial, permission): (DialRule, Permission),
-        resume: Option<GatewaySession>,
+        (id, resume): (ShardId, Option<GatewaySession>),
     ) -> Self {
         let intents = Intents::GUILDS | Intents::GUILD_VOICE_STATES;
         let properties = IdentifyProperties::new("orb", "orb", std::env::consts::OS);
@@ -108,7 +109,8 @@ impl Connection {
             }
         }
         Self {
-            shard: Shard::with_config(ShardId::ONE, builder.build()),
+            shard: shard(id, builder.build()),
+            id,
             config,
             dial,
             number,
@@ -228,7 +230,7 @@ impl Connection {
         if let Some(session) = self.shard.session() {
             builder = builder.session(session.clone());
         }
-        self.shard = Shard::with_config(ShardId::ONE, builder.build());
+        self.shard = shard(self.id, builder.build());
     }
 
     /// Between READY or RESUMED and the loss of the connection: commands are sent and answered.
@@ -285,6 +287,10 @@ impl Connection {
     }
 }
 
+fn shard(id: ShardId, config: Config) -> Shard {
+    Shard::with_config(twilight_gateway::ShardId::new(id.number, id.count), config)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -305,6 +311,7 @@ mod tests {
         let introduction = Introduction {
             user_id: 1,
             gateway_url: url.clone(),
+            shards: 1,
             queue: InMemoryQueue::new(1, 1, Duration::ZERO, 1),
         };
         let resume = GatewaySession {
@@ -318,7 +325,7 @@ mod tests {
             &"token".into(),
             introduction,
             (dial, Permission::always()),
-            Some(resume),
+            (ShardId::of_guild(0, 1), Some(resume)),
         );
         for dialled in 0..8 {
             let before = Instant::now();

@@ -28,7 +28,7 @@ async fn successor(
 ) -> Bot {
     let restored = RestoredAccount {
         account,
-        session,
+        sessions: vec![(WHOLE, session)],
         held: vec![held],
     };
     let always = Permission::always();

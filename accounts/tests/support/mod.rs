@@ -7,13 +7,18 @@ use std::time::Duration;
 use discord_sim::{DiscordSim, DiscordSimConfig, RecordEvent};
 use orb_accounts::{
     AccountConfig, AccountEvent, AccountId, AccountTiming, Accounts, Error, GatewaySession,
-    Permission, RestoredAccount, VoiceCredentials,
+    Permission, RestoredAccount, ShardId, VoiceCredentials,
 };
 use tokio::{sync::mpsc, time::timeout};
 
 /// One of the guilds that the simulator announces; others come to be when they are joined.
 pub const GUILD: u64 = 900_000_000_000_000_001;
 pub const CHANNEL: u64 = 31;
+/// The only shard of an account that has one.
+pub const WHOLE: ShardId = ShardId {
+    number: 0,
+    count: 1,
+};
 pub const OTHER_CHANNEL: u64 = 32;
 
 /// Far above everything that is waited for; a second IDENTIFY waits 5 s, as Discord demands.

@@ -22,18 +22,18 @@ pub const WINDOW_MS: i64 = 600_000;
 pub const PROGRESS_MS: u64 = 1_000;
 
 impl Scheduler {
-    /// Before the session is granted anew: ends the item when it took enough holders with it.
-    pub(crate) fn end_crash_loop(&mut self, id: &SessionId, now: Now, step: &mut Step) {
+    /// Before the session is granted anew: ends the item when it took enough holders with it, and says whether.
+    pub(crate) fn end_crash_loop(&mut self, id: &SessionId, now: Now, step: &mut Step) -> bool {
         let too_often = self
             .sessions
             .get(id)
             .is_some_and(|session| session.losses_with_this(now) >= MAX_LOSSES);
         if !too_often {
-            return;
+            return false;
         }
         self.drop_handover(id, step);
         let Some(session) = self.sessions.get_mut(id) else {
-            return;
+            return false;
         };
         let failure = Failure {
             code: "item_crashes_workers".to_owned(),
@@ -52,6 +52,7 @@ impl Scheduler {
         );
         self.drain_due = true;
         self.answer_settled(id, now, step);
+        true
     }
 
     /// The session is about to be taken over from a holder that is lost.

@@ -2,8 +2,8 @@
 
 use crate::timers::Timer;
 use crate::{
-    AccountId, Call, Desired, Effect, FencingToken, Generation, Now, Refusal, Request, Scheduler,
-    Session, SessionId, SessionRecord, Step,
+    Call, Desired, Effect, FencingToken, Generation, Now, Refusal, Request, Scheduler, Session,
+    SessionId, SessionRecord, Step,
 };
 
 impl Scheduler {
@@ -30,9 +30,7 @@ impl Scheduler {
         let guild = snowflake("guild_id", guild_id)?;
         let channel = snowflake("voice_channel_id", voice_channel_id)?;
         snowflake("text_channel_id", text_channel_id)?;
-        let account = self
-            .free_account(guild)
-            .ok_or_else(Refusal::no_free_account)?;
+        let account = self.free_account(guild, now.monotonic)?;
         let generation = Generation::default().next();
         self.leased.insert((account, guild), id.clone());
         let record = SessionRecord {
@@ -111,14 +109,6 @@ impl Scheduler {
         Ok((false, session.record.desired.generation))
     }
 
-    /// An account that is in no other party of this guild.
-    pub(crate) fn free_account(&self, guild: u64) -> Option<AccountId> {
-        self.accounts
-            .iter()
-            .copied()
-            .find(|account| !self.leased.contains_key(&(*account, guild)))
-    }
-
     /// Sees to it that the session holds `(account, guild)` and is, or will be, in the channel.
     pub(crate) fn enter_channel(
         &mut self,
@@ -132,10 +122,13 @@ impl Scheduler {
         let (guild, channel) = (session.guild(), session.channel());
         let joins = !session.record.desired.in_channel || session.voice_failed;
         let account = match session.record.account {
-            Some(account) => account,
-            None => self
-                .free_account(guild)
-                .ok_or_else(Refusal::no_free_account)?,
+            Some(account) => {
+                if joins {
+                    self.may_join(account, guild, now.monotonic)?;
+                }
+                account
+            }
+            None => self.free_account(guild, now.monotonic)?,
         };
         self.leased.insert((account, guild), id.clone());
         let Some(session) = self.sessions.get_mut(id) else {

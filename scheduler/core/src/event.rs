@@ -2,7 +2,7 @@
 
 use crate::{
     AccountId, CallId, CommandId, CommandRecord, DrainCause, FencingToken, Incarnation, Item,
-    KnownPlan, Observed, SessionId, SessionRecord, TraceParent, VoiceCredentials, WorkerId,
+    KnownPlan, Observed, SessionId, SessionRecord, Shard, TraceParent, VoiceCredentials, WorkerId,
     WorkerRegistration,
 };
 
@@ -123,10 +123,13 @@ pub enum Event {
         /// Which life of it.
         incarnation: Incarnation,
     },
-    /// An account's gateway connection is there. When it was not resumed, voice states are gone.
+    /// One of an account's gateway connections is there. When it was not resumed, the voice states of its guilds are
+    /// gone.
     AccountReady {
         /// Which.
         account: AccountId,
+        /// Which of its connections.
+        shard: Shard,
         /// Whether Discord's session went on.
         resumed: bool,
     },

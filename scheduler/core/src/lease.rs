@@ -52,7 +52,6 @@ impl Scheduler {
         if self.must_wait_for_permit(id, now.monotonic) {
             return false;
         }
-        self.end_crash_loop(id, now, step);
         let Some(session) = self.sessions.get(id) else {
             return false;
         };
@@ -61,6 +60,10 @@ impl Scheduler {
             return false;
         };
         let explanation = decision.explain();
+        if self.end_crash_loop(id, now, step) {
+            // The party without the item needs less, and may fit better elsewhere.
+            return self.grant(id, kept, now, step);
+        }
         self.note_loss(id, now);
         self.grant_to(id, &worker, explanation, now, step);
         true

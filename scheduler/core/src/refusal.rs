@@ -99,6 +99,19 @@ impl Refusal {
         )
     }
 
+    /// The accounts that are free have sent as many joins as Discord takes in a minute.
+    pub(crate) fn joins_limited(retry_after_ms: u64) -> Self {
+        Self {
+            retry_after_ms: Some(retry_after_ms),
+            ..Self::new(
+                RefusalKind::Capacity,
+                "joins_limited",
+                "Discord lets an account join so many channels a minute, and that many were joined; \
+                 try again, or add an account",
+            )
+        }
+    }
+
     /// Nobody has room; `nobody` when there is no worker at all.
     pub(crate) fn no_capacity(nobody: bool, retry_after_ms: u64) -> Self {
         let message = if nobody {

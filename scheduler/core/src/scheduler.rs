@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use crate::accounts::Accounts;
 use crate::arriving::Arrival;
 use crate::command::RecentCommands;
 use crate::effect::Answer;
@@ -12,8 +13,8 @@ use crate::undecided::Undecided;
 use crate::worker::Worker;
 use crate::{
     AccountId, Call, CommandId, CommandOutcome, CommandRecord, Effect, Epoch, Event, Incarnation,
-    Lease, Millis, Now, PlaybackState, Refusal, Request, SchedulerTiming, Session, SessionId,
-    SessionRecord, SessionView, Step, WorkerId, Write,
+    Lease, Millis, Now, Refusal, Request, SchedulerTiming, Session, SessionId, SessionRecord,
+    SessionView, Step, Vitals, WorkerId, Write,
 };
 
 /// All sessions, workers and accounts of one leader.
@@ -42,7 +43,7 @@ pub struct Scheduler {
     /// Something happened that may let somebody leave the line.
     pub(crate) room_appeared: bool,
     /// Accounts that have been connected at least once.
-    pub(crate) accounts: BTreeSet<AccountId>,
+    pub(crate) accounts: Accounts,
     /// Who holds `(account, guild)`.
     pub(crate) leased: BTreeMap<(AccountId, u64), SessionId>,
     pub(crate) timers: Timers,
@@ -51,6 +52,8 @@ pub struct Scheduler {
     pub(crate) unknown_until: Millis,
     /// When any worker was heard of last.
     pub(crate) worker_heard: Millis,
+    /// Up to where positions were written in this round; none between two rounds.
+    pub(crate) checkpointed: Option<SessionId>,
     recent: RecentCommands,
 }
 
@@ -77,20 +80,18 @@ impl Scheduler {
             drain_due: false,
             room_appeared: false,
             unknown_since: now.monotonic,
-            accounts: BTreeSet::new(),
+            accounts: Accounts::default(),
             leased: BTreeMap::new(),
             timers: Timers::default(),
             unknown_until: now.monotonic.after(timing.reattach_grace_ms),
             worker_heard: Millis::default(),
+            checkpointed: None,
             recent: RecentCommands::default(),
         };
         scheduler
             .timers
             .at(scheduler.unknown_until, Timer::Reattach);
-        scheduler.timers.at(
-            now.monotonic.after(timing.position_checkpoint_ms),
-            Timer::Checkpoint,
-        );
+        scheduler.checkpoint_later(now);
         for record in records {
             if record.is_long_over(now) {
                 continue;
@@ -189,8 +190,12 @@ impl Scheduler {
                 worker,
                 incarnation,
             } => self.detached(&worker, &incarnation, now),
-            Event::AccountReady { account, resumed } => {
-                self.account_ready(account, resumed, &mut step);
+            Event::AccountReady {
+                account,
+                shard,
+                resumed,
+            } => {
+                self.account_ready(account, shard, resumed, &mut step);
             }
             Event::Credentials {
                 account,
@@ -220,6 +225,7 @@ impl Scheduler {
             }
         }
         self.settle(now, &mut step);
+        self.count_joins(&step.effects, now.monotonic);
         step
     }
 
@@ -258,6 +264,12 @@ impl Scheduler {
     pub fn view(&self, id: &SessionId, now: Now) -> Option<SessionView> {
         let session = self.sessions.get(id)?;
         Some(session.view(self.lease_alive(id, now.monotonic)))
+    }
+
+    /// What a report has moved on of one session.
+    pub fn vitals(&self, id: &SessionId, now: Now) -> Option<Vitals> {
+        let session = self.sessions.get(id)?;
+        Some(session.vitals(self.lease_alive(id, now.monotonic)))
     }
 
     /// All sessions, by id.
@@ -447,31 +459,5 @@ impl Scheduler {
         self.sessions
             .get(session)
             .is_some_and(|session| session.record.desired.generation == generation)
-    }
-
-    /// Positions of what plays, so that a leader that starts anew is at most a checkpoint behind.
-    fn checkpoint(&mut self, now: Now, step: &mut Step) {
-        let ids: Vec<SessionId> = self
-            .sessions
-            .values()
-            .filter(|session| session.playback() == PlaybackState::Playing)
-            .map(|session| session.record.id.clone())
-            .collect();
-        for id in ids {
-            let alive = self.lease_alive(&id, now.monotonic);
-            let Some(session) = self.sessions.get_mut(&id) else {
-                continue;
-            };
-            session.record.position_ms = session.position_at(now.monotonic);
-            let mut view = session.view(alive);
-            view.position.media_ms = session.record.position_ms;
-            step.writes.push(Write::WorkerState(Box::new(
-                crate::effect::WorkerStateRow { view },
-            )));
-        }
-        self.timers.at(
-            now.monotonic.after(self.timing.position_checkpoint_ms),
-            Timer::Checkpoint,
-        );
     }
 }

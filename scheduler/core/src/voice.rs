@@ -5,8 +5,8 @@
 
 use crate::timers::Timer;
 use crate::{
-    AccountId, Effect, EndReason, Failure, Generation, Now, Observed, Scheduler, SessionId, Step,
-    VoiceCredentials,
+    AccountId, Effect, EndReason, Failure, Generation, Now, Observed, Scheduler, SessionId, Shard,
+    Step, VoiceCredentials,
 };
 
 /// Discord's close code for "disconnected: moved, kicked, or the channel is gone".
@@ -17,16 +17,21 @@ const DISCONNECTED: u16 = 4014;
 const MAX_REFRESHES: u32 = 5;
 
 impl Scheduler {
-    pub(crate) fn account_ready(&mut self, account: AccountId, resumed: bool, step: &mut Step) {
-        self.accounts.insert(account);
-        // A new gateway session has no voice states: every party of the account joins again. A resumed one
+    pub(crate) fn account_ready(
+        &mut self,
+        account: AccountId,
+        shard: Shard,
+        resumed: bool,
+        step: &mut Step,
+    ) {
+        self.accounts.connected(account, shard);
+        // A new gateway session has no voice states: every party in its guilds joins again. A resumed one
         // has them, but for joins that were cut off before their credentials came.
-        for session in self.sessions.values() {
+        let leased = self.leased.range((account, 0)..=(account, u64::MAX));
+        let of_shard = leased.filter(|((_, guild), _)| shard.has(*guild));
+        for session in of_shard.filter_map(|(_, id)| self.sessions.get(id)) {
             let record = &session.record;
-            if record.account == Some(account)
-                && record.desired.in_channel
-                && (!resumed || record.voice.is_none())
-            {
+            if record.desired.in_channel && (!resumed || record.voice.is_none()) {
                 step.effects.push(Effect::JoinVoice {
                     account,
                     guild_id: session.guild(),

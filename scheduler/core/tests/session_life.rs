@@ -14,6 +14,7 @@ fn create_is_durable_at_once_and_waits_for_no_worker() {
     let mut h = Harness::empty();
     h.event(Event::AccountReady {
         account: ACCOUNT,
+        shard: orb_scheduler_core::Shard::WHOLE,
         resumed: false,
     });
     let call = h.create("s");

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use orb_accounts::{
     AccountConfig, AccountEvent, AccountTiming, Accounts, GatewaySession, Permission,
-    RestoredAccount, Shutdown,
+    RestoredAccount, ShardId, Shutdown,
 };
 use orb_coordinator::{Tenure, Timing};
-use orb_scheduler_core::{AccountId, Event, Generation, VoiceCredentials};
+use orb_scheduler_core::{AccountId, Event, Generation, Shard, VoiceCredentials};
 use orb_scheduler_store::AccountSession;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -96,25 +96,30 @@ pub(crate) async fn bridge_accounts(
 }
 
 /// Until the leader is gone.
+///
+/// Both ways go on side by side: the leader, while it waits for room for its next command, takes in no event, and an
+/// event that waits for the leader must not keep a command waiting.
 async fn carry(
     accounts: &Accounts,
     commands: &mut mpsc::Receiver<AccountCommand>,
     events: &mut mpsc::Receiver<AccountEvent>,
     leader: &LeaderHandle,
 ) {
-    loop {
-        tokio::select! {
-            command = commands.recv() => match command {
-                Some(command) => carry_out(accounts, command).await,
-                None => return,
-            },
-            event = events.recv() => {
-                let Some(event) = event else { return };
-                if !hand_in(leader, event).await {
-                    return;
-                }
+    let to_accounts = async {
+        while let Some(command) = commands.recv().await {
+            carry_out(accounts, command).await;
+        }
+    };
+    let from_accounts = async {
+        while let Some(event) = events.recv().await {
+            if !hand_in(leader, event).await {
+                return;
             }
         }
+    };
+    tokio::select! {
+        () = to_accounts => {}
+        () = from_accounts => {}
     }
 }
 
@@ -146,7 +151,7 @@ async fn connect(
     permission: Permission,
     events: mpsc::Sender<AccountEvent>,
 ) -> Result<Accounts, Error> {
-    let restored: Vec<_> = setup.held.into_iter().filter_map(restored).collect();
+    let restored: Vec<_> = setup.held.into_iter().map(restored).collect();
     loop {
         let connected = Accounts::connect_restored(
             setup.accounts.clone(),
@@ -211,9 +216,16 @@ async fn carry_out(accounts: &Accounts, command: AccountCommand) {
 
 /// False when the leader is gone.
 async fn hand_in(leader: &LeaderHandle, event: AccountEvent) -> bool {
-    if let AccountEvent::Progress { account, session } = event {
+    if let AccountEvent::Progress {
+        account,
+        shard,
+        session,
+    } = event
+    {
         let session = AccountSession {
             account_id: account.0,
+            shard: shard.number,
+            shards: shard.count,
             session: stored(&session),
         };
         return leader.progress(session).await;
@@ -231,15 +243,10 @@ fn stored(session: &GatewaySession) -> String {
 }
 
 /// What an account needs to go on from where the last leader's was.
-fn restored(held: HeldAccount) -> Option<RestoredAccount> {
-    let stored: Value = serde_json::from_str(&held.session).ok()?;
-    Some(RestoredAccount {
+fn restored(held: HeldAccount) -> RestoredAccount {
+    RestoredAccount {
         account: orb_accounts::AccountId(held.account_id),
-        session: GatewaySession {
-            id: stored["id"].as_str()?.to_owned(),
-            sequence: stored["sequence"].as_u64()?,
-            resume_url: stored["resume_url"].as_str()?.to_owned(),
-        },
+        sessions: held.sessions.iter().filter_map(restored_session).collect(),
         held: held
             .voice
             .into_iter()
@@ -252,18 +259,40 @@ fn restored(held: HeldAccount) -> Option<RestoredAccount> {
                 token: voice.token.into(),
             })
             .collect(),
-    })
+    }
+}
+
+/// None where it does not read as what this version writes: that shard identifies anew.
+fn restored_session(session: &AccountSession) -> Option<(ShardId, GatewaySession)> {
+    let stored: Value = serde_json::from_str(&session.session).ok()?;
+    let shard = ShardId {
+        number: session.shard,
+        count: session.shards,
+    };
+    let session = GatewaySession {
+        id: stored["id"].as_str()?.to_owned(),
+        sequence: stored["sequence"].as_u64()?,
+        resume_url: stored["resume_url"].as_str()?.to_owned(),
+    };
+    Some((shard, session))
 }
 
 fn translate(event: AccountEvent) -> Option<Event> {
     let id = |account: orb_accounts::AccountId| AccountId::new(account.0);
     match event {
         AccountEvent::Ready {
-            account, resumed, ..
+            account,
+            shard,
+            resumed,
+            ..
         } => {
-            tracing::info!(%account, resumed, "account connected");
+            tracing::info!(%account, %shard, resumed, "account connected");
             Some(Event::AccountReady {
                 account: id(account),
+                shard: Shard {
+                    number: shard.number,
+                    count: shard.count,
+                },
                 resumed,
             })
         }
@@ -322,15 +351,59 @@ fn translate(event: AccountEvent) -> Option<Event> {
             tracing::info!(%account, guild_id, channel_id, "moved by somebody; credentials follow");
             None
         }
-        AccountEvent::Disconnected { account, fatal } => {
+        AccountEvent::Disconnected {
+            account,
+            shard,
+            fatal,
+        } => {
             if let Some(error) = fatal {
-                tracing::error!(%account, %error, code = error.code(), "account refused by Discord");
+                tracing::error!(%account, %shard, %error, code = error.code(), "account refused by Discord");
             } else {
-                tracing::warn!(%account, "account disconnected; it comes back by itself");
+                tracing::warn!(%account, %shard, "account disconnected; it comes back by itself");
             }
             None
         }
         // Events may be added to; those that matter are above, and progress has its own way.
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shard_that_was_stored_is_restored() {
+        let session = GatewaySession {
+            id: "session".to_owned(),
+            sequence: 7,
+            resume_url: "wss://gateway".to_owned(),
+        };
+        let row = AccountSession {
+            account_id: 1,
+            shard: 1,
+            shards: 3,
+            session: stored(&session),
+        };
+        let shard = ShardId {
+            number: 1,
+            count: 3,
+        };
+        assert_eq!(restored_session(&row), Some((shard, session)));
+        let garbled = AccountSession {
+            session: "{}".to_owned(),
+            ..row
+        };
+        assert_eq!(restored_session(&garbled), None);
+    }
+
+    #[test]
+    fn no_more_joins_are_counted_on_than_are_sent() {
+        const { assert!(orb_scheduler_core::JOINS_A_MINUTE <= orb_accounts::COMMANDS_A_MINUTE) };
+        for guild in [0, 1 << 22, (5 << 22) + 77] {
+            let shard = ShardId::of_guild(guild, 3);
+            let (number, count) = (shard.number, shard.count);
+            assert!(Shard { number, count }.has(guild), "{guild}");
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! How everybody else reaches the leader: a queue in front of it, and what it has committed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use orb_scheduler_core::{Answer, Call, CallId, Epoch, Event, Refusal, VoiceCredentials};
+use orb_scheduler_core::{Answer, Call, CallId, Epoch, Event, Refusal, SessionRecord, VoiceCredentials};
 use orb_scheduler_store::AccountSession;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -40,10 +41,34 @@ pub(crate) enum Input {
 pub(crate) struct HeldAccount {
     /// Its user id.
     pub(crate) account_id: u64,
-    /// As it was handed in with [`LeaderHandle::progress`].
-    pub(crate) session: String,
+    /// Of its shards, as they were handed in with [`LeaderHandle::progress`].
+    pub(crate) sessions: Vec<AccountSession>,
     /// Of the channels that it is meant to be in.
     pub(crate) voice: Vec<VoiceCredentials>,
+}
+
+impl HeldAccount {
+    /// Accounts whose sessions were stored, with the credentials that go with them.
+    pub(crate) fn all(records: &[SessionRecord], sessions: Vec<AccountSession>) -> Vec<Self> {
+        let mut accounts: BTreeMap<u64, Self> = BTreeMap::new();
+        for session in sessions {
+            let account_id = session.account_id;
+            let account = accounts.entry(account_id).or_insert_with(|| Self {
+                account_id,
+                sessions: Vec::new(),
+                voice: Vec::new(),
+            });
+            account.sessions.push(session);
+        }
+        for record in records.iter().filter(|record| record.desired.in_channel) {
+            let account = record.account.map(orb_scheduler_core::AccountId::get);
+            let held = account.and_then(|account| accounts.get_mut(&account));
+            if let Some((held, voice)) = held.zip(record.voice.clone()) {
+                held.voice.push(voice);
+            }
+        }
+        accounts.into_values().collect()
+    }
 }
 
 /// What `/readyz` asks.

@@ -34,11 +34,16 @@ pub use postgres::PostgresStore;
 pub use seal::Seal;
 pub use sqlite::SqliteStore;
 
-/// A gateway session of an account, opaque to the store and sealed by it.
+/// The gateway session of one shard of an account, opaque to the store and sealed by it. There is one an account and
+/// shard.
 #[derive(Clone)]
 pub struct AccountSession {
     /// The account's user id.
     pub account_id: u64,
+    /// Which of its gateway connections, from 0.
+    pub shard: u32,
+    /// How many it had: a session is of no use to another number of them.
+    pub shards: u32,
     /// Whatever the accounts need to go on from it.
     pub session: String,
 }
@@ -47,6 +52,8 @@ impl std::fmt::Debug for AccountSession {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("AccountSession")
             .field("account_id", &self.account_id)
+            .field("shard", &self.shard)
+            .field("shards", &self.shards)
             .finish_non_exhaustive()
     }
 }

@@ -99,16 +99,19 @@ pub(crate) fn command(
 /// None when it was sealed with other tokens: that account identifies anew.
 pub(crate) fn account_session(
     seal: &Seal,
-    (id, sealed): (String, Vec<u8>),
+    (id, shard, shards, sealed): (String, i64, i64, Vec<u8>),
 ) -> Result<Option<AccountSession>, Error> {
-    let account_id = id
-        .parse()
-        .map_err(|error| Error::corrupt(ACCOUNT_SESSIONS, error))?;
+    let corrupt = |error: &dyn std::fmt::Display| Error::corrupt(ACCOUNT_SESSIONS, error);
+    let account_id = id.parse().map_err(|error| corrupt(&error))?;
+    let shard = u32::try_from(shard).map_err(|error| corrupt(&error))?;
+    let shards = u32::try_from(shards).map_err(|error| corrupt(&error))?;
     let session = seal
         .open(&sealed)
         .and_then(|clear| String::from_utf8(clear).ok());
     Ok(session.map(|session| AccountSession {
         account_id,
+        shard,
+        shards,
         session,
     }))
 }

@@ -241,12 +241,15 @@ impl Store for SqliteStore {
         }
         for session in accounts {
             sqlx::query(
-                "INSERT INTO account_sessions (account_id, sealed, updated_at) VALUES (?1, ?2, ?3) \
-                 ON CONFLICT (account_id) DO UPDATE SET sealed = ?2, updated_at = ?3",
+                "INSERT INTO account_sessions (account_id, sealed, updated_at, shard, shards) \
+                 VALUES (?1, ?2, ?3, ?4, ?5) \
+                 ON CONFLICT (account_id, shard) DO UPDATE SET sealed = ?2, updated_at = ?3, shards = ?5",
             )
             .bind(session.account_id.to_string())
             .bind(self.seal.close(session.session.as_bytes()))
             .bind(wall_ms)
+            .bind(session.shard)
+            .bind(session.shards)
             .execute(&mut *transaction)
             .await?;
         }
@@ -291,7 +294,7 @@ impl Store for SqliteStore {
     }
 
     async fn account_sessions(&self) -> Result<Vec<AccountSession>, Error> {
-        sqlx::query_as("SELECT account_id, sealed FROM account_sessions")
+        sqlx::query_as("SELECT account_id, shard, shards, sealed FROM account_sessions")
             .fetch_all(&self.readers)
             .await?
             .into_iter()

@@ -8,13 +8,14 @@ mod line;
 mod placement;
 
 use harness::{ACCOUNT, GUILD, Harness, create};
-use orb_scheduler_core::{CallId, Event, Incarnation, KnownPlan, PlaybackState, WorkerId};
+use orb_scheduler_core::{CallId, Event, Incarnation, KnownPlan, PlaybackState, Shard, WorkerId};
 
 /// One account, no worker.
 fn without_workers() -> Harness {
     let mut h = Harness::empty();
     h.event(Event::AccountReady {
         account: ACCOUNT,
+        shard: Shard::WHOLE,
         resumed: false,
     });
     h

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use orb_scheduler_core::{
     AccountId, Effect, Event, FencingToken, Generation, Incarnation, KnownPlan, PlaybackState,
-    Request, SessionId, WorkerId, Write, cost,
+    Request, SessionId, Shard, WorkerId, Write, cost,
 };
 
 use super::harness::{Harness, item};
@@ -24,6 +24,14 @@ fn spread(h: &Harness) -> BTreeMap<String, usize> {
 #[test]
 fn a_burst_between_two_beats_spreads_and_the_rest_is_refused() {
     let mut h = without_workers();
+    // As many as may join a thousand channels at once.
+    for account in 2..20 {
+        h.event(Event::AccountReady {
+            account: AccountId::new(account),
+            shard: Shard::WHOLE,
+            resumed: false,
+        });
+    }
     for worker in 0..10 {
         h.attach(&format!("w{worker}"), "life-1", vec![]);
     }
@@ -216,6 +224,7 @@ fn sessions_of_one_guild_are_kept_apart_and_the_reason_is_in_the_event_row() {
     let mut h = without_workers();
     h.event(Event::AccountReady {
         account: AccountId::new(2222),
+        shard: Shard::WHOLE,
         resumed: false,
     });
     h.attach("w1", "life-1", vec![]);

@@ -11,7 +11,7 @@ use orb_scheduler_core::{
     AccountId, Action, Anchor, Answer, Call, CallId, CommandId, Desired, DrainCause, Effect,
     EndReason, Epoch, Event, Failure, Fence, HandoverReport, Incarnation, Item, Millis, Now,
     Observed, PlaybackState, Position, Refusal, Request, Role, Scheduler, SchedulerTiming,
-    SessionId, SessionRecord, SessionView, Step, VoiceCredentials, VoiceLoss, WorkerId,
+    SessionId, SessionRecord, SessionView, Shard, Step, VoiceCredentials, VoiceLoss, WorkerId,
     WorkerRegistration, WorkerStatus, Write,
 };
 
@@ -50,6 +50,7 @@ impl Harness {
         let mut harness = Self::empty();
         harness.event(Event::AccountReady {
             account: ACCOUNT,
+            shard: Shard::WHOLE,
             resumed: false,
         });
         harness.attach("w1", "life-1", Vec::new());

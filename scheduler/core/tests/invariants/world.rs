@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use orb_scheduler_core::{
     AccountId, Action, Call, CallId, CommandId, DrainCause, Effect, EndReason, Epoch, Event,
     Millis, Now, PlaybackState, Request, Scheduler, SchedulerTiming, SessionId, SessionRecord,
-    VoiceCredentials, VoiceLoss, Write,
+    Shard, VoiceCredentials, VoiceLoss, Write,
 };
 
 use crate::harness::{GUILD, create, item};
@@ -48,6 +48,7 @@ impl World {
         for account in ACCOUNTS {
             world.event(Event::AccountReady {
                 account,
+                shard: Shard::WHOLE,
                 resumed: false,
             });
         }
@@ -361,6 +362,7 @@ impl World {
         for account in ACCOUNTS {
             self.event(Event::AccountReady {
                 account,
+                shard: Shard::WHOLE,
                 resumed: true,
             });
         }

@@ -18,8 +18,15 @@ pub(super) struct Batch {
     worker_states: Vec<WorkerStateRow>,
     events: Vec<EventRow>,
     commands: Vec<(CommandRecord, String)>,
-    /// Account id and sealed session.
-    accounts: Vec<(String, Vec<u8>)>,
+    accounts: Vec<Account>,
+}
+
+/// A gateway session, sealed.
+struct Account {
+    id: String,
+    shard: u32,
+    shards: u32,
+    sealed: Vec<u8>,
 }
 
 struct Session {
@@ -67,11 +74,13 @@ impl Batch {
             worker_states: newest(worker_states, |row| row.view.id.clone()),
             events,
             commands,
-            accounts: newest(accounts, |session| session.account_id)
+            accounts: newest(accounts, |session| (session.account_id, session.shard))
                 .into_iter()
-                .map(|session| {
-                    let sealed = seal.close(session.session.as_bytes());
-                    (session.account_id.to_string(), sealed)
+                .map(|session| Account {
+                    id: session.account_id.to_string(),
+                    shard: session.shard,
+                    shards: session.shards,
+                    sealed: seal.close(session.session.as_bytes()),
                 })
                 .collect(),
         })
@@ -282,12 +291,17 @@ impl Batch {
             return Ok(());
         }
         sqlx::query(
-            "INSERT INTO account_sessions (account_id, sealed, updated_at) \
-             SELECT n.account_id, n.sealed, $3 FROM unnest($1::text[], $2::bytea[]) AS n (account_id, sealed) \
-             ON CONFLICT (account_id) DO UPDATE SET sealed = excluded.sealed, updated_at = excluded.updated_at",
+            "INSERT INTO account_sessions (account_id, shard, shards, sealed, updated_at) \
+             SELECT n.account_id, n.shard, n.shards, n.sealed, $5 \
+             FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bytea[]) \
+             AS n (account_id, shard, shards, sealed) \
+             ON CONFLICT (account_id, shard) DO UPDATE SET \
+             shards = excluded.shards, sealed = excluded.sealed, updated_at = excluded.updated_at",
         )
-        .bind(column(rows, |(account, _)| account.as_str()))
-        .bind(column(rows, |(_, sealed)| sealed.as_slice()))
+        .bind(column(rows, |account| account.id.as_str()))
+        .bind(column(rows, |account| i64::from(account.shard)))
+        .bind(column(rows, |account| i64::from(account.shards)))
+        .bind(column(rows, |account| account.sealed.as_slice()))
         .bind(wall_ms)
         .execute(connection)
         .await?;

@@ -155,7 +155,7 @@ impl Store for PostgresStore {
         let mut held = self.link.settle().await?;
         let found = held
             .answer(async |connection: &mut PgConnection| {
-                sqlx::query_as("SELECT account_id, sealed FROM account_sessions")
+                sqlx::query_as("SELECT account_id, shard, shards, sealed FROM account_sessions")
                     .fetch_all(connection)
                     .await
             })

@@ -29,6 +29,8 @@ pub(crate) async fn a_leader_that_was_replaced_writes_nothing<D: Database>() {
     refused(old.commit(stale, vec![write(session())], NOW).await);
     let gateway = AccountSession {
         account_id: 9,
+        shard: 0,
+        shards: 1,
         session: "stale".to_owned(),
     };
     refused(old.save_account_sessions(stale, vec![gateway], NOW).await);

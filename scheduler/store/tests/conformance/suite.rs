@@ -274,11 +274,17 @@ pub(crate) async fn secrets_are_sealed_and_open_with_the_same_tokens_only<D: Dat
         write_command("c1"),
     ];
     store.commit(epoch, writes, NOW).await.unwrap();
-    let gateway = |session: &str| AccountSession {
+    let gateway = |shard, session: &str| AccountSession {
         account_id: 9,
+        shard,
+        shards: 2,
         session: session.to_owned(),
     };
-    let saved = vec![gateway("an older one"), gateway("gateway-session-secret")];
+    let saved = vec![
+        gateway(1, "an older one"),
+        gateway(0, "gateway-session-secret-0"),
+        gateway(1, "gateway-session-secret-1"),
+    ];
     store
         .save_account_sessions(epoch, saved, NOW)
         .await
@@ -296,10 +302,16 @@ pub(crate) async fn secrets_are_sealed_and_open_with_the_same_tokens_only<D: Dat
         assert!(!stands_there(secret), "{secret} is in clear");
     }
     let same = database.open().await;
-    let sessions = same.account_sessions().await.unwrap();
-    assert_eq!(sessions.len(), 1);
-    assert_eq!(sessions[0].account_id, 9);
-    assert_eq!(sessions[0].session, "gateway-session-secret");
+    let mut sessions = same.account_sessions().await.unwrap();
+    sessions.sort_by_key(|session| session.shard);
+    let sessions = sessions
+        .iter()
+        .map(|s| (s.account_id, s.shard, s.shards, s.session.as_str()));
+    let stored = [
+        (9, 0, 2, "gateway-session-secret-0"),
+        (9, 1, 2, "gateway-session-secret-1"),
+    ];
+    assert_eq!(sessions.collect::<Vec<_>>(), stored, "one a shard");
     assert!(same.load(ALL).await.unwrap()[0].voice.is_some());
     let other = database.open_with("another token").await;
     assert!(other.account_sessions().await.unwrap().is_empty());
