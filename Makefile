@@ -49,8 +49,10 @@ sim: deps ## Both simulators, each with its address, until Ctrl-C
 	$(CARGO) build -p discord-sim -p jellyfin-sim
 	trap 'kill 0' INT TERM; target/debug/discord-sim & target/debug/jellyfin-sim & wait
 
-chaos: ## Random faults against a cluster
-	@echo "make chaos comes with the worker pool; there is one worker today, and 'make test' has its faults"; exit 1
+chaos: deps ## Random faults against a cluster: DURATION seconds of them (300), from a SEED (a new one)
+	@deploy/install-packages etcd-server postgresql
+	$(CARGO) build --bin orb --bin orb-chaos
+	$(CARGO) run --quiet --bin orb-chaos -- --duration $(or $(DURATION),300) $(if $(SEED),--seed $(SEED))
 
 web: gateway/web/dist/index.html ## The page
 

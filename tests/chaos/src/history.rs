@@ -99,7 +99,9 @@ impl Session {
 
     /// The generation of its desired record.
     pub fn generation(&self) -> u64 {
-        self.record["desired"]["generation"].as_u64().unwrap_or_default()
+        self.record["desired"]["generation"]
+            .as_u64()
+            .unwrap_or_default()
     }
 }
 
@@ -173,7 +175,9 @@ impl Store {
             };
             history.commands.insert(row.try_get("id")?, stored);
         }
-        let events = sqlx::query("SELECT session_id, event_type, payload_json, created_at FROM watch_party_events ORDER BY id");
+        let events = sqlx::query(
+            "SELECT session_id, event_type, payload_json, created_at FROM watch_party_events ORDER BY id",
+        );
         for row in events.fetch_all(&self.0).await? {
             let event = Event {
                 kind: row.try_get("event_type")?,
@@ -183,7 +187,8 @@ impl Store {
             let session: String = row.try_get("session_id")?;
             history.events.entry(session).or_default().push(event);
         }
-        let grants = sqlx::query("SELECT session, token, worker, incarnation FROM chaos_leases ORDER BY n");
+        let grants =
+            sqlx::query("SELECT session, token, worker, incarnation FROM chaos_leases ORDER BY n");
         for row in grants.fetch_all(&self.0).await? {
             history.grants.push(Grant {
                 session: row.try_get("session")?,

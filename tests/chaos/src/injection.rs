@@ -131,10 +131,18 @@ async fn terminate(slot: &mut Slot, diary: &Diary) -> Result<()> {
     process.signal(Signal::TERM);
     match process.wait(ENDS_WITHIN).await {
         Ok(status) if status.success() => {
-            diary.say(&format!("ended: {} after {:?}", process.life, asked.elapsed()));
+            diary.say(&format!(
+                "ended: {} after {:?}",
+                process.life,
+                asked.elapsed()
+            ));
         }
         Ok(status) => {
-            let what = format!("{} ended with {status} after SIGTERM: {}", process.life, process.log.display());
+            let what = format!(
+                "{} ended with {status} after SIGTERM: {}",
+                process.life,
+                process.log.display()
+            );
             diary.violation(Some(asked), what);
         }
         Err(error) => {
@@ -157,7 +165,9 @@ async fn slot(stage: &Stage, target: Target) -> OwnedMutexGuard<Slot> {
                 let led = stage.slot(place).lock().await.led();
                 leader = leader.max((led, place));
             }
-            let standby = stage.places(Kind::Scheduler).find(|place| *place != leader.1);
+            let standby = stage
+                .places(Kind::Scheduler)
+                .find(|place| *place != leader.1);
             match (target, standby) {
                 (Target::Standby, Some(standby)) => standby,
                 _ => leader.1,

@@ -66,7 +66,11 @@ fn unix_ms(timestamp: &str) -> Option<u64> {
     let minutes: i64 = time.next()?.parse().ok()?;
     let seconds: f64 = time.next()?.parse().ok()?;
     // Days since 1970-01-01 of the Gregorian calendar, counting years from March.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let (year, month) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
     let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
     let of_year = (153 * month + 2) / 5 + day - 1;
     let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;

@@ -31,7 +31,9 @@ struct Options {
 fn main() -> Result<ExitCode> {
     let options = Options::parse();
     let plan = Plan {
-        seed: options.seed.unwrap_or_else(|| rand::random_range(0..1_000_000)),
+        seed: options
+            .seed
+            .unwrap_or_else(|| rand::random_range(0..1_000_000)),
         duration: Duration::from_secs(options.duration),
         parties: options.parties,
         at_once: options.at_once,
@@ -45,7 +47,9 @@ fn main() -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     // Servers die with the thread that starts them: all of them are started from this one.
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     let outcome = runtime.block_on(run(plan))?;
     println!("{}", outcome.counts);
     if outcome.violations.is_empty() {

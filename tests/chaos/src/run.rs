@@ -103,7 +103,10 @@ pub async fn run(plan: Plan) -> Result<Outcome> {
     injection::carry_out(&stage, &schedule, &diary).await?;
     let healed = Instant::now();
     diary.say("all faults are over");
-    clients.finish().await.context("some calls were not answered")?;
+    clients
+        .finish()
+        .await
+        .context("some calls were not answered")?;
     diary.say("all calls are answered");
     let worst_recovery = run.recover(healed).await?;
     diary.say("quiet");
@@ -127,7 +130,9 @@ impl Run {
             let begun = Instant::now();
             while checks::plays_by(&self.stage.discord.heard(*guild), begun) == Recovery::Silent {
                 if Instant::now() > deadline {
-                    bail!("the party of guild {guild} did not begin to play within {PLAYS_WITHIN:?}");
+                    bail!(
+                        "the party of guild {guild} did not begin to play within {PLAYS_WITHIN:?}"
+                    );
                 }
                 tokio::time::sleep(LOOK_EVERY).await;
             }
@@ -160,7 +165,9 @@ impl Run {
                         worst = worst.max(RECOVERS_WITHIN);
                         let status = self.caller.status(&id).await.map(|status| status.body);
                         let status = status.unwrap_or_default();
-                        let what = format!("{id} does not play within {RECOVERS_WITHIN:?}; its status is {status}");
+                        let what = format!(
+                            "{id} does not play within {RECOVERS_WITHIN:?}; its status is {status}"
+                        );
                         self.diary.violation(Some(from), what);
                         break;
                     }
@@ -176,28 +183,43 @@ impl Run {
         for party in &clients.parties {
             let id = party.session();
             let Some(status) = self.caller.status(&id).await else {
-                self.diary.violation(None, format!("no gateway answers for {id} in the end"));
+                self.diary
+                    .violation(None, format!("no gateway answers for {id} in the end"));
                 continue;
             };
             if status.text("playbackState") != "playing" {
                 continue;
             }
             tokio::time::sleep(Duration::from_secs(2)).await;
-            let since = status.asked.checked_sub(Duration::from_secs(4)).unwrap_or(status.asked);
+            let since = status
+                .asked
+                .checked_sub(Duration::from_secs(4))
+                .unwrap_or(status.asked);
             let heard = self.stage.discord.heard_since(party.guild, since);
             let report = tokio::task::block_in_place(|| heard.listen());
             let said = status.body["positionMs"].as_u64().unwrap_or_default() as f64 / 1000.0;
             let heard = report.ok().and_then(|report| {
-                Some((report.position_at(status.asked)?, report.position_at(status.answered)?))
+                Some((
+                    report.position_at(status.asked)?,
+                    report.position_at(status.answered)?,
+                ))
             });
             let Some((from, to)) = heard else {
-                self.diary.say(&format!("{id}: the second at the member is not known"));
+                self.diary
+                    .say(&format!("{id}: the second at the member is not known"));
                 continue;
             };
-            let apart = if said < from { from - said } else { (said - to).max(0.0) };
-            self.diary.say(&format!("{id}: status {said:.3} s, member {from:.3} to {to:.3} s"));
+            let apart = if said < from {
+                from - said
+            } else {
+                (said - to).max(0.0)
+            };
+            self.diary.say(&format!(
+                "{id}: status {said:.3} s, member {from:.3} to {to:.3} s"
+            ));
             if apart * 1000.0 > APART_MS as f64 {
-                let what = format!("{id}: the status says {said:.3} s, and the member hears {from:.3} s");
+                let what =
+                    format!("{id}: the status says {said:.3} s, and the member hears {from:.3} s");
                 self.diary.violation(Some(status.asked), what);
             }
         }
@@ -220,7 +242,12 @@ impl Run {
         }
         let counts = Counts {
             plan: self.plan,
-            faults: self.diary.faults().into_iter().map(|(kind, n)| format!("{kind}={n}")).collect(),
+            faults: self
+                .diary
+                .faults()
+                .into_iter()
+                .map(|(kind, n)| format!("{kind}={n}"))
+                .collect(),
             calls,
             dials,
             gateway_overlaps,
@@ -231,7 +258,9 @@ impl Run {
         let line = counts.line();
         self.diary.say(&line);
         let violations = self.diary.violations().into_iter().map(|violation| {
-            let at = violation.at.map(|at| format!("at {:.3} s: ", self.diary.time_of(at).as_secs_f64()));
+            let at = violation
+                .at
+                .map(|at| format!("at {:.3} s: ", self.diary.time_of(at).as_secs_f64()));
             format!("{}{}", at.unwrap_or_default(), violation.what)
         });
         Ok(Outcome {
@@ -240,15 +269,26 @@ impl Run {
         })
     }
 
-    fn takeovers(&self, history: &History, evidence: &Evidence<'_>) -> Result<(Takeovers, Vec<String>)> {
+    fn takeovers(
+        &self,
+        history: &History,
+        evidence: &Evidence<'_>,
+    ) -> Result<(Takeovers, Vec<String>)> {
         let mut all = Takeovers::default();
         let mut wrong = Vec::new();
         for guild in &self.guilds {
             let name = guild.to_string();
-            let of_guild = history.sessions.iter().filter(|(_, session)| session.guild == name);
-            let events: Vec<_> = of_guild.filter_map(|(id, _)| history.events.get(id)).flatten().collect();
+            let of_guild = history
+                .sessions
+                .iter()
+                .filter(|(_, session)| session.guild == name);
+            let events: Vec<_> = of_guild
+                .filter_map(|(id, _)| history.events.get(id))
+                .flatten()
+                .collect();
             let heard = self.stage.discord.heard(*guild);
-            let (found, lines) = tokio::task::block_in_place(|| checks::takeovers(&heard, &events, evidence))?;
+            let (found, lines) =
+                tokio::task::block_in_place(|| checks::takeovers(&heard, &events, evidence))?;
             for line in lines {
                 self.diary.say(&line);
             }
@@ -260,7 +300,9 @@ impl Run {
         ];
         for (worst, bound) in bounds {
             if worst > bound {
-                wrong.push(format!("a take-over was {worst} ms off, which is above {bound} ms"));
+                wrong.push(format!(
+                    "a take-over was {worst} ms off, which is above {bound} ms"
+                ));
             }
         }
         Ok((all, wrong))
@@ -302,7 +344,12 @@ struct Counts {
 
 impl Counts {
     fn line(&self) -> String {
-        let Self { calls, dials, takeovers, .. } = self;
+        let Self {
+            calls,
+            dials,
+            takeovers,
+            ..
+        } = self;
         format!(
             "chaos seed={} duration_s={} {} acknowledged={} refused={} given_up={} lost={} twice={} dials={} grants={} \
              displacements={} overlaps={} late={} takeovers={} worst_position_ms={} worst_position_unseen_ms={} \

@@ -152,9 +152,29 @@ impl Fault {
             (3, Self::EtcdStop),
             (4, Self::PostgresCrash),
             (2, Self::PostgresRestart),
-            (10, Self::Link(worker, *pick(rng, &[Side::Scheduler, Side::Scheduler, Side::Discord, Side::Etcd]), outage)),
-            (8, Self::Link(scheduler, *pick(rng, &[Side::Etcd, Side::Postgres, Side::Discord]), outage)),
-            (4, Self::Link(gateway, *pick(rng, &[Side::Scheduler, Side::Etcd]), outage)),
+            (
+                10,
+                Self::Link(
+                    worker,
+                    *pick(
+                        rng,
+                        &[Side::Scheduler, Side::Scheduler, Side::Discord, Side::Etcd],
+                    ),
+                    outage,
+                ),
+            ),
+            (
+                8,
+                Self::Link(
+                    scheduler,
+                    *pick(rng, &[Side::Etcd, Side::Postgres, Side::Discord]),
+                    outage,
+                ),
+            ),
+            (
+                4,
+                Self::Link(gateway, *pick(rng, &[Side::Scheduler, Side::Etcd]), outage),
+            ),
         ];
         let total = weighted.iter().map(|(weight, _)| weight).sum();
         let mut left = rng.random_range(0..total);
@@ -229,7 +249,9 @@ impl Schedule {
                 .filter(|one| one.at_ms + one.lasts_ms >= at_ms)
                 .collect();
             let fits = under_way.len() < at_once
-                && under_way.iter().all(|one| one.fault.place() != fault.place())
+                && under_way
+                    .iter()
+                    .all(|one| one.fault.place() != fault.place())
                 && at_ms + lasts_ms <= duration_ms;
             if fits {
                 faults.push(Planned {
@@ -267,10 +289,14 @@ mod tests {
                 let with: Vec<_> = schedule
                     .faults
                     .iter()
-                    .filter(|other| other.at_ms <= one.at_ms && one.at_ms <= other.at_ms + other.lasts_ms)
+                    .filter(|other| {
+                        other.at_ms <= one.at_ms && one.at_ms <= other.at_ms + other.lasts_ms
+                    })
                     .collect();
                 assert!(with.len() <= 2, "seed {seed}: {with:?}");
-                let here = with.iter().filter(|other| other.fault.place() == one.fault.place());
+                let here = with
+                    .iter()
+                    .filter(|other| other.fault.place() == one.fault.place());
                 assert_eq!(here.count(), 1, "seed {seed}: {with:?}");
             }
         }

@@ -56,7 +56,13 @@ impl Slot {
             place: self.place,
             number: self.lives,
         };
-        let process = Process::start(&stage.orb, life, &self.environment, &stage.folder, &stage.network)?;
+        let process = Process::start(
+            &stage.orb,
+            life,
+            &self.environment,
+            &stage.folder,
+            &stage.network,
+        )?;
         self.logs.push((life, process.log.clone()));
         self.process = Some(process);
         Ok(())
@@ -109,10 +115,15 @@ pub struct Stage {
 impl Stage {
     /// Starts everything; done when a scheduler leads, with an account and all workers.
     pub async fn start(seed: u64, schedulers: usize, folder: PathBuf) -> Result<Self> {
-        let orb = folders::profile()?.join("orb");
-        if !orb.exists() {
-            bail!("there is no {}: run `cargo build -p orb` first", orb.display());
-        }
+        let built = folders::profile()?.join("orb");
+        // A build meanwhile takes the name away: what is started again is what was started first.
+        let orb = folder.join("orb");
+        std::fs::hard_link(&built, &orb).with_context(|| {
+            format!(
+                "there is no {}: run `cargo build -p orb` first",
+                built.display()
+            )
+        })?;
         let network = Arc::new(Network::default());
         let base = Arc::new(Base {
             network: Arc::clone(&network),
@@ -155,13 +166,19 @@ impl Stage {
         let temporary = tempfile::tempdir().context("making a temporary folder")?;
         let common = Environment::bare()
             .with("ORB_API_TOKENS", API_TOKEN)
-            .with("ORB_ETCD_ENDPOINTS", format!("http://{}", etcd_relay.address()))
+            .with(
+                "ORB_ETCD_ENDPOINTS",
+                format!("http://{}", etcd_relay.address()),
+            )
             .with("ORB_JELLYFIN_URL", jellyfin.base_url())
             .with("ORB_JELLYFIN_API_KEY", JELLYFIN_KEY)
             .with("ORB_DISCORD_TOKENS", BOT_TOKENS)
             .with("ORB_DISCORD_API_URL", format!("http://{}", rest.address()))
             .with("ORB_DISCORD_CA", discord.ca_file().display().to_string())
-            .with("ORB_DATABASE_URL", format!("postgres://postgres@{}/postgres", postgres_relay.address()))
+            .with(
+                "ORB_DATABASE_URL",
+                format!("postgres://postgres@{}/postgres", postgres_relay.address()),
+            )
             .with("TMPDIR", temporary.path().display().to_string());
         let mut relays = vec![etcd_relay, postgres_relay, rest, gateway];
         relays.extend(voice);
@@ -184,7 +201,10 @@ impl Stage {
             let environment = common
                 .clone()
                 .with("ORB_GRPC_ADDR", format!("127.0.0.1:{port}"))
-                .with("ORB_SCHEDULER__ADVERTISE", format!("http://{}", front.address()));
+                .with(
+                    "ORB_SCHEDULER__ADVERTISE",
+                    format!("http://{}", front.address()),
+                );
             relays.push(front);
             slot(Kind::Scheduler, index, environment);
         }
@@ -223,7 +243,10 @@ impl Stage {
     }
 
     async fn start_processes(&self) -> Result<()> {
-        let first = Place { kind: Kind::Scheduler, index: 0 };
+        let first = Place {
+            kind: Kind::Scheduler,
+            index: 0,
+        };
         self.slot(first).lock().await.start(&self.base)?;
         self.says(first, "leading", 1).await?;
         for (place, slot) in &self.slots {
@@ -242,29 +265,52 @@ impl Stage {
 
     /// The places of one kind.
     pub fn places(&self, kind: Kind) -> impl Iterator<Item = Place> {
-        self.slots.keys().copied().filter(move |place| place.kind == kind)
+        self.slots
+            .keys()
+            .copied()
+            .filter(move |place| place.kind == kind)
     }
 
     /// The film's stream as a bot hands it over: with a key.
     pub fn stream_url(&self) -> String {
-        format!("{}&ApiKey={JELLYFIN_KEY}", self.jellyfin.stream_url(FILM_ID))
+        format!(
+            "{}&ApiKey={JELLYFIN_KEY}",
+            self.jellyfin.stream_url(FILM_ID)
+        )
     }
 
     /// The film's file, the same way.
     pub fn download_url(&self) -> String {
-        format!("{}?ApiKey={JELLYFIN_KEY}", self.jellyfin.download_url(FILM_ID))
+        format!(
+            "{}?ApiKey={JELLYFIN_KEY}",
+            self.jellyfin.download_url(FILM_ID)
+        )
     }
 
     async fn says(&self, place: Place, message: &str, times: usize) -> Result<()> {
         let deadline = Instant::now() + STARTS_WITHIN;
         loop {
-            let log = self.slot(place).lock().await.logs.last().map(|(_, log)| log.clone());
+            let log = self
+                .slot(place)
+                .lock()
+                .await
+                .logs
+                .last()
+                .map(|(_, log)| log.clone());
             let lines = log.as_deref().map(logs::read).unwrap_or_default();
-            if lines.iter().filter(|line| line.message() == message).count() >= times {
+            if lines
+                .iter()
+                .filter(|line| line.message() == message)
+                .count()
+                >= times
+            {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                bail!("{place} did not say '{message}' {times} times; its log is {}", shown(log.as_deref()));
+                bail!(
+                    "{place} did not say '{message}' {times} times; its log is {}",
+                    shown(log.as_deref())
+                );
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
@@ -272,11 +318,14 @@ impl Stage {
 }
 
 fn shown(path: Option<&Path>) -> String {
-    path.map(|path| path.display().to_string()).unwrap_or_default()
+    path.map(|path| path.display().to_string())
+        .unwrap_or_default()
 }
 
 /// `http://127.0.0.1:2379`.
 fn address_in(url: &str) -> Result<SocketAddr> {
     let (_, address) = url.split_once("://").context("a URL has a scheme")?;
-    address.parse().with_context(|| format!("{url} has no address"))
+    address
+        .parse()
+        .with_context(|| format!("{url} has no address"))
 }

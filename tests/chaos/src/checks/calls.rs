@@ -40,9 +40,20 @@ impl Meant {
                 paused: false,
                 stopped: false,
             },
-            "pause" => Self { paused: true, ..self },
-            "resume" => Self { paused: false, ..self },
-            "skip" | "ended" => Self {
+            "pause" => Self {
+                paused: true,
+                ..self
+            },
+            "resume" => Self {
+                paused: false,
+                ..self
+            },
+            "ended" if is_an_end_of_its_own(event) => Self {
+                current: false,
+                paused: false,
+                ..self
+            },
+            "skip" => Self {
                 current: false,
                 paused: false,
                 ..self
@@ -67,6 +78,12 @@ impl Meant {
             Wish::Play { .. } | Wish::Seek { .. } => false,
         }
     }
+}
+
+/// Ends that calls bring are told of by the calls' own rows.
+fn is_an_end_of_its_own(event: &Event) -> bool {
+    let reason = event.payload["reason"].as_str().unwrap_or_default();
+    matches!(reason, "finished" | "failed")
 }
 
 /// Counts, and whatever is wrong.
@@ -107,7 +124,10 @@ pub fn calls(calls: &[Call], history: &History) -> (CallCounts, Vec<String>) {
 
 /// How many event rows a call has left, where it can be told: each play and each seek has a value of its own.
 fn effects(call: &Call, history: &History) -> usize {
-    let events = history.events.get(&call.session).map_or(&[][..], Vec::as_slice);
+    let events = history
+        .events
+        .get(&call.session)
+        .map_or(&[][..], Vec::as_slice);
     let is_its = |event: &&Event| {
         event.kind == call.wish.event()
             && match call.wish {
@@ -138,13 +158,18 @@ fn is_lost(call: &Call, effects: usize, history: &History) -> Option<String> {
         return Some(format!("its generation {generation} is not in the store"));
     }
     if effects == 0 {
-        let events = history.events.get(&call.session).map_or(&[][..], Vec::as_slice);
+        let events = history
+            .events
+            .get(&call.session)
+            .map_or(&[][..], Vec::as_slice);
         let before = events
             .iter()
             .take_while(|event| event.generation().is_none_or(|of| of <= generation));
         let meant = before.fold(Meant::default(), |meant, event| meant.after(event));
         if !meant.fulfils(&call.wish) {
-            return Some(format!("no event row, and the session was {meant:?} at generation {generation}"));
+            return Some(format!(
+                "no event row, and the session was {meant:?} at generation {generation}"
+            ));
         }
     }
     None
@@ -152,14 +177,20 @@ fn is_lost(call: &Call, effects: usize, history: &History) -> Option<String> {
 
 fn is_odd(call: &Call, answered: &Answered, effects: usize, calls: &[Call]) -> Option<String> {
     if effects > 0 && !matches!(call.wish, Wish::Create { .. }) {
-        return Some(format!("refused with {} {}, and carried out", answered.status, answered.code));
+        return Some(format!(
+            "refused with {} {}, and carried out",
+            answered.status, answered.code
+        ));
     }
     if !EXPECTED_REFUSALS.contains(&answered.code.as_str()) {
         return Some(format!("answered {} {}", answered.status, answered.code));
     }
     let created = calls.iter().any(|other| {
         let is_first = matches!(other.wish, Wish::Create { .. }) && other.session == call.session;
-        is_first && other.acknowledged().is_some_and(|answer| answer.at < call.asked)
+        is_first
+            && other
+                .acknowledged()
+                .is_some_and(|answer| answer.at < call.asked)
     });
     (answered.code == "session_not_found" && created)
         .then(|| "forgotten: its session was made before".to_owned())
@@ -170,7 +201,10 @@ fn out_of_order(calls: &[Call], history: &History) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut by_session: BTreeMap<&str, Vec<(&Call, &Answered, u64)>> = BTreeMap::new();
     for call in calls {
-        let generation = history.commands.get(&call.key).and_then(|stored| stored.generation);
+        let generation = history
+            .commands
+            .get(&call.key)
+            .and_then(|stored| stored.generation);
         if let (Some(answered), Some(generation)) = (call.acknowledged(), generation) {
             let of_session = by_session.entry(&call.session).or_default();
             of_session.push((call, answered, generation));

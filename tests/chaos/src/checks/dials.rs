@@ -51,7 +51,10 @@ pub fn dials(evidence: &Evidence<'_>, history: &History) -> (DialCounts, Vec<Str
         };
         counts.dials += 1;
         let Some(dial) = dial(evidence, entry, guild, step) else {
-            wrong.push(format!("a voice {step} in guild {guild} that no gate let pass, from {:?}", evidence.caller(entry)));
+            wrong.push(format!(
+                "a voice {step} in guild {guild} that no gate let pass, from {:?}",
+                evidence.caller(entry)
+            ));
             continue;
         };
         let now = (dial.session, dial.token);
@@ -70,7 +73,10 @@ pub fn dials(evidence: &Evidence<'_>, history: &History) -> (DialCounts, Vec<Str
     }
     counts.displacements = displacements(evidence);
     if counts.displacements > counts.grants {
-        wrong.push(format!("{} displacements, and {} grants", counts.displacements, counts.grants));
+        wrong.push(format!(
+            "{} displacements, and {} grants",
+            counts.displacements, counts.grants
+        ));
     }
     (counts, wrong)
 }
@@ -82,7 +88,9 @@ fn dial(evidence: &Evidence<'_>, entry: &RecordEntry, guild: u64, step: &str) ->
         line.unix_ms <= entry.unix_ms
             && line.message() == "passes the gate"
             && line.text("step") == Some(step)
-            && line.text("session").is_some_and(|session| session.starts_with(&guild.to_string()))
+            && line
+                .text("session")
+                .is_some_and(|session| session.starts_with(&guild.to_string()))
     };
     let line = evidence.log(life).iter().rev().find(passes)?;
     Some(Dial {

@@ -22,7 +22,10 @@ pub fn gateway(evidence: &Evidence<'_>) -> (usize, usize, Vec<String>) {
             _ => continue,
         };
         let (Some(user), Some(life)) = (entry.user, evidence.caller(entry)) else {
-            wrong.push(format!("a main gateway {what} of nobody: {:?}", entry.source));
+            wrong.push(format!(
+                "a main gateway {what} of nobody: {:?}",
+                entry.source
+            ));
             continue;
         };
         let Some((epoch, since)) = leads(evidence, life, entry) else {
@@ -52,7 +55,10 @@ fn leads(evidence: &Evidence<'_>, life: Life, entry: &RecordEntry) -> Option<(u6
     let line = lines
         .rev()
         .find(|line| line.unix_ms <= entry.unix_ms && line.message() == "leading")?;
-    Some((line.number("epoch")?, evidence.clock.at_unix_ms(line.unix_ms)))
+    Some((
+        line.number("epoch")?,
+        evidence.clock.at_unix_ms(line.unix_ms),
+    ))
 }
 
 /// Long enough before it that nothing which was decided earlier is still under way, unless it was held up.

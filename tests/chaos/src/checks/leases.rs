@@ -11,7 +11,9 @@ pub fn leases(history: &History) -> Vec<String> {
     let mut newest: BTreeMap<&str, u64> = BTreeMap::new();
     for grant in &history.grants {
         let holder = (&grant.worker, &grant.incarnation);
-        let first = *holders.entry((&grant.session, grant.token)).or_insert(holder);
+        let first = *holders
+            .entry((&grant.session, grant.token))
+            .or_insert(holder);
         if first != holder {
             wrong.push(format!(
                 "token {} of {} was granted to {first:?} and to {holder:?}",
@@ -20,7 +22,10 @@ pub fn leases(history: &History) -> Vec<String> {
         }
         let before = newest.entry(&grant.session).or_default();
         if grant.token < *before {
-            wrong.push(format!("{}: token {} after {before}", grant.session, grant.token));
+            wrong.push(format!(
+                "{}: token {} after {before}",
+                grant.session, grant.token
+            ));
         }
         *before = grant.token.max(*before);
     }
@@ -31,10 +36,16 @@ pub fn leases(history: &History) -> Vec<String> {
             continue;
         }
         if !session.in_channel() {
-            wrong.push(format!("{id} holds account {account} in guild {}, and is over", session.guild));
+            wrong.push(format!(
+                "{id} holds account {account} in guild {}, and is over",
+                session.guild
+            ));
         }
         if !held.insert((account.to_string(), &session.guild)) {
-            wrong.push(format!("{id} holds account {account} in guild {} as another one does", session.guild));
+            wrong.push(format!(
+                "{id} holds account {account} in guild {} as another one does",
+                session.guild
+            ));
         }
     }
     wrong

@@ -87,7 +87,9 @@ impl Evidence<'_> {
             .iter()
             .flat_map(|(life, path, _)| {
                 let lines = logs::panics(path);
-                lines.into_iter().map(move |line| format!("{life}: {line} ({})", path.display()))
+                lines
+                    .into_iter()
+                    .map(move |line| format!("{life}: {line} ({})", path.display()))
             })
             .collect()
     }

@@ -18,8 +18,12 @@ const HOLE: Duration = Duration::from_millis(700);
 /// Packets come so often.
 const PACKET: Duration = Duration::from_millis(20);
 
-/// Calls so near to a take-over move the position themselves.
-const NEAR_MS: u64 = 6_000;
+/// Calls so near to a take-over move the position themselves: what was heard before it has to be two whole seconds of one
+/// place, and so has what is heard after it.
+const NEAR_MS: u64 = 2_500;
+
+/// A link of a worker that was away so long before its last word, or since, kept the leader from seeing what it did.
+const UNSEEN: Duration = Duration::from_secs(8);
 
 /// Of one party.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +83,11 @@ impl Takeovers {
 
 /// Compares, for each change of the worker in one guild during which nobody called, the last second of the one with the
 /// first of the next; gives each as a line, too.
-pub fn takeovers(heard: &Heard, events: &[&Event], evidence: &Evidence<'_>) -> Result<(Takeovers, Vec<String>)> {
+pub fn takeovers(
+    heard: &Heard,
+    events: &[&Event],
+    evidence: &Evidence<'_>,
+) -> Result<(Takeovers, Vec<String>)> {
     let report = Listening::default().report(heard)?;
     let mut found = Takeovers::default();
     let mut lines = Vec::new();
@@ -90,17 +98,26 @@ pub fn takeovers(heard: &Heard, events: &[&Event], evidence: &Evidence<'_>) -> R
         .collect();
     for pair in connections.windows(2) {
         let [old, new] = pair else { continue };
-        let caller = |one: &HeardConnection| evidence.network.caller(one.info.source, one.info.opened_at);
+        let caller =
+            |one: &HeardConnection| evidence.network.caller(one.info.source, one.info.opened_at);
         let (Some(from), Some(to)) = (caller(old), caller(new)) else {
             continue;
         };
-        let (Some((ended, last)), Some((began, first))) = (last_of(old, &report.seconds), first_of(new, &report.seconds)) else {
+        let (Some((ended, last)), Some((began, first))) = (
+            last_of(old, &report.seconds),
+            first_of(new, &report.seconds),
+        ) else {
             continue;
         };
         let unix_ms = |at| heard.clock().unix_ms(at);
         let called = events.iter().any(|event| {
-            let moves = matches!(event.kind.as_str(), "created" | "play" | "pause" | "resume" | "seek" | "skip" | "stop" | "ended");
-            moves && event.unix_ms + NEAR_MS > unix_ms(ended) && event.unix_ms < unix_ms(began) + NEAR_MS
+            let moves = matches!(
+                event.kind.as_str(),
+                "created" | "play" | "pause" | "resume" | "seek" | "skip" | "stop" | "ended"
+            );
+            moves
+                && event.unix_ms + NEAR_MS > unix_ms(ended)
+                && event.unix_ms < unix_ms(began) + NEAR_MS
         });
         if from == to || called {
             continue;
@@ -108,12 +125,16 @@ pub fn takeovers(heard: &Heard, events: &[&Event], evidence: &Evidence<'_>) -> R
         let error = first - last;
         let ms = (error.abs() * 1000.0) as u64;
         // The scheduler knows no more than it was told: while the old worker was not heard of, it went on.
-        let since = ended.checked_sub(Duration::from_millis(NEAR_MS)).unwrap_or(ended);
+        let since = ended.checked_sub(UNSEEN).unwrap_or(ended);
         let unseen = from.place.kind == Kind::Worker
             && (evidence.was_held_up(from, Side::Scheduler, since, began)
                 || evidence.was_away(from.place, Side::Etcd, since, began));
         found.count += 1;
-        let worst = if unseen { &mut found.worst_unseen_ms } else { &mut found.worst_ms };
+        let worst = if unseen {
+            &mut found.worst_unseen_ms
+        } else {
+            &mut found.worst_ms
+        };
         *worst = ms.max(*worst);
         lines.push(format!(
             "take-over in guild {}: {from} to {to}, silent for {} ms, {:+.0} ms off at {last:.3} s{}",
@@ -134,7 +155,10 @@ fn last_of(connection: &HeardConnection, seconds: &[CodedSecond]) -> Option<(Ins
     let sound = sound_of(connection);
     let ended = *sound.last()?;
     let since = sound.iter().filter(|at| **at > second.moment.at).count();
-    Some((ended, f64::from(second.second) + since as f64 * PACKET.as_secs_f64()))
+    Some((
+        ended,
+        f64::from(second.second) + since as f64 * PACKET.as_secs_f64(),
+    ))
 }
 
 /// When it began, and at which second.
@@ -145,10 +169,16 @@ fn first_of(connection: &HeardConnection, seconds: &[CodedSecond]) -> Option<(In
     let sound = sound_of(connection);
     let began = *sound.first()?;
     let before = sound.iter().filter(|at| **at < second.moment.at).count();
-    Some((began, f64::from(second.second) - before as f64 * PACKET.as_secs_f64()))
+    Some((
+        began,
+        f64::from(second.second) - before as f64 * PACKET.as_secs_f64(),
+    ))
 }
 
 fn sound_of(connection: &HeardConnection) -> Vec<Instant> {
     let packets = connection.packets.iter();
-    packets.filter(|packet| !packet.silence).map(|packet| packet.at).collect()
+    packets
+        .filter(|packet| !packet.silence)
+        .map(|packet| packet.at)
+        .collect()
 }

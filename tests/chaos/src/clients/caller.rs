@@ -11,8 +11,8 @@ use rand_chacha::ChaCha8Rng;
 use reqwest::Client;
 use serde_json::{Value, json};
 
-use super::wish::{Answered, Call, Ending, Wish};
 use super::CallHistory;
+use super::wish::{Answered, Call, Ending, Wish};
 use crate::film::{FILM_ID, FILM_SECONDS, FILM_TITLE};
 use crate::stage::API_TOKEN;
 
@@ -82,7 +82,13 @@ impl Caller {
     }
 
     /// Makes a call until it is answered, and some calls once more after that.
-    pub async fn call(&self, rng: &mut ChaCha8Rng, session: &str, key: String, wish: Wish) -> Ending {
+    pub async fn call(
+        &self,
+        rng: &mut ChaCha8Rng,
+        session: &str,
+        key: String,
+        wish: Wish,
+    ) -> Ending {
         let (path, body) = self.request(session, &wish);
         let asked = Instant::now();
         let number = self.history.begun(Call {
@@ -126,7 +132,11 @@ impl Caller {
             };
             if let (200, Ok(body)) = (response.status().as_u16(), response.json().await) {
                 let answered = Instant::now();
-                return Some(Status { body, asked, answered });
+                return Some(Status {
+                    body,
+                    asked,
+                    answered,
+                });
             }
         }
         None

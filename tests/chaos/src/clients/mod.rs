@@ -63,11 +63,12 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Begins; what they want is a function of the seed, when they get to want it is not.
+    /// Begins; what they want is a function of the seed, when they get to want it is not. Every second party is a calm
+    /// one.
     pub fn start(caller: &Caller, parties: usize, seed: u64) -> Self {
         let mut tasks = JoinSet::new();
         let cancel = CancellationToken::new();
-        let mut rng = |stream| {
+        let rng = |stream| {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             rng.set_stream(stream);
             rng
@@ -76,8 +77,11 @@ impl Clients {
             .map(|index| Party::new(caller.clone(), FIRST_GUILD + index))
             .collect();
         for (index, party) in (0..).zip(&parties) {
-            tasks.spawn(party.clone().host(rng(2 * index + 1), cancel.clone()));
-            tasks.spawn(party.clone().meddle(rng(2 * index + 2), cancel.clone()));
+            let calm = index % 2 == 1;
+            tasks.spawn(party.clone().host(rng(2 * index + 1), calm, cancel.clone()));
+            if !calm {
+                tasks.spawn(party.clone().meddle(rng(2 * index + 2), cancel.clone()));
+            }
         }
         Self {
             parties,

@@ -13,6 +13,9 @@ use super::wish::{Ending, Wish};
 /// Between two wishes of a host.
 const HOST_PAUSE_MS: std::ops::Range<u64> = 400..3_000;
 
+/// The same where people mostly watch: so long that a take-over in between shows what it did to the position.
+const CALM_PAUSE_MS: std::ops::Range<u64> = 5_000..15_000;
+
 /// Between two wishes of somebody who meddles.
 const MEDDLER_PAUSE_MS: std::ops::Range<u64> = 2_000..7_000;
 
@@ -54,9 +57,10 @@ impl Party {
     }
 
     /// Makes a session and plays, and then does whatever a host does, until cancelled.
-    pub(super) async fn host(self, mut rng: ChaCha8Rng, cancel: CancellationToken) {
+    pub(super) async fn host(self, mut rng: ChaCha8Rng, calm: bool, cancel: CancellationToken) {
         self.another(&mut rng).await;
-        while pause(&mut rng, HOST_PAUSE_MS, &cancel).await {
+        let pauses = if calm { CALM_PAUSE_MS } else { HOST_PAUSE_MS };
+        while pause(&mut rng, pauses.clone(), &cancel).await {
             match rng.random_range(0..100) {
                 0..40 => self.seek(&mut rng).await,
                 40..62 => {

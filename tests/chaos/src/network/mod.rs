@@ -100,15 +100,22 @@ impl Network {
 
     /// Lets it work again.
     pub fn heal(&self, id: u64) {
-        for (_, silence) in lock(&self.silences).iter_mut().filter(|(of, silence)| *of == id && silence.until.is_none()) {
+        for (_, silence) in lock(&self.silences)
+            .iter_mut()
+            .filter(|(of, silence)| *of == id && silence.until.is_none())
+        {
             silence.until = Some(Instant::now());
         }
-        self.failing.send_modify(|failing| failing.retain(|one| one.id != id));
+        self.failing
+            .send_modify(|failing| failing.retain(|one| one.id != id));
     }
 
     /// All times that links were away.
     pub fn silences(&self) -> Vec<Silence> {
-        lock(&self.silences).iter().map(|(_, silence)| *silence).collect()
+        lock(&self.silences)
+            .iter()
+            .map(|(_, silence)| *silence)
+            .collect()
     }
 
     /// Whose connection a server saw come from `outgoing` at that moment.

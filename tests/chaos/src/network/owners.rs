@@ -33,7 +33,12 @@ impl Owners {
     }
 
     /// Whose socket it is that calls `server` from `client`. `None`: it is closed by now, or of no process of ours.
-    pub(super) fn of_socket(&self, protocol: Protocol, client: SocketAddr, server: SocketAddr) -> Option<Life> {
+    pub(super) fn of_socket(
+        &self,
+        protocol: Protocol,
+        client: SocketAddr,
+        server: SocketAddr,
+    ) -> Option<Life> {
         let table = match protocol {
             Protocol::Tcp => std::fs::read_to_string("/proc/net/tcp").ok()?,
             Protocol::Udp => std::fs::read_to_string("/proc/net/udp").ok()?,
@@ -86,14 +91,21 @@ mod tests {
 
     #[test]
     fn a_socket_is_found_in_its_process() {
-        let place = Place { kind: Kind::Worker, index: 1 };
+        let place = Place {
+            kind: Kind::Worker,
+            index: 1,
+        };
         let me = Life { place, number: 3 };
         let owners = Owners::default();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = listener.local_addr().unwrap();
         let client = TcpStream::connect(server).unwrap();
         let from = client.local_addr().unwrap();
-        assert_eq!(owners.of_socket(Protocol::Tcp, from, server), None, "of no process of ours");
+        assert_eq!(
+            owners.of_socket(Protocol::Tcp, from, server),
+            None,
+            "of no process of ours"
+        );
         owners.began(std::process::id(), me);
         assert_eq!(owners.of_socket(Protocol::Tcp, from, server), Some(me));
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();

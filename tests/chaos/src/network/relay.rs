@@ -45,7 +45,11 @@ impl Relay {
             address,
             upstream: upstream.subscribe(),
         };
-        tokio::spawn(cancel.clone().run_until_cancelled_owned(front.accept(listener)));
+        tokio::spawn(
+            cancel
+                .clone()
+                .run_until_cancelled_owned(front.accept(listener)),
+        );
         Ok(Self {
             address,
             upstream,
@@ -103,7 +107,12 @@ impl Front {
             return reset(&client);
         }
         link.clone().open().await;
-        let Ok(known) = self.upstream.wait_for(Option::is_some).await.map(|known| *known) else {
+        let Ok(known) = self
+            .upstream
+            .wait_for(Option::is_some)
+            .await
+            .map(|known| *known)
+        else {
             return;
         };
         let Some(server) = known else { return };
@@ -114,14 +123,12 @@ impl Front {
             self.network.passed(life, outgoing, Instant::now());
         }
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
-        if !pass_on(client, server, link).await {
-            // Both were dropped with unread data or pending resets; see `pass_on`.
-        }
+        pass_on(client, server, link).await;
     }
 }
 
-/// Until both sides have ended, or the link is cut; then false.
-async fn pass_on(mut client: TcpStream, mut server: TcpStream, link: LinkState) -> bool {
+/// Until both sides have ended; when one of them breaks off, or the link is cut, both are reset.
+async fn pass_on(mut client: TcpStream, mut server: TcpStream, link: LinkState) {
     let mut cut = link.clone();
     let ended = {
         let (from_client, to_client) = client.split();
@@ -142,7 +149,6 @@ async fn pass_on(mut client: TcpStream, mut server: TcpStream, link: LinkState) 
         reset(&client);
         reset(&server);
     }
-    ended
 }
 
 async fn copy(

@@ -114,11 +114,17 @@ impl Passing {
             .of_socket(Protocol::Udp, from, self.address)?;
         let outgoing = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.ok()?;
         outgoing.connect(self.server).await.ok()?;
-        self.network.passed(life, outgoing.local_addr().ok()?, Instant::now());
+        self.network
+            .passed(life, outgoing.local_addr().ok()?, Instant::now());
         let outgoing = Arc::new(outgoing);
         let link = self.network.state_of(life.place, self.side);
         let cancel = self.cancel.child_token();
-        let back = back(Arc::clone(&outgoing), Arc::clone(&self.front), from, link.clone());
+        let back = back(
+            Arc::clone(&outgoing),
+            Arc::clone(&self.front),
+            from,
+            link.clone(),
+        );
         tokio::spawn(cancel.clone().run_until_cancelled_owned(back));
         Some(Way {
             outgoing,
