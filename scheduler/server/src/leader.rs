@@ -1,31 +1,56 @@
 //! The leader loop: one task that owns the state machine; commit, then act.
+//!
+//! ```text
+//!  inputs ─┬─ events ────────────────────────▶ state machine ─▶ next batch ─▶ commit ─▶ views, effects
+//!          └─ calls ─▶ look-up in the store ─▶      ▲                            │
+//!                      (all that wait at once)      └─ goes on meanwhile ◀───────┘
+//! ```
+//!
+//! The loop itself waits for no database: one look-up and one commit are under way at most, by tasks of their own, and
+//! what comes meanwhile gathers in the next batch. So a thousand workers' beats are heard while the disk syncs, and the
+//! busier the leader is, the more calls share a sync. What a batch changed is seen and said by nobody before that batch
+//! is durable, in order. Only a report after which everything goes on as before is shown at once, when nothing of its
+//! session is under way.
 
-use std::collections::{BTreeMap, HashMap};
+mod act;
+mod batch;
+mod look_up;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use orb_coordinator::Tenure;
-use orb_proto::v1;
 use orb_scheduler_core::{
-    CallId, Effect, Epoch, Event, Scheduler, SchedulerTiming, SessionRecord, Step,
+    CallId, Effect, Epoch, Event, FORGET_AFTER_MS, Now, Scheduler, SchedulerTiming, SessionId,
 };
-use orb_scheduler_store::{AccountSession, Store};
+use orb_scheduler_store::Store;
 use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::AbortOnDropHandle;
 use tracing::Span;
 
-use crate::handle::{CallError, Input, QUEUE, Reply};
+use self::batch::{Batch, Committing, Proof};
+use self::look_up::LookUps;
+use crate::handle::{Input, QUEUE, Reply};
 use crate::links::Links;
+use crate::metrics::Counters;
 use crate::over::Over;
-use crate::spans::Decisions;
 use crate::views::Views;
-use crate::{AccountCommand, Clock, Error, HeldAccount, LeaderHandle, Readiness, convert, spans};
+use crate::{AccountCommand, Clock, Error, HeldAccount, LeaderHandle, Readiness, spans};
 
-/// Inputs that share one commit. Enough that a burst costs few syncs, small enough that the first of
-/// them does not wait long for the last.
-const BATCH: usize = 128;
+/// Inputs that are taken in before the loop looks for something else to do.
+const AT_ONCE: usize = 128;
+
+/// Inputs of which something is left to do, at most. Beyond that the queue in front of the loop fills up, and callers
+/// wait: the database does not keep up.
+const UNDONE: usize = 1_024;
 
 /// Old command ids are deleted so often; their retention is a day, so nobody waits for it.
 const FORGET_EVERY: std::time::Duration = std::time::Duration::from_mins(10);
+
+/// How the pool stands is for people who look on: they ask every few seconds.
+const LOOK_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// A database that restarts is back within this time; for longer, another process may reach it better.
 const RELOAD_WITHIN: std::time::Duration = std::time::Duration::from_secs(5);
@@ -45,12 +70,19 @@ pub(crate) struct Leader<S> {
     inputs: mpsc::Receiver<Input>,
     accounts: mpsc::Sender<AccountCommand>,
     readiness: watch::Sender<Readiness>,
+    counters: Counters,
     epoch: Epoch,
     scheduler: Scheduler,
     views: Views,
     links: Links,
     clock: Clock,
     waiting: HashMap<CallId, Waiting>,
+    look_ups: LookUps,
+    /// What came since the commit under way began.
+    next: Batch,
+    committing: Option<Committing>,
+    /// Old commands, while they are deleted.
+    forgetting: Option<AbortOnDropHandle<Result<(), orb_scheduler_store::Error>>>,
 }
 
 /// A caller that waits for its answer.
@@ -69,16 +101,16 @@ impl<S: Store> Leader<S> {
         timing: SchedulerTiming,
         command_retention: std::time::Duration,
         accounts: mpsc::Sender<AccountCommand>,
-        readiness: watch::Sender<Readiness>,
+        (readiness, counters): (watch::Sender<Readiness>, Counters),
     ) -> Result<(Self, LeaderHandle, Vec<HeldAccount>), Error> {
+        let clock = Clock::start();
         let loading = async {
             let epoch = store.lead(Epoch::new(at_least)).await?;
-            let records = store.load().await?;
+            let records = store.load(loads_since(clock.now())).await?;
             Ok::<_, Error>((epoch, records, store.account_sessions().await?))
         };
         let (epoch, records, account_sessions) = while_sure(&tenure, loading).await?;
-        let held = held_accounts(&records, account_sessions);
-        let clock = Clock::start();
+        let held = HeldAccount::all(&records, account_sessions);
         tracing::info!(%epoch, sessions = records.len(), "leading");
         let scheduler = Scheduler::load(epoch, timing, records, clock.now());
         let (sender, inputs) = mpsc::channel(QUEUE);
@@ -103,11 +135,16 @@ impl<S: Store> Leader<S> {
             inputs,
             accounts,
             readiness,
+            counters,
             epoch,
             views,
             links,
             clock,
             waiting: HashMap::new(),
+            look_ups: LookUps::default(),
+            next: Batch::default(),
+            committing: None,
+            forgetting: None,
             scheduler,
         };
         leader.publish();
@@ -124,29 +161,54 @@ impl<S: Store> Leader<S> {
 
     async fn lead(&mut self, cancel: CancellationToken) -> Result<(), Error> {
         let mut forget = tokio::time::interval(FORGET_EVERY);
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let tick = self
                 .scheduler
                 .next_deadline()
                 .map(|at| self.clock.instant(at));
-            let first = tokio::select! {
+            let takes_more = self.next.inputs() + self.look_ups.len() < UNDONE;
+            let done = tokio::select! {
                 biased;
                 () = cancel.cancelled() => return self.finish().await,
-                input = self.inputs.recv() => match input {
-                    Some(input) => input,
+                committed = done(self.committing.as_mut().map(|one| &mut one.done)) => {
+                    self.committed(committed).await
+                }
+                found = done(self.look_ups.under_way.as_mut().map(|one| &mut one.done)) => {
+                    self.found(found)
+                }
+                input = self.inputs.recv(), if takes_more => match input {
+                    Some(input) => {
+                        self.take_all(input);
+                        Ok(())
+                    }
                     None => return Ok(()),
                 },
-                () = sleep_until(tick) => Input::Event(Event::Tick),
+                () = sleep_until(tick) => {
+                    self.handle(Event::Tick);
+                    Ok(())
+                }
+                forgotten = done(self.forgetting.as_mut()) => {
+                    self.forgetting = None;
+                    forgotten_later(forgotten)
+                }
+                _ = look.tick() => {
+                    self.counters.pool_is(self.scheduler.pool(self.clock.now()));
+                    continue;
+                }
                 _ = forget.tick() => {
-                    self.forget_commands().await?;
+                    self.forget_commands();
                     continue;
                 }
             };
-            match self.turn(first).await {
+            let done = match done {
+                Ok(()) => self.go_on().await,
+                failed => failed,
+            };
+            match done {
                 Err(Error::Store(error)) if error.is_retryable() => {
                     tracing::error!(%error, code = error.code(), "commit failed; loading the state anew");
-                    self.waiting.clear();
-                    self.links.close_all();
                     self.load_again().await?;
                 }
                 other => other?,
@@ -154,29 +216,149 @@ impl<S: Store> Leader<S> {
         }
     }
 
-    async fn forget_commands(&self) -> Result<(), Error> {
+    fn forget_commands(&mut self) {
         let before = self.clock.now().wall_ms - self.command_retention_ms;
-        match self.store.forget_commands(self.epoch, before).await {
-            Err(error) if error.is_retryable() => {
-                tracing::warn!(%error, code = error.code(), "old commands are forgotten later");
+        let (store, epoch) = (Arc::clone(&self.store), self.epoch);
+        let forgetting = async move { store.forget_commands(epoch, before).await };
+        self.forgetting = Some(AbortOnDropHandle::new(tokio::spawn(forgetting)));
+    }
+
+    /// Takes in what waits, but not so much of it that nothing else gets its turn.
+    fn take_all(&mut self, first: Input) {
+        // Whatever waits in the queue, a deadline that has passed comes first: load starves no timer.
+        let due = |at| at <= self.clock.now().monotonic;
+        if self.scheduler.next_deadline().is_some_and(due) {
+            self.handle(Event::Tick);
+        }
+        self.take_in(first);
+        for _ in 1..AT_ONCE {
+            let Ok(input) = self.inputs.try_recv() else {
+                break;
+            };
+            self.take_in(input);
+        }
+    }
+
+    fn take_in(&mut self, input: Input) {
+        match input {
+            Input::Event(event) => self.handle(event),
+            Input::Call(mut call, reply) => {
+                let span = spans::command(&mut call);
+                self.waiting.insert(call.id, Waiting { reply, span });
+                if self.scheduler.remembers(&call.command) && self.scheduler.knows(&call.session) {
+                    self.handle(Event::Call(call));
+                } else {
+                    self.look_ups.push(call);
+                }
+            }
+            Input::Progress(session) => self.next.progress(session),
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        let is_call = matches!(event, Event::Call(_));
+        let mut step = self.scheduler.handle(event, self.clock.now());
+        step.effects.retain(|effect| match effect {
+            Effect::Advanced(session) => {
+                self.advance(session);
+                false
+            }
+            _ => true,
+        });
+        self.next.add(step, is_call);
+    }
+
+    /// A session goes on as before. Readers see it at once, unless something of it is on its way to them.
+    fn advance(&mut self, session: &SessionId) {
+        let committing = self.committing.as_ref();
+        let is_under_way = committing.is_some_and(|one| one.batch.has_changed(session));
+        if is_under_way || self.next.has_changed(session) {
+            self.next.changes(session.clone());
+        } else if let Some(vitals) = self.scheduler.vitals(session, self.clock.now()) {
+            self.views.advance(session, vitals);
+        }
+    }
+
+    /// What the store knows of some calls: they are carried out.
+    fn found(
+        &mut self,
+        found: Result<Result<look_up::Found, orb_scheduler_store::Error>, tokio::task::JoinError>,
+    ) -> Result<(), Error> {
+        let found = found??;
+        if let Some(look_up) = self.look_ups.under_way.take() {
+            let (calls, again) = look_up.into_calls(found, &self.scheduler);
+            for call in calls {
+                self.handle(Event::Call(call));
+            }
+            for call in again {
+                self.look_ups.push(call);
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins what can be begun: a look-up, a commit.
+    async fn go_on(&mut self) -> Result<(), Error> {
+        self.publish_readiness();
+        self.look_ups.go_on(&self.store, &self.scheduler);
+        if self.committing.is_some() || self.next.is_empty() {
+            return Ok(());
+        }
+        self.check_sure()?;
+        let mut batch = std::mem::take(&mut self.next);
+        let now = self.clock.now();
+        batch.seal(|session| self.scheduler.view(session, now));
+        match batch.proof() {
+            Proof::None => self.act_on(batch).await,
+            Proof::Epoch | Proof::Commit => {
+                let committing = Committing::begin(&self.store, self.epoch, batch, now.wall_ms);
+                self.committing = Some(committing);
                 Ok(())
             }
-            done => Ok(done?),
         }
+    }
+
+    /// A batch is durable, or not.
+    async fn committed(
+        &mut self,
+        committed: Result<Result<(), orb_scheduler_store::Error>, tokio::task::JoinError>,
+    ) -> Result<(), Error> {
+        let Some(Committing { batch, .. }) = self.committing.take() else {
+            return Ok(());
+        };
+        committed?.inspect_err(|error| batch.decisions.failed(error.code()))?;
+        self.act_on(batch).await
     }
 
     /// What waits already is still carried out: the accounts' last words are among it.
     async fn finish(&mut self) -> Result<(), Error> {
         while let Ok(input) = self.inputs.try_recv() {
-            self.turn(input).await?;
+            self.take_in(input);
         }
-        Ok(())
+        loop {
+            self.go_on().await?;
+            if let Some(committing) = &mut self.committing {
+                let committed = (&mut committing.done).await;
+                self.committed(committed).await?;
+            } else if let Some(look_up) = &mut self.look_ups.under_way {
+                let found = (&mut look_up.done).await;
+                self.found(found)?;
+            } else if self.next.is_empty() {
+                return Ok(());
+            }
+        }
     }
 
+    /// Nobody was told anything of what was not committed: it never was.
     async fn load_again(&mut self) -> Result<(), Error> {
+        self.waiting.clear();
+        self.look_ups = LookUps::default();
+        self.next = Batch::default();
+        self.committing = None;
+        self.links.close_all();
         let give_up = tokio::time::Instant::now() + RELOAD_WITHIN;
         let records = loop {
-            match self.store.load().await {
+            match self.store.load(loads_since(self.clock.now())).await {
                 Err(error) if error.is_retryable() && tokio::time::Instant::now() < give_up => {
                     tokio::time::sleep(RELOAD_AGAIN).await;
                 }
@@ -204,211 +386,6 @@ impl<S: Store> Leader<S> {
         self.publish_readiness();
     }
 
-    /// One batch: everything that waits, one commit, then the effects in order, each only while the leadership is
-    /// sure. Effects that are left undone so are not lost: the next leader loads what was committed.
-    async fn turn(&mut self, first: Input) -> Result<(), Error> {
-        let mut all = Step::default();
-        let mut decisions = Decisions::default();
-        let mut progress = BTreeMap::new();
-        // Whatever waits in the queue, a deadline that has passed comes first: load starves no timer.
-        if self
-            .scheduler
-            .next_deadline()
-            .is_some_and(|at| at <= self.clock.now().monotonic)
-        {
-            all = self.scheduler.handle(Event::Tick, self.clock.now());
-            decisions.note(&all.effects);
-        }
-        let mut input = Some(first);
-        let mut taken = 0;
-        while let Some(next) = input.take() {
-            if let Some(event) = self.event_of(next, &mut progress).await? {
-                let step = self.scheduler.handle(event, self.clock.now());
-                decisions.note(&step.effects);
-                all.writes.extend(step.writes);
-                all.effects.extend(step.effects);
-            }
-            taken += 1;
-            if taken < BATCH {
-                input = self.inputs.try_recv().ok();
-            }
-        }
-        self.check_sure()?;
-        let wall_ms = self.clock.now().wall_ms;
-        if !all.writes.is_empty() {
-            let committed = self.store.commit(self.epoch, all.writes, wall_ms).await;
-            committed.inspect_err(|error| decisions.failed(error.code()))?;
-        }
-        if !progress.is_empty() {
-            let sessions = progress.into_values().collect();
-            self.store
-                .save_account_sessions(self.epoch, sessions, wall_ms)
-                .await?;
-        }
-        self.check_sure()?;
-        // Views first: whoever is answered, or told anything, then reads what was committed.
-        let now = self.clock.now();
-        for effect in &all.effects {
-            if let Effect::Changed(session) = effect
-                && let Some(view) = self.scheduler.view(session, now)
-            {
-                self.views.publish(view);
-            }
-        }
-        for effect in all.effects {
-            self.check_sure()?;
-            self.act(effect, &decisions).await;
-        }
-        self.publish_readiness();
-        Ok(())
-    }
-
-    /// What the state machine is to hear of an input.
-    async fn event_of(
-        &mut self,
-        input: Input,
-        progress: &mut BTreeMap<u64, AccountSession>,
-    ) -> Result<Option<Event>, orb_scheduler_store::Error> {
-        match input {
-            Input::Event(event) => Ok(Some(event)),
-            Input::Call(mut call, reply) => {
-                if !self.scheduler.remembers(&call.command) {
-                    call.known = self.store.command(&call.command).await?;
-                }
-                if !self.scheduler.knows(&call.session) {
-                    call.stored = self.store.session(&call.session).await?.map(Box::new);
-                }
-                let span = spans::command(&mut call);
-                self.waiting.insert(call.id, Waiting { reply, span });
-                Ok(Some(Event::Call(call)))
-            }
-            Input::Progress(session) => {
-                progress.insert(session.account_id, session);
-                Ok(None)
-            }
-        }
-    }
-
-    async fn act(&mut self, effect: Effect, decisions: &Decisions) {
-        use v1::attach_response::Message;
-        match effect {
-            Effect::Answer { call, result } => {
-                if let Some(Waiting { reply, span }) = self.waiting.remove(&call) {
-                    if let Err(refusal) = &result {
-                        orb_telemetry::failed(&span, &refusal.code);
-                    }
-                    // The caller may have gone; what it asked for is done all the same.
-                    let _ = reply.send(result.map_err(CallError::Refused));
-                }
-            }
-            Effect::SendLease {
-                worker,
-                incarnation,
-                session,
-                fence,
-                desired,
-                voice,
-                role,
-            } => {
-                let voice = voice.map(|voice| *voice);
-                let behind = decisions.behind(&session, fence.token, desired.trace.as_ref());
-                let lease = convert::lease(&session, fence, *desired, voice, role, behind);
-                let word = v1::AttachResponse {
-                    message: Some(Message::Lease(lease)),
-                };
-                self.links.send(&worker, &incarnation, word);
-            }
-            Effect::SendRevoke {
-                worker,
-                incarnation,
-                session,
-                fence,
-            } => {
-                let revoke = v1::Revoke {
-                    session_id: session.to_string(),
-                    fence: Some(convert::fence(fence)),
-                };
-                let word = v1::AttachResponse {
-                    message: Some(Message::Revoke(revoke)),
-                };
-                self.links.send(&worker, &incarnation, word);
-            }
-            Effect::ConfirmLeases {
-                worker,
-                incarnation,
-                request,
-                verdicts,
-            } => {
-                let confirmed = convert::leases_confirmed(request, verdicts);
-                let word = v1::AttachResponse {
-                    message: Some(Message::LeasesConfirmed(confirmed)),
-                };
-                self.links.send(&worker, &incarnation, word);
-            }
-            Effect::RefuseWorker {
-                worker,
-                incarnation,
-            } => {
-                tracing::warn!(%worker, %incarnation, "refused: another process with this worker id is alive");
-                self.links.close(&worker, &incarnation);
-            }
-            Effect::JoinVoice {
-                account,
-                guild_id,
-                channel_id,
-            } => {
-                self.tell_accounts(AccountCommand::Join {
-                    account,
-                    guild_id,
-                    channel_id,
-                })
-                .await;
-            }
-            Effect::RefreshVoice { account, guild_id } => {
-                self.tell_accounts(AccountCommand::Refresh { account, guild_id })
-                    .await;
-            }
-            Effect::LeaveVoice { account, guild_id } => {
-                self.tell_accounts(AccountCommand::Leave { account, guild_id })
-                    .await;
-            }
-            // Their spans began when they were decided.
-            Effect::Placed {
-                session,
-                explanation,
-                ..
-            } => {
-                tracing::info!(%session, placement = %serde_json::json!(explanation), "placement decided");
-            }
-            Effect::StartDrain {
-                worker,
-                incarnation,
-            } => {
-                let word = v1::AttachResponse {
-                    message: Some(Message::StartDrain(v1::StartDrain {})),
-                };
-                self.links.send(&worker, &incarnation, word);
-            }
-            Effect::Drained {
-                worker,
-                incarnation,
-            } => {
-                tracing::info!(%worker, %incarnation, "nothing is left on the worker");
-                let word = v1::AttachResponse {
-                    message: Some(Message::Drained(v1::Drained {})),
-                };
-                self.links.send(&worker, &incarnation, word);
-            }
-            Effect::Changed(_) | Effect::Granted { .. } => {}
-            Effect::Forgotten(session) => self.views.remove(&session),
-        }
-    }
-
-    async fn tell_accounts(&self, command: AccountCommand) {
-        // Only the end of this term closes the queue; the next leader's load asks for all joins again.
-        let _ = self.accounts.send(command).await;
-    }
-
     fn publish_readiness(&self) {
         let now = self.clock.now();
         let readiness = Readiness {
@@ -419,6 +396,11 @@ impl<S: Store> Leader<S> {
         self.readiness
             .send_if_modified(|known| std::mem::replace(known, readiness) != readiness);
     }
+}
+
+/// Sessions that have been over since before this need not be loaded.
+fn loads_since(now: Now) -> i64 {
+    now.wall_ms - FORGET_AFTER_MS as i64
 }
 
 /// The outcome, unless the leadership ends first.
@@ -436,38 +418,30 @@ async fn while_sure<T>(
     }
 }
 
+/// The outcome of a task, if there is one.
+async fn done<T>(task: Option<&mut AbortOnDropHandle<T>>) -> Result<T, tokio::task::JoinError> {
+    match task {
+        Some(task) => task.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Nobody waits for old commands to be forgotten: next time is soon enough.
+fn forgotten_later(
+    forgotten: Result<Result<(), orb_scheduler_store::Error>, tokio::task::JoinError>,
+) -> Result<(), Error> {
+    match forgotten? {
+        Err(error) if error.is_retryable() => {
+            tracing::warn!(%error, code = error.code(), "old commands are forgotten later");
+            Ok(())
+        }
+        done => Ok(done?),
+    }
+}
+
 async fn sleep_until(at: Option<tokio::time::Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
     }
-}
-
-/// Sessions of accounts, with the credentials that go with them.
-fn held_accounts(records: &[SessionRecord], sessions: Vec<AccountSession>) -> Vec<HeldAccount> {
-    let voice_of = |account_id: u64| {
-        records
-            .iter()
-            .filter(|record| record.desired.in_channel)
-            .filter(|record| {
-                record
-                    .account
-                    .is_some_and(|account| account.get() == account_id)
-            })
-            .filter_map(|record| record.voice.clone())
-            .collect()
-    };
-    sessions
-        .into_iter()
-        .map(
-            |AccountSession {
-                 account_id,
-                 session,
-             }| HeldAccount {
-                account_id,
-                session,
-                voice: voice_of(account_id),
-            },
-        )
-        .collect()
 }
