@@ -26,6 +26,7 @@
 )]
 
 mod api;
+mod collector;
 mod ears;
 mod environment;
 mod films;
@@ -34,11 +35,13 @@ mod installation;
 mod orb_process;
 mod party;
 mod processes;
+mod scrape;
 mod surroundings;
 mod turn;
 mod waiting;
 
 pub use api::{Answer, Api};
+pub use collector::{CALLERS_SPAN, Collector, TracedSpan};
 pub use ears::Ears;
 pub use environment::Environment;
 pub use films::{Title, in_ten_bits, made};
@@ -46,6 +49,7 @@ pub use installation::{Installation, Roles};
 pub use orb_process::OrbProcess;
 pub use party::{Party, entry};
 pub use processes::{ProcessInfo, command_lines, descendants, ffmpegs, is_running, kill};
+pub use scrape::Scrape;
 pub use surroundings::{
     API_TOKEN, BOT_TOKEN, JELLYFIN_KEY, SECOND_API_TOKEN, Setting, Surroundings,
 };
