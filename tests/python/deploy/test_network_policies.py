@@ -15,6 +15,7 @@ CLIENT = (("orb-stream/client", "true"),)
 BOT = Pod(HERE, CLIENT)
 BOT_ELSEWHERE = Pod("bots", CLIENT, (("orb-stream/clients", "true"),))
 INGRESS = Pod("ingress", (), (("orb-stream/ingress", "true"),))
+COLLECTOR = Pod("observability", (), (("orb-stream/collector", "true"),))
 STRANGERS = (
     Pod(HERE, (("app", "stranger"),)),
     Pod("bots", (), (("orb-stream/clients", "true"),)),
@@ -63,6 +64,13 @@ class NetworkPolicyTest(unittest.TestCase):
         paths = [path for rule in ingress["spec"]["rules"] for path in rule["http"]["paths"]]
         self.assertEqual([path["path"] for path in paths], ["/watch/", "/assets/"])
         self.assertEqual({path["pathType"] for path in paths}, {"Prefix"})
+
+    def test_traces_go_to_a_collector_where_there_is_one(self):
+        for name in ("gateway", "scheduler", "worker"):
+            self.assertFalse(self.base.allows(self.pods[name], COLLECTOR, 4317), name)
+            self.assertTrue(self.dev.allows(self.pods[name], COLLECTOR, 4317), name)
+            self.assertFalse(self.dev.allows(self.pods[name], STRANGERS[0], 4317), name)
+        self.assertFalse(self.dev.allows(self.pods["etcd"], COLLECTOR, 4317))
 
     def test_the_way_out(self):
         table = [
