@@ -162,7 +162,7 @@ async fn scheduler<C: Coordinator>(
     internal_token: SecretString,
 ) -> Result<Serving> {
     let seal = Seal::new(&config.discord.tokens);
-    let store = AnyStore::open(config.database.url.expose_secret(), seal)
+    let store = AnyStore::prepare(config.database.url.expose_secret(), seal)
         .await
         .context("ORB_DATABASE_URL")?;
     let candidate = Candidate::new(coordinator, store, address, term);

@@ -21,6 +21,12 @@ const ACCOUNT_QUEUE: usize = 1_024;
 /// is none, a database that is away is asked this often.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
+/// Between two tries to reach a database that is away: this long at first, then twice as long each time.
+const REACH_AGAIN: Duration = Duration::from_millis(250);
+
+/// Nobody should have to wait much longer than this when the database is back.
+const REACH_AGAIN_AT_MOST: Duration = Duration::from_secs(5);
+
 /// So long followers wait for the accounts of a new leader: some round trips to Discord. Where Discord is away, parties
 /// go on and calls for them are taken all the same.
 const ACCOUNTS_FIRST: Duration = Duration::from_secs(1);
@@ -73,6 +79,12 @@ impl<C: Coordinator, S: Store> Candidate<C, S> {
     /// and a store that is away, make it a standby again; only what no waiting mends is an error.
     pub async fn run(self, cancel: CancellationToken) -> Result<(), Error> {
         loop {
+            // Whoever cannot reach the database had better not lead, nor keep others from it.
+            let reaching = reach(self.store.as_ref());
+            let Some(reached) = cancel.run_until_cancelled(reaching).await else {
+                return Ok(());
+            };
+            reached?;
             let campaign = self.coordinator.campaign(self.standing.own_address());
             let Some(leadership) = cancel.run_until_cancelled(campaign).await else {
                 return Ok(());
@@ -165,6 +177,31 @@ impl<C: Coordinator, S: Store> Candidate<C, S> {
             bridged = accounts => bridged?,
         }
         leading.await?
+    }
+}
+
+/// Waits for a database that is away. What no waiting mends is an error.
+async fn reach(store: &impl Store) -> Result<(), Error> {
+    let mut pause = REACH_AGAIN;
+    loop {
+        let error = match store.reach().await {
+            Ok(()) if pause == REACH_AGAIN => return Ok(()),
+            Ok(()) => {
+                tracing::info!(database = store.place(), "the database is back");
+                return Ok(());
+            }
+            Err(error) if error.is_retryable() => error,
+            Err(error) => return Err(error.into()),
+        };
+        tracing::warn!(
+            database = store.place(),
+            %error,
+            code = error.code(),
+            again_in_ms = pause.as_millis() as u64,
+            "the database is away, and this scheduler waits for it; start it, or mend ORB_DATABASE_URL"
+        );
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(REACH_AGAIN_AT_MOST);
     }
 }
 

@@ -15,15 +15,23 @@ pub enum AnyStore {
 }
 
 impl AnyStore {
-    /// Opens the database that the URL names.
-    pub async fn open(url: &str, seal: Seal) -> Result<Self, Error> {
+    /// The database that the URL names: opened when it is a file, connected to when it is asked something
+    /// when it is a server, which may be away.
+    pub async fn prepare(url: &str, seal: Seal) -> Result<Self, Error> {
         match url.split_once(':') {
             Some(("sqlite", _)) => Ok(Self::Sqlite(SqliteStore::open(url, seal).await?)),
             Some(("postgres" | "postgresql", _)) => {
-                Ok(Self::Postgres(PostgresStore::open(url, seal).await?))
+                Ok(Self::Postgres(PostgresStore::prepare(url, seal)?))
             }
             _ => Err(Error::UnknownKind),
         }
+    }
+
+    /// The same, and it answers.
+    pub async fn open(url: &str, seal: Seal) -> Result<Self, Error> {
+        let store = Self::prepare(url, seal).await?;
+        store.reach().await?;
+        Ok(store)
     }
 }
 
@@ -38,6 +46,17 @@ macro_rules! either {
 }
 
 impl Store for AnyStore {
+    fn place(&self) -> String {
+        match self {
+            Self::Sqlite(store) => store.place(),
+            Self::Postgres(store) => store.place(),
+        }
+    }
+
+    async fn reach(&self) -> Result<(), Error> {
+        either!(self, store => store.reach())
+    }
+
     async fn lead(&self, at_least: Epoch) -> Result<Epoch, Error> {
         either!(self, store => store.lead(at_least))
     }

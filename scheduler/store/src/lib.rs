@@ -60,6 +60,17 @@ impl std::fmt::Debug for AccountSession {
 
 /// Durable state behind one leader.
 pub trait Store: Send + Sync + 'static {
+    /// What it is and where, for people; without a password.
+    fn place(&self) -> String {
+        "the database".to_owned()
+    }
+
+    /// Whether it answers. Who cannot reach it had better not lead; one that is away comes back by itself
+    /// ([`Error::is_retryable`]), a URL or a password that is wrong does not.
+    fn reach(&self) -> impl Future<Output = Result<(), Error>> + Send {
+        async { Ok(()) }
+    }
+
     /// Takes the leadership: commits `max(stored + 1, at_least)` as the epoch, and returns it. Brings the
     /// tables up to date first, where several processes share them.
     ///

@@ -97,6 +97,13 @@ impl Link {
         })
     }
 
+    /// The server and the database, without the password.
+    pub(super) fn place(&self) -> String {
+        let (host, port) = (self.options.get_host(), self.options.get_port());
+        let database = self.options.get_database().unwrap_or("of the user's name");
+        format!("PostgreSQL at {host}:{port}, database {database}")
+    }
+
     /// The connection that rests, or a new one.
     pub(super) async fn hold(&self) -> Result<Held<'_>, Error> {
         let mut place = self.resting.lock().await;

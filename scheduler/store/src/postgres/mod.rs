@@ -54,14 +54,20 @@ macro_rules! ask {
 }
 
 impl PostgresStore {
-    /// Connects. The tables are left alone until [`Store::lead`]: a standby of a newer version must not change
-    /// what the leader works with.
+    /// Connects when it is asked something, so the server may be away. The tables are left alone until
+    /// [`Store::lead`]: a standby of a newer version must not change what the leader works with.
     ///
     /// `url` is `postgres://user:password@host:port/database`, with libpq's parameters, such as `sslmode`.
-    pub async fn open(url: &str, seal: Seal) -> Result<Self, Error> {
+    pub fn prepare(url: &str, seal: Seal) -> Result<Self, Error> {
         let (link, reader) = (Link::new(url)?, Link::new(url)?);
-        link.hold().await?.rest();
         Ok(Self { link, reader, seal })
+    }
+
+    /// The same, and connects.
+    pub async fn open(url: &str, seal: Seal) -> Result<Self, Error> {
+        let store = Self::prepare(url, seal)?;
+        store.reach().await?;
+        Ok(store)
     }
 
     fn records(&self, rows: &[PgRow]) -> Result<Vec<SessionRecord>, Error> {
@@ -75,6 +81,15 @@ impl PostgresStore {
 }
 
 impl Store for PostgresStore {
+    fn place(&self) -> String {
+        self.link.place()
+    }
+
+    async fn reach(&self) -> Result<(), Error> {
+        ask!(self.link, connection => sqlx::raw_sql("SELECT 1").execute(connection));
+        Ok(())
+    }
+
     /// Takes the lock on the whole table `leader`, not on its row alone: those who ask for it queue up, so the
     /// old leader's running transactions end first and its next ones wait behind, however many there are. Row
     /// locks are not so fair: sharers overtake.
