@@ -16,8 +16,10 @@ DEPLOY = ROOT / "deploy"
 BASE = DEPLOY / "kustomize" / "base"
 DEV = DEPLOY / "kustomize" / "overlays" / "dev"
 
+MUTUAL_TLS = DEPLOY / "kustomize" / "overlays" / "mutual-tls"
+
 #: Every folder that somebody may apply.
-FOLDERS = (BASE, DEV)
+FOLDERS = (BASE, DEV, MUTUAL_TLS)
 
 #: The oldest version that Kubernetes' own project still mends, and the one that the manifests were written for.
 KUBERNETES_VERSIONS = ("1.34.0", "1.35.0")

@@ -11,6 +11,12 @@ from .rendering import BASE, DEV, FOLDERS, containers, is_orb, named, of_kind, p
 
 SECRET_NAME = re.compile(r"TOKEN|KEY|PASSWORD|SECRET|DATABASE_URL")
 
+#: Variables that name a file, which is in a Secret.
+FILES = {"ORB_TLS__CA": "ca.crt", "ORB_TLS__CERT": "tls.crt", "ORB_TLS__KEY": "tls.key"}
+
+#: The only Secret that is mounted, where it is.
+CERTIFICATES = {"secretName": "orb-tls", "defaultMode": 0o440}
+
 #: What each role may be given of the Secret. Workers hold no bot token.
 SECRETS = {
     "gateway": {"ORB_API_TOKENS", "ORB_SCHEDULER__TOKEN"},
@@ -68,7 +74,13 @@ class ContainerPolicyTest(unittest.TestCase):
             for forbidden in ("hostNetwork", "hostPID", "hostIPC"):
                 self.assertNotIn(forbidden, pod)
             self.assertFalse(pod["automountServiceAccountToken"])
-            self.assertTrue(all(volume.keys() <= {"name", "emptyDir"} for volume in pod.get("volumes", [])))
+            for volume in pod.get("volumes", []):
+                if "secret" in volume:
+                    self.assertEqual(volume, {"name": "tls", "secret": CERTIFICATES})
+                else:
+                    self.assertLessEqual(volume.keys(), {"name", "emptyDir"})
+            for mount in container.get("volumeMounts", []):
+                self.assertTrue(mount["name"] != "tls" or mount["readOnly"])
 
         self.check_each(check)
 
@@ -115,7 +127,9 @@ class SecretsTest(unittest.TestCase):
                     self.assertNotRegex(value, r"//[^/]*:[^/]*@", f"{name} has a password in its URL")
             for _, _, container in containers(folder):
                 for variable in container.get("env", []):
-                    if SECRET_NAME.search(variable["name"]):
+                    if variable["name"] in FILES:
+                        self.assertEqual(variable["value"], f"/etc/orb/tls/{FILES[variable['name']]}")
+                    elif SECRET_NAME.search(variable["name"]):
                         self.assertIn("secretKeyRef", variable.get("valueFrom", {}), variable["name"])
 
     def test_examples_are_empty(self):
@@ -183,6 +197,15 @@ class OperationTest(unittest.TestCase):
             variables["ORB_WORKER__CAPACITY_MILLICORES"]["resourceFieldRef"],
             {"containerName": "worker", "resource": "requests.cpu", "divisor": "1m"},
         )
+
+    def test_what_a_variable_refers_to_comes_before_it(self):
+        for folder in FOLDERS:
+            for _, _, container in containers(folder):
+                known = set()
+                for variable in container.get("env", []):
+                    # Kubernetes leaves a reference to what comes later as it is written.
+                    self.assertLessEqual(set(re.findall(r"\$\((\w+)\)", variable.get("value", ""))), known)
+                    known.add(variable["name"])
 
     def test_the_base_names_no_namespace(self):
         self.assertEqual([found for found in rendered(BASE) if "namespace" in found["metadata"]], [])
