@@ -84,9 +84,14 @@ impl Roles {
     /// The same with an environment of the test's own, but for what makes them find each other.
     pub async fn start_with(surroundings: Surroundings, environment: Environment) -> Self {
         let grpc = free_port();
+        let scheme = if environment.has("ORB_TLS__CA") {
+            "https"
+        } else {
+            "http"
+        };
         let environment = environment
             .with("ORB_GRPC_ADDR", format!("127.0.0.1:{grpc}"))
-            .with("ORB_SCHEDULER_URL", format!("http://127.0.0.1:{grpc}"))
+            .with("ORB_SCHEDULER_URL", format!("{scheme}://127.0.0.1:{grpc}"))
             .with("ORB_WORKER_ID", "worker-1");
         let mut scheduler = OrbProcess::start("scheduler", &environment);
         scheduler.grpc_addr().await;
