@@ -81,6 +81,15 @@ impl Evidence<'_> {
         })
     }
 
+    /// Whether another leadership began between these moments: what it knows of positions is a checkpoint, until
+    /// workers attach to it.
+    fn leader_began(&self, from_unix_ms: u64, until_unix_ms: u64) -> bool {
+        let mut lines = self.logs.iter().flat_map(|(_, _, lines)| lines);
+        lines.any(|line| {
+            line.message() == "leading" && (from_unix_ms..=until_unix_ms).contains(&line.unix_ms)
+        })
+    }
+
     /// Processes that panicked.
     pub fn panics(&self) -> Vec<String> {
         self.logs

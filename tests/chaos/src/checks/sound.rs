@@ -7,7 +7,7 @@ use discord_sim::{CodedSecond, Heard, HeardConnection, Listening};
 
 use super::Evidence;
 use crate::history::Event;
-use crate::place::{Kind, Side};
+use crate::place::Side;
 
 /// Sound counts as flowing when it lasts so long.
 const FLOWS_FOR: Duration = Duration::from_secs(1);
@@ -110,15 +110,7 @@ pub fn takeovers(
             continue;
         };
         let unix_ms = |at| heard.clock().unix_ms(at);
-        let called = events.iter().any(|event| {
-            let moves = matches!(
-                event.kind.as_str(),
-                "created" | "play" | "pause" | "resume" | "seek" | "skip" | "stop" | "ended"
-            );
-            moves
-                && event.unix_ms + NEAR_MS > unix_ms(ended)
-                && event.unix_ms < unix_ms(began) + NEAR_MS
-        });
+        let called = !is_settled(events, unix_ms(ended), unix_ms(began), last);
         if from == to || called {
             continue;
         }
@@ -126,9 +118,9 @@ pub fn takeovers(
         let ms = (error.abs() * 1000.0) as u64;
         // The scheduler knows no more than it was told: while the old worker was not heard of, it went on.
         let since = ended.checked_sub(UNSEEN).unwrap_or(ended);
-        let unseen = from.place.kind == Kind::Worker
-            && (evidence.was_held_up(from, Side::Scheduler, since, began)
-                || evidence.was_away(from.place, Side::Etcd, since, began));
+        let unseen = evidence.was_held_up(from, Side::Scheduler, since, began)
+            || evidence.was_away(from.place, Side::Etcd, since, began)
+            || evidence.leader_began(unix_ms(since), unix_ms(began));
         found.count += 1;
         let worst = if unseen {
             &mut found.worst_unseen_ms
@@ -145,6 +137,36 @@ pub fn takeovers(
         ));
     }
     Ok((found, lines))
+}
+
+/// Whether the worker had carried out, well before its end, all that was called for, and nobody called until its successor
+/// was well under way.
+fn is_settled(events: &[&Event], ended: u64, began: u64, last: f64) -> bool {
+    let moves = |event: &&&Event| {
+        let kinds = [
+            "created", "play", "pause", "resume", "seek", "skip", "stop", "ended",
+        ];
+        kinds.contains(&event.kind.as_str()) && event.unix_ms < began + NEAR_MS
+    };
+    // A play is told of in two rows: what it ended, and itself.
+    let Some(newest) = events
+        .iter()
+        .filter(moves)
+        .max_by_key(|event| (event.unix_ms, event.generation()))
+    else {
+        return false;
+    };
+    if newest.unix_ms + NEAR_MS > ended {
+        return false;
+    }
+    let elapsed = (ended - newest.unix_ms) as f64 / 1000.0;
+    let from = match newest.kind.as_str() {
+        "play" => 0.0,
+        "seek" => newest.payload["positionMs"].as_u64().unwrap_or_default() as f64 / 1000.0,
+        // Where it was held is another question.
+        _ => return false,
+    };
+    (from..from + elapsed + 1.0).contains(&last)
 }
 
 /// When the sound of a connection ended, and at which second of the film.
