@@ -66,7 +66,8 @@ impl State {
         if !to.wants(INTENT_GUILDS) {
             return;
         }
-        let calls = || self.calls.values().filter(|call| call.guild == guild);
+        let places = (guild, ChannelId(0))..=(guild, ChannelId(u64::MAX));
+        let calls = || self.calls.range(places.clone()).map(|(_, call)| call);
         let channels: BTreeSet<ChannelId> = calls().map(|call| call.channel).collect();
         let mut voice_states: Vec<Value> = calls()
             .flat_map(|call| {
