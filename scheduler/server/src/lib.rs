@@ -13,9 +13,9 @@
 //! anew for each term; only the gRPC server outlives it, and asks its [`Standing`] before each call: without a
 //! leader in this process the call is refused with `UNAVAILABLE` and the leader's address.
 //!
-//! One task, the leader's loop, owns the state machine. It takes whatever waits in its queue (at most a
-//! batch), hands it to the machine, commits all writes in one transaction and only then runs the
-//! effects. Reads never pass through it: they see the views of what was committed.
+//! One task, the leader's loop, owns the state machine. It hands whatever waits in its queue to the machine,
+//! has all writes committed in one transaction and only then runs the effects; what comes meanwhile is the
+//! next batch. Reads never pass through it: they see the views of what was committed.
 //!
 //! Every act asks first whether the leadership is still sure ([`orb_coordinator::Tenure`]). Once it is not, the term
 //! ends at once and leaves undone what is left: the store refuses its commits from the moment that the next
