@@ -178,17 +178,7 @@ impl<S: Store> Leader<S> {
                 found = done(self.look_ups.under_way.as_mut().map(|one| &mut one.done)) => {
                     self.found(found)
                 }
-                input = self.inputs.recv(), if takes_more => match input {
-                    Some(input) => {
-                        self.take_all(input);
-                        Ok(())
-                    }
-                    None => return Ok(()),
-                },
-                () = sleep_until(tick) => {
-                    self.handle(Event::Tick);
-                    Ok(())
-                }
+                // What is rare comes before what there may be always more of.
                 forgotten = done(self.forgetting.as_mut()) => {
                     self.forgetting = None;
                     forgotten_later(forgotten)
@@ -200,6 +190,17 @@ impl<S: Store> Leader<S> {
                 _ = forget.tick() => {
                     self.forget_commands();
                     continue;
+                }
+                input = self.inputs.recv(), if takes_more => match input {
+                    Some(input) => {
+                        self.take_all(input);
+                        Ok(())
+                    }
+                    None => return Ok(()),
+                },
+                () = sleep_until(tick) => {
+                    self.handle(Event::Tick);
+                    Ok(())
                 }
             };
             let done = match done {
