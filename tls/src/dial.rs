@@ -13,9 +13,13 @@ use tokio_rustls::TlsConnector;
 use crate::io::{Io, writes_to_io};
 use crate::{Error, Finding, MutualTls, Protocol};
 
-/// The whole way, name look-up and handshake included. A server in the same network answers in a millisecond; one that
-/// a thousand clients come back to at once needs seconds for the last of them.
+/// The whole way, handshake included: one that a thousand clients come back to at once needs seconds for the last of
+/// them.
 const DIAL_WITHIN: Duration = Duration::from_secs(5);
+
+/// Until the TCP connection is there. In one network that takes a millisecond, or a second and some where the first SYN
+/// was lost.
+const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 
 /// A server that speaks TLS answers a client that does not with an alert, whose first byte is this. No HTTP/2 server
 /// begins like that: its first frame would be over a mebibyte long.
@@ -33,7 +37,7 @@ pub async fn dial(host: &str, port: u16, tls: Option<&MutualTls>) -> Result<Clie
             address: address.clone(),
             source,
         };
-        let tcp = TcpStream::connect((without_brackets(host), port))
+        let tcp = connect(without_brackets(host), port)
             .await
             .map_err(unreachable)?;
         tcp.set_nodelay(true).map_err(unreachable)?;
@@ -57,6 +61,22 @@ pub async fn dial(host: &str, port: u16, tls: Option<&MutualTls>) -> Result<Clie
         tracing::warn!(%peer, %finding, "no connection");
     }
     dialled
+}
+
+/// To the first address of a name that answers. Each has its share of the time: one of several replicas may have
+/// vanished without a word.
+async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
+    let addresses: Vec<_> = tokio::net::lookup_host((host, port)).await?.collect();
+    let share = CONNECT_WITHIN / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
+    let mut failed = io::Error::from(io::ErrorKind::NotFound);
+    for address in addresses {
+        match tokio::time::timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(tcp)) => return Ok(tcp),
+            Ok(Err(error)) => failed = error,
+            Err(_) => failed = io::ErrorKind::TimedOut.into(),
+        }
+    }
+    Err(failed)
 }
 
 /// Only sent, never checked: see `FixedName`.
