@@ -17,5 +17,5 @@
 mod metrics;
 mod probes;
 
-pub use metrics::{Metrics, counter, gauge, scrape};
+pub use metrics::{Metrics, gauge, gauges, scrape};
 pub use probes::{router, serve};

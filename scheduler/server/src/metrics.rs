@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use orb_operation::{Metrics, gauge};
+use orb_operation::{Metrics, gauge, gauges};
 use orb_scheduler_core::{GrantCause, PlaybackState, Pool, Refusal};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet};
@@ -73,19 +73,12 @@ impl Standing {
     }
 }
 
-const NONE: [(&str, &str); 0] = [];
-
 impl Collector for Gauges {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
         let encoder = &mut encoder;
         let leader = self.0.leader().ok();
         let leading = i64::from(leader.is_some());
-        gauge(
-            encoder,
-            "leading",
-            "1 in the process that leads",
-            [(NONE, leading)],
-        )?;
+        gauge(encoder, "leading", "1 in the process that leads", leading)?;
         let Some(leader) = leader else {
             return Ok(());
         };
@@ -94,7 +87,7 @@ impl Collector for Gauges {
             encoder,
             "leader_epoch",
             "The epoch that this leader writes under",
-            [(NONE, epoch)],
+            epoch,
         )?;
         let sessions = leader.views.count_by(|view| view.playback);
         let states = [
@@ -109,7 +102,7 @@ impl Collector for Gauges {
             let count = sessions.get(&state).copied().unwrap_or_default();
             ([("state", state.as_str())], count as i64)
         });
-        gauge(
+        gauges(
             encoder,
             "sessions",
             "Sessions in memory, by what their callers see",
@@ -123,7 +116,7 @@ impl Collector for Gauges {
             ("suspect", pool.suspect),
         ]
         .map(|(state, count)| ([("state", state)], count as i64));
-        gauge(
+        gauges(
             encoder,
             "workers",
             "Workers, by what this leader knows of them",

@@ -103,6 +103,11 @@ impl OrbProcess {
         self.address("gRPC listens").await
     }
 
+    /// Where its media port listens, as it says: a worker's.
+    pub async fn media_addr(&mut self) -> SocketAddr {
+        self.address("media listens").await
+    }
+
     async fn address(&mut self, announcement: &str) -> SocketAddr {
         let what = format!("orb {} to print '{announcement}'", self.role);
         until(&what, LISTENS_WITHIN, async || {

@@ -175,14 +175,28 @@ async fn a_mistake_is_named_at_start() {
     let (_, other) = issue(&ours, &surroundings.folder.path().join("other"), &bare);
     let other_key = surroundings.folder.path().join("other/tls.key");
     let table = [
-        (whole.clone().without("ORB_TLS__KEY"), "ORB_TLS__KEY (tls.key in the file)"),
-        (whole.clone().with("ORB_TLS__CERT", "/nowhere/tls.crt"), "ORB_TLS__CERT: cannot read"),
         (
-            whole.clone().with("ORB_TLS__KEY", other_key.display().to_string()),
+            whole.clone().without("ORB_TLS__KEY"),
+            "ORB_TLS__KEY (tls.key in the file)",
+        ),
+        (
+            whole.clone().with("ORB_TLS__CERT", "/nowhere/tls.crt"),
+            "ORB_TLS__CERT: cannot read",
+        ),
+        (
+            whole
+                .clone()
+                .with("ORB_TLS__KEY", other_key.display().to_string()),
             "ORB_TLS__KEY: the key in",
         ),
-        (whole.clone().with("ORB_TLS__SERVER_NAME", "elsewhere"), "ORB_TLS__SERVER_NAME"),
-        (whole.with("ORB_SCHEDULER_URL", "http://127.0.0.1:9"), "write https://"),
+        (
+            whole.clone().with("ORB_TLS__SERVER_NAME", "elsewhere"),
+            "ORB_TLS__SERVER_NAME",
+        ),
+        (
+            whole.with("ORB_SCHEDULER_URL", "http://127.0.0.1:9"),
+            "write https://",
+        ),
     ];
     for (environment, words) in table {
         let mut worker = OrbProcess::start("worker", &environment);

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use orb_operation::{Metrics, gauge};
+use orb_operation::{Metrics, gauge, gauges};
 use orb_worker_core::Playback;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet};
@@ -123,7 +123,7 @@ impl Collector for Gauges {
             let of_it = readings.iter().filter(|one| name(one.playback) == state);
             ([("state", state)], of_it.count() as i64)
         });
-        gauge(
+        gauges(
             encoder,
             "sessions",
             "Sessions leased to this worker, by what is heard of them",
@@ -140,16 +140,16 @@ impl Collector for Gauges {
             ([("quantile", "0.99")], worst(|one| one.lateness_p99_ms)),
         ];
         let help = "Seconds by which frames were late, of the session where that is worst; 0.1 stands for that and more";
-        gauge(encoder, "lateness_seconds", help, lateness)?;
+        gauges(encoder, "lateness_seconds", help, lateness)?;
         let missing: u64 = readings.iter().map(|one| one.missing).sum();
         let help = "Frames due in the last minute at most that were neither sent nor nulled, over all sessions";
-        gauge(encoder, "frame_deficit", help, [(NONE, missing as i64)])?;
+        gauge(encoder, "frame_deficit", help, missing as i64)?;
         let capacity = sessions.capacity();
         let capacity = [
             ([("of", "total")], i64::from(capacity.total_millicores)),
             ([("of", "free")], i64::from(capacity.free_millicores)),
         ];
-        gauge(
+        gauges(
             encoder,
             "capacity_millicores",
             "Thousandths of a core that sessions may use",
@@ -160,19 +160,17 @@ impl Collector for Gauges {
             encoder,
             "attached",
             "1 while it is attached to a leader",
-            [(NONE, attached)],
+            attached,
         )?;
         let draining = i64::from(self.presence.is_draining());
         gauge(
             encoder,
             "draining",
             "1 from the moment that it was asked to go",
-            [(NONE, draining)],
+            draining,
         )
     }
 }
-
-const NONE: [(&str, &str); 0] = [];
 
 fn name(playback: Playback) -> &'static str {
     match playback {
