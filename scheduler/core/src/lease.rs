@@ -191,8 +191,11 @@ impl Scheduler {
         };
         if let Some(held) = self.held_by(worker, &incarnation) {
             if held.contains(id) {
+                let was_guessed = held.is_guessed(id);
                 let lighter = held.update(id, need);
-                self.room_appeared |= lighter;
+                // A play that only guesses have no room for may be told the truth now, be it that there is none.
+                let settled = was_guessed && !need.guessed && !self.undecided.is_empty();
+                self.room_appeared |= lighter || settled;
             } else {
                 held.put(id.clone(), guild, need);
             }

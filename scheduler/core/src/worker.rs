@@ -180,6 +180,12 @@ impl Held {
         self.sessions.is_empty()
     }
 
+    /// Whether room is kept for it by a guess.
+    pub(crate) fn is_guessed(&self, session: &SessionId) -> bool {
+        let holding = self.sessions.get(session);
+        holding.is_some_and(|holding| holding.need.guessed)
+    }
+
     pub(crate) fn contains(&self, session: &SessionId) -> bool {
         self.sessions.contains_key(session)
     }

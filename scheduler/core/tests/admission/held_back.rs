@@ -3,7 +3,7 @@
 use orb_scheduler_core::{Action, PlaybackState, Request};
 
 use super::harness::item;
-use super::{codes, detach, play, without_workers};
+use super::{codes, detach, learn_cost, play, start, without_workers};
 
 /// `play` waits so long at most.
 const CALL_WAIT_MS: u64 = 5_000;
@@ -73,6 +73,18 @@ fn the_line_for_a_worker_that_is_expected_is_no_longer_than_a_small_one_holds() 
     h.attach("w1", "life-1", vec![]);
     let placed = h.sessions().iter().filter(|s| h.is_leased(s)).count();
     assert!(placed >= accepted, "{placed} of {accepted}");
+}
+
+#[test]
+fn a_play_is_refused_as_soon_as_no_guess_is_left_that_could_prove_too_high() {
+    let mut h = without_workers();
+    h.attach_with("w1", "life-1", 310, vec![]);
+    assert_eq!([start(&mut h, 1), start(&mut h, 2)], [None, None]);
+    let third = play(&mut h, 3);
+    assert!(h.answer(third).is_none(), "the others may need less");
+    learn_cost(&mut h, "w1", "s1", 160, 150);
+    learn_cost(&mut h, "w1", "s2", 145, 5);
+    assert_eq!(codes(&h, &[third]), [Some("no_capacity".to_owned())]);
 }
 
 #[test]
