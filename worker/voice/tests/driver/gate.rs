@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use discord_sim::{DiscordSimConfig, Fault, StallAt};
-use orb_voice::{CallEvent, Step};
+use orb_voice::{CallEvent, Step, Verdict};
 
 use crate::{
     faults::{close, drop_tls, reset, silence},
@@ -155,6 +155,29 @@ async fn a_refusal_is_the_end_of_the_connection_and_of_its_sound() {
     assert_eq!(stage.attempts(since), (0, 0, 0));
     assert!(stage.source.sent() <= sent + 1);
     assert_eq!(stage.driver.stats().snapshot().gate_refusals, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_panic_in_the_task_is_a_loss_and_the_end_of_its_sound_but_not_of_the_call() {
+    let mut stage = Stage::connected(DiscordSimConfig::default()).await;
+    stage.gate.set(Answer::Panic);
+    stage.fault(&reset());
+    let lost = stage
+        .event_like(|event| matches!(event, CallEvent::Lost { .. }))
+        .await;
+    let CallEvent::Lost { verdict, .. } = lost else {
+        unreachable!("waited for");
+    };
+    assert_eq!(verdict, Verdict::NewCredentials);
+    let sent = stage.source.sent();
+    tokio::time::sleep(WATCH / 2).await;
+    assert!(stage.source.sent() <= sent + 1);
+
+    stage.gate.set(Answer::Open);
+    let since = Instant::now();
+    stage.connect();
+    stage.hears_a_frame_after(since).await;
+    stage.assert_encrypted();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

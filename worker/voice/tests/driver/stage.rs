@@ -77,6 +77,8 @@ pub(crate) enum Answer {
     Refuse,
     /// Lets pass with leave that has expired.
     Stale,
+    /// A fault in the task that asks.
+    Panic,
 }
 
 /// A gate that a test opens and shuts, and that counts its questions.
@@ -113,6 +115,7 @@ impl Gate for TestGate {
                 .unwrap();
             match now {
                 Answer::Refuse => Err(Refused),
+                Answer::Panic => panic!("as the test wanted"),
                 Answer::Stale => {
                     // Not a busy loop: the driver asks again at once.
                     tokio::time::sleep(Duration::from_millis(20)).await;
