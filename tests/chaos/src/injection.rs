@@ -16,15 +16,21 @@ use crate::stage::{Slot, Stage};
 /// From SIGTERM to the end of a process: `drain_grace` (25 s), what its parts take to stop, and a slow machine.
 const ENDS_WITHIN: Duration = Duration::from_secs(40);
 
-/// All faults; comes back when the last one is over.
-pub async fn carry_out(stage: &Arc<Stage>, schedule: &Schedule, diary: &Arc<Diary>) -> Result<()> {
+/// All faults, those of Discord in these guilds; comes back when the last one is over.
+pub async fn carry_out(
+    stage: &Arc<Stage>,
+    guilds: &[u64],
+    schedule: &Schedule,
+    diary: &Arc<Diary>,
+) -> Result<()> {
     let begun = tokio::time::Instant::now();
     let mut tasks = JoinSet::new();
     for planned in schedule.faults.clone() {
         let (stage, diary) = (Arc::clone(stage), Arc::clone(diary));
+        let guilds = guilds.to_vec();
         tasks.spawn(async move {
             tokio::time::sleep_until(begun + Duration::from_millis(planned.at_ms)).await;
-            one(&stage, planned, &diary)
+            one(&stage, &guilds, planned, &diary)
                 .await
                 .with_context(|| planned.fault.kind())
         });
@@ -35,7 +41,7 @@ pub async fn carry_out(stage: &Arc<Stage>, schedule: &Schedule, diary: &Arc<Diar
     Ok(())
 }
 
-async fn one(stage: &Stage, planned: Planned, diary: &Diary) -> Result<()> {
+async fn one(stage: &Stage, guilds: &[u64], planned: Planned, diary: &Diary) -> Result<()> {
     let lasts = Duration::from_millis(planned.lasts_ms);
     let kind = planned.fault.kind();
     diary.count(&kind);
@@ -80,10 +86,50 @@ async fn one(stage: &Stage, planned: Planned, diary: &Diary) -> Result<()> {
             stage.base.network.heal(id);
             diary.say(&format!("healed: {place} to {}", side.name()));
         }
-        Fault::EtcdCrash => {
+        Fault::Headless => {
+            let mut slots = Vec::new();
+            for place in stage.places(Kind::Scheduler) {
+                slots.push(stage.slot(place).lock().await);
+            }
+            diary.say(&format!("{kind} for {lasts:?}"));
+            for slot in &mut slots {
+                still_runs(slot, diary);
+                if let Some(process) = &mut slot.process {
+                    process.kill().await?;
+                }
+            }
+            tokio::time::sleep(lasts).await;
+            for slot in &mut slots {
+                slot.start(&stage.base)?;
+            }
+            diary.say("started: all schedulers");
+        }
+        Fault::DiscordForgets => {
+            diary.say(&kind);
+            stage.discord.fault(&discord_sim::Fault::InvalidSession {
+                user: None,
+                resumable: false,
+            })?;
+        }
+        Fault::VoiceServerMoves => {
+            diary.say(&kind);
+            let listener = stage.other_voice_server();
+            for &guild in guilds {
+                stage.discord.fault(&discord_sim::Fault::MoveServer {
+                    guild: guild.into(),
+                    user: None,
+                    listener,
+                    close: None,
+                })?;
+            }
+        }
+        Fault::EtcdCrash | Fault::EtcdRebuild => {
             let mut etcd = stage.etcd.lock().await;
             diary.say(&format!("{kind} for {lasts:?}"));
             etcd.crash()?;
+            if planned.fault == Fault::EtcdRebuild {
+                etcd.wipe()?;
+            }
             tokio::time::sleep(lasts).await;
             etcd.run().await?;
             diary.say("started: etcd");

@@ -18,8 +18,10 @@
 //! acknowledged, PostgreSQL (with a history of leases kept by a trigger), Discord's record of who said what, by which
 //! port, and the sound that the members heard. `docs/chaos.md` says what was found.
 
+mod aftermath;
 pub mod checks;
 pub mod clients;
+mod counts;
 pub mod diary;
 pub mod environment;
 pub mod film;

@@ -25,6 +25,9 @@ const AWAY_MS: std::ops::RangeInclusive<u64> = 500..=8_000;
 /// From the end of a process to its next start.
 const DOWN_MS: std::ops::RangeInclusive<u64> = 100..=4_000;
 
+/// What happens at once is left alone for so long before the next of its kind.
+const MOMENT_MS: u64 = 1_000;
+
 /// A process that is asked to end gets so long before the next fault may hit its place.
 const ENDING_MS: u64 = 8_000;
 
@@ -80,6 +83,14 @@ pub enum Fault {
     PostgresCrash,
     /// PostgreSQL is restarted in good order.
     PostgresRestart,
+    /// etcd loses all its data: another one stands in its place.
+    EtcdRebuild,
+    /// All schedulers are killed; they are started again when it is over.
+    Headless,
+    /// Discord ends the gateway sessions of all accounts, and with them their voice states; a RESUME is refused.
+    DiscordForgets,
+    /// All calls move to the other voice server.
+    VoiceServerMoves,
 }
 
 impl Fault {
@@ -102,6 +113,10 @@ impl Fault {
             Self::EtcdStop => "etcd_stop".to_owned(),
             Self::PostgresCrash => "postgres_crash".to_owned(),
             Self::PostgresRestart => "postgres_restart".to_owned(),
+            Self::EtcdRebuild => "etcd_rebuild".to_owned(),
+            Self::Headless => "headless".to_owned(),
+            Self::DiscordForgets => "discord_forgets".to_owned(),
+            Self::VoiceServerMoves => "voice_server_moves".to_owned(),
         }
     }
 
@@ -120,7 +135,9 @@ impl Fault {
                 Target::Gateway(_) => "second gateway",
                 Target::Leader | Target::Standby => "schedulers",
             },
-            Self::EtcdCrash | Self::EtcdStop => "etcd",
+            Self::Headless => "schedulers",
+            Self::DiscordForgets | Self::VoiceServerMoves => "discord",
+            Self::EtcdCrash | Self::EtcdStop | Self::EtcdRebuild => "etcd",
             Self::PostgresCrash | Self::PostgresRestart => "postgres",
         }
     }
@@ -138,7 +155,7 @@ impl Fault {
         } else {
             Outage::Silent
         };
-        let weighted: [(u32, Self); 16] = [
+        let weighted: [(u32, Self); 20] = [
             (14, Self::Kill(worker)),
             (12, Self::Stop(worker)),
             (8, Self::Terminate(worker)),
@@ -152,6 +169,10 @@ impl Fault {
             (3, Self::EtcdStop),
             (4, Self::PostgresCrash),
             (2, Self::PostgresRestart),
+            (2, Self::EtcdRebuild),
+            (4, Self::Headless),
+            (4, Self::DiscordForgets),
+            (3, Self::VoiceServerMoves),
             (
                 10,
                 Self::Link(
@@ -190,7 +211,11 @@ impl Fault {
     fn lasts_ms(&self, rng: &mut ChaCha8Rng) -> u64 {
         match self {
             Self::Terminate(_) => ENDING_MS,
-            Self::Stop(_) | Self::Link(..) | Self::EtcdStop => rng.random_range(AWAY_MS),
+            Self::Stop(_) | Self::Link(..) | Self::EtcdStop | Self::Headless => {
+                rng.random_range(AWAY_MS)
+            }
+            // The moment itself, and what it starts.
+            Self::DiscordForgets | Self::VoiceServerMoves => MOMENT_MS,
             _ => rng.random_range(DOWN_MS),
         }
     }
@@ -309,7 +334,7 @@ mod tests {
             let schedule = Schedule::new(seed, MINUTES_MS, 2);
             kinds.extend(schedule.faults.iter().map(|one| one.fault.kind()));
         }
-        // 5 targets' kinds of ends and stops, links, etcd, PostgreSQL.
-        assert_eq!(kinds.len(), 12 + 4 + 2 * (3 + 3 + 3 + 2), "{kinds:#?}");
+        // Three ways to hit each of four kinds of processes, what hits no process of ours, and links.
+        assert_eq!(kinds.len(), 12 + 8 + 2 * (3 + 3 + 3 + 2), "{kinds:#?}");
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -31,7 +32,7 @@ const BOT_TOKENS: &str = "chaos.bot.token.1,chaos.bot.token.2";
 const CAPACITY_MILLICORES: &str = "4000";
 
 /// A debug build that starts beside ten other processes.
-const STARTS_WITHIN: Duration = Duration::from_secs(60);
+const STARTS_WITHIN: Duration = Duration::from_mins(1);
 
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -95,6 +96,7 @@ pub struct Stage {
     pub slots: BTreeMap<Place, Arc<Mutex<Slot>>>,
     /// What does not change.
     pub base: Arc<Base>,
+    voice_server: AtomicUsize,
     /// Where the gateways answer.
     pub gateways: Vec<SocketAddr>,
     /// The Discord.
@@ -228,6 +230,7 @@ impl Stage {
         let stage = Self {
             slots,
             base,
+            voice_server: AtomicUsize::new(0),
             gateways,
             discord,
             jellyfin,
@@ -269,6 +272,11 @@ impl Stage {
             .keys()
             .copied()
             .filter(move |place| place.kind == kind)
+    }
+
+    /// The voice server that calls are not on.
+    pub fn other_voice_server(&self) -> usize {
+        1 - self.voice_server.fetch_xor(1, Ordering::Relaxed)
     }
 
     /// The film's stream as a bot hands it over: with a key.

@@ -12,7 +12,7 @@ const SEED: u64 = 29;
 async fn a_minute_of_faults() {
     let plan = Plan {
         seed: SEED,
-        duration: Duration::from_secs(60),
+        duration: Duration::from_mins(1),
         parties: 4,
         at_once: 2,
     };

@@ -165,7 +165,7 @@ fn is_lost(call: &Call, effects: usize, history: &History) -> Option<String> {
         let before = events
             .iter()
             .take_while(|event| event.generation().is_none_or(|of| of <= generation));
-        let meant = before.fold(Meant::default(), |meant, event| meant.after(event));
+        let meant = before.fold(Meant::default(), Meant::after);
         if !meant.fulfils(&call.wish) {
             return Some(format!(
                 "no event row, and the session was {meant:?} at generation {generation}"
@@ -233,3 +233,6 @@ fn not_rising(session: &str, events: &[Event]) -> Vec<String> {
         .map(|pair| format!("{session}: generation {} follows {}", pair[1], pair[0]))
         .collect()
 }
+
+#[cfg(test)]
+mod tests;
