@@ -61,6 +61,14 @@ class ContainerPolicyTest(unittest.TestCase):
 
         self.check_each(check)
 
+    def test_orb_is_alive_by_one_path_and_ready_by_another(self):
+        def check(_, container):
+            if is_orb(container):
+                asked = {kind: container[kind]["httpGet"]["path"] for kind in ("livenessProbe", "readinessProbe")}
+                self.assertEqual(asked, {"livenessProbe": "/healthz", "readinessProbe": "/readyz"})
+
+        self.check_each(check)
+
     def test_nobody_is_root_and_nothing_is_writable(self):
         def check(pod, container):
             self.assertTrue(pod["securityContext"]["runAsNonRoot"])

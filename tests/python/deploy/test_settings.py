@@ -39,6 +39,7 @@ class RolesTest(unittest.TestCase):
         temporary = tempfile.TemporaryDirectory()
         self.addCleanup(temporary.cleanup)
         self.folder = pathlib.Path(temporary.name)
+        self.probes_of = {}
 
     def start(self, name, port_variable, port=None, **changes):
         container = orb_container(name)
@@ -54,8 +55,7 @@ class RolesTest(unittest.TestCase):
     def test_a_gateway_without_a_leader_lives_and_is_not_ready(self):
         process, port = self.start("gateway", "ORB_HTTP_ADDR", ORB_ETCD_ENDPOINTS=NOBODY)
         process.until(lambda: listens(port), "listens")
-        container = orb_container("gateway")
-        alive, ready = (container[kind]["httpGet"]["path"] for kind in ("livenessProbe", "readinessProbe"))
+        alive, ready = probed("gateway")
         self.assertEqual([status(port, alive), status(port, ready)], [200, 503])
         self.assertEqual([healthcheck(port, alive), healthcheck(port)], [0, 0])
         self.assertNotEqual(healthcheck(port, "/no-such-path"), 0)
@@ -69,7 +69,8 @@ class RolesTest(unittest.TestCase):
         process, port = self.start("worker", "ORB_WORKER__MEDIA_ADDR", **settings)
         process.until(lambda: listens(port), "listens")
         self.assertTrue(any(spool.iterdir()), "it spools into TMPDIR")
-        self.assertEqual(healthcheck(port), 0)
+        self.assertEqual([status(port, path) for path in probed("worker")], [200, 503])
+        self.assertEqual(status(port, "/metrics"), 200)
         self.assert_understood(process)
 
     def test_the_base_finds_its_leader_and_a_standby_is_as_ready(self):
@@ -82,7 +83,12 @@ class RolesTest(unittest.TestCase):
         for process, port in schedulers:
             # One of them does not lead, and neither has a Discord: no reason to kill it.
             process.until(lambda port=port: serves(port), "serves by gRPC health")
-            self.assertEqual(healthcheck(port), 0)
+            probes = self.probes_of[port]
+            self.assertEqual([status(probes, path) for path in probed("scheduler")], [200, 200])
+            self.assertEqual(healthcheck(probes, "/readyz"), 0)
+        # Who balances by gRPC health finds the one that leads.
+        leading = [serves(port, "orb.v1.SessionService") for _, port in schedulers]
+        self.assertEqual(sorted(leading), [False, True])
         gateway, port = self.start("gateway", "ORB_HTTP_ADDR", **shared)
         started = orb_container("gateway")["startupProbe"]["httpGet"]["path"]
         gateway.until(lambda: status(port, started) == 200, "is ready")
@@ -92,14 +98,24 @@ class RolesTest(unittest.TestCase):
             self.assert_understood(process)
 
     def start_scheduler(self, **changes):
-        port = processes.free_port()
-        changes |= {"ORB_SCHEDULER__ADVERTISE": f"http://127.0.0.1:{port}", "ORB_DISCORD_API_URL": NOBODY}
+        port, self.probes_of[port] = processes.free_port(), processes.free_port()
+        changes |= {
+            "ORB_SCHEDULER__ADVERTISE": f"http://127.0.0.1:{port}",
+            "ORB_SCHEDULER__HTTP_ADDR": f"127.0.0.1:{self.probes_of[port]}",
+            "ORB_DISCORD_API_URL": NOBODY,
+        }
         return self.start("scheduler", "ORB_GRPC_ADDR", port, **changes)
 
 
 def orb_container(name):
     (container,) = pod_template(named(BASE, "Deployment", f"orb-{name}"))["spec"]["containers"]
     return container
+
+
+def probed(name):
+    """What kubelet asks to know whether the role lives, and whether it is ready."""
+    container = orb_container(name)
+    return [container[kind]["httpGet"]["path"] for kind in ("livenessProbe", "readinessProbe")]
 
 
 def status(port, path):
@@ -154,12 +170,13 @@ def listens(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def serves(port):
-    """Kubernetes' gRPC probe: `grpc.health.v1.Health/Check` of the empty name answers SERVING (1)."""
+def serves(port, service=""):
+    """`grpc.health.v1.Health/Check` answers SERVING (1); of the empty name, as Kubernetes' own gRPC probe asks."""
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         check = channel.unary_unary("/grpc.health.v1.Health/Check")
         try:
-            return check(b"", timeout=2) == b"\x08\x01"
+            asked = b"\n" + bytes([len(service)]) + service.encode() if service else b""
+            return check(asked, timeout=2) == b"\x08\x01"
         except grpc.RpcError:
             return False
 
