@@ -126,4 +126,6 @@ pub struct Desired {
     pub paused: bool,
     /// Where playback starts.
     pub anchor: Anchor,
+    /// What an earlier worker found out about the current item.
+    pub plan: Option<KnownPlan>,
 }

@@ -36,6 +36,8 @@ pub enum PipelineNews {
         duration_ms: Option<u64>,
         /// In thousandths of a core.
         cost_millicores: u32,
+        /// What was found out, for whoever opens the item next.
+        known: String,
     },
     /// The first frame waits in the queue.
     Ready,

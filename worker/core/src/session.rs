@@ -90,6 +90,8 @@ struct Playing {
     ended: Option<EndReason>,
     failure: Option<Failure>,
     plan: String,
+    /// What was found out about it, for the next worker.
+    known: String,
     duration_ms: Option<u64>,
     cost_millicores: u32,
     restarts: u32,
@@ -208,6 +210,7 @@ impl Session {
                     ended: None,
                     failure: None,
                     plan: String::new(),
+                    known: String::new(),
                     duration_ms: current.duration_ms,
                     cost_millicores: 0,
                     restarts: 0,
@@ -247,8 +250,10 @@ impl Session {
                 plan,
                 duration_ms,
                 cost_millicores,
+                known,
             } => {
                 item.plan = plan;
+                item.known = known;
                 item.duration_ms = duration_ms.or(item.duration_ms);
                 item.cost_millicores = cost_millicores;
             }
@@ -418,6 +423,11 @@ impl Session {
         self.item.as_ref().map_or(0, |item| item.opened_at)
     }
 
+    /// What an earlier worker found out about the item.
+    pub fn told_plan(&self) -> Option<&KnownPlan> {
+        self.desired.plan.as_ref()
+    }
+
     /// What was found out about the item: known since its probe, and good for whoever plays it next.
     pub fn known_plan(&self) -> Option<KnownPlan> {
         self.item
@@ -425,7 +435,7 @@ impl Session {
             .filter(|item| item.cost_millicores > 0)
             .map(|item| KnownPlan {
                 cost_millicores: item.cost_millicores,
-                details: item.plan.clone(),
+                details: item.known.clone(),
             })
     }
 

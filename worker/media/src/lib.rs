@@ -27,6 +27,7 @@ mod demux;
 mod error;
 mod failure;
 mod frames;
+mod known;
 mod media;
 mod pipeline;
 mod plan;

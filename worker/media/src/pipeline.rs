@@ -41,6 +41,8 @@ pub struct OpenSpec {
     pub duration_ms: Option<u64>,
     /// Also write HLS.
     pub watch: Option<WatchSpool>,
+    /// What another worker's [`PipelineEvent::Planned`] said of these sources: it saves a probe.
+    pub known: Option<String>,
 }
 
 /// A film being read, decoded and queued. Dropping it ends everything of it: ffmpeg is killed and
@@ -65,6 +67,8 @@ pub enum PipelineEvent {
         duration_ms: Option<u64>,
         /// What it costs, in thousandths of a core.
         cost_millicores: u32,
+        /// What was found out, for whoever opens these sources next; bears no URL.
+        known: String,
     },
     /// The first frame is in the queue.
     FirstFrame {

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Failure, code};
 
 /// The streams that would be played, and what is known of the whole.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Probe {
     /// ffmpeg's name of the container, such as `matroska,webm`.
     pub container: String,
@@ -21,7 +21,7 @@ pub struct Probe {
 }
 
 /// A picture.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct VideoStream {
     /// Index in the container.
     pub index: u32,
@@ -46,7 +46,7 @@ pub struct VideoStream {
 }
 
 /// A sound.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AudioStream {
     /// Index in the container.
     pub index: u32,

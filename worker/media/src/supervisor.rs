@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::child::{Limits, Spawn};
 use crate::command;
 use crate::frames::FRAME_MS;
+use crate::known::{Known, Source};
 use crate::media::Shared;
 use crate::pipeline::PipelineEvent as Event;
 use crate::plan::{Abilities, VideoPlan};
@@ -49,6 +50,9 @@ struct Opened {
     route: RouteGuard,
     plan: Plan,
     probe: Probe,
+    /// Another worker's word: the film may have been replaced since.
+    is_told: bool,
+    source: Source,
     duration_ms: Option<u64>,
 }
 
@@ -106,7 +110,10 @@ impl Supervisor {
             },
             None => alone,
         };
-        let Err(first) = self.play_source(&sources.stream, patience).await else {
+        let Err(first) = self
+            .play_source((Source::Stream, &sources.stream), patience)
+            .await
+        else {
             return self.finished().await;
         };
         let last = match sources.download {
@@ -120,7 +127,8 @@ impl Supervisor {
                     open: patience.open,
                     ..alone
                 };
-                let Err(second) = self.play_source(&download, last).await else {
+                let Err(second) = self.play_source((Source::Download, &download), last).await
+                else {
                     return self.finished().await;
                 };
                 both(&first, &second)
@@ -136,7 +144,11 @@ impl Supervisor {
     }
 
     /// Plays one source to the end of the film, or says why it is given up.
-    async fn play_source(&mut self, source: &SourceUrl, patience: Patience) -> Result<(), Failure> {
+    async fn play_source(
+        &mut self,
+        source: (Source, &SourceUrl),
+        patience: Patience,
+    ) -> Result<(), Failure> {
         let mut restarts = Restarts::default();
         let mut opened = self.open(source, patience).await?;
         loop {
@@ -155,7 +167,9 @@ impl Supervisor {
                 code = cause.code,
                 "ffmpeg ended early"
             );
-            if cause.is_final_for_source() {
+            // Of a film that is not what it was, nothing is final before it was looked at.
+            let outdated = opened.is_told && !progressed;
+            if cause.is_final_for_source() && !outdated {
                 return Err(cause);
             }
             let abilities = self.abilities();
@@ -166,22 +180,30 @@ impl Supervisor {
             let Some(delay) = restarts.next(Instant::now()) else {
                 return Err(cause);
             };
-            let changed = cause.code == code::SOURCE_CHANGED;
+            let changed = cause.code == code::SOURCE_CHANGED || outdated;
             self.tell(Event::Restarted { cause }).await;
             sleep(delay).await;
             if changed {
-                self.shared.forget_probe(source);
+                self.shared.forget_probe(source.1);
+                self.spec.known = None;
                 opened = self.open(source, patience).await?;
             }
         }
     }
 
-    /// Probes, unless that was done minutes ago, and plans.
-    async fn open(&mut self, source: &SourceUrl, patience: Patience) -> Result<Opened, Failure> {
+    /// Probes, unless that was done minutes ago, here or by the worker that played it before, and plans.
+    async fn open(
+        &mut self,
+        (which, source): (Source, &SourceUrl),
+        patience: Patience,
+    ) -> Result<Opened, Failure> {
         let cached = self.shared.cached_probe(source);
         let route = Route::new(source.clone(), patience, cached.is_some());
         let route = self.shared.proxy.add(route);
-        let probe = if let Some(probe) = cached {
+        let told = self.spec.known.as_deref();
+        let told = told.and_then(|known| Known::probe_of(which, known));
+        let is_told = cached.is_none() && told.is_some();
+        let probe = if let Some(probe) = cached.or(told) {
             probe
         } else {
             let probe = self.probe(&route).await?;
@@ -193,6 +215,8 @@ impl Supervisor {
             plan: Plan::new(&probe, self.abilities()),
             duration_ms: probe.duration_ms.or(self.spec.duration_ms),
             probe,
+            is_told,
+            source: which,
         };
         self.planned(&opened).await;
         Ok(opened)
@@ -390,6 +414,7 @@ impl Supervisor {
             cost_millicores: plan.cost_millicores,
             duration_ms: opened.duration_ms,
             plan,
+            known: Known::text(opened.source, &opened.probe),
         })
         .await;
     }

@@ -205,3 +205,33 @@ async fn other_formats_play() {
         .await;
     }
 }
+
+#[tokio::test]
+async fn what_another_worker_found_out_saves_a_probe_and_is_not_believed_when_it_is_wrong() {
+    let server = Server::with(copy_film()).await;
+    let url = server.url("/ok/film");
+    let known = {
+        let (media, _spool) = media(&server, RUN_AHEAD).await;
+        let mut pipeline = media.open(spec(&url, 0));
+        let PipelineEvent::Planned { known, .. } = event(&mut pipeline).await else {
+            panic!("planned first");
+        };
+        known
+    };
+    assert!(!known.contains("http"), "{known}");
+    // A track that is not there: it is looked after, and nothing is missing.
+    let wrong = known.replace("\"index\":1", "\"index\":9");
+    assert_ne!(known, wrong);
+    let mut requests = Vec::new();
+    for known in [Some(known), None, Some(wrong)] {
+        let (media, _spool) = media(&server, RUN_AHEAD).await;
+        let mut told = spec(&url, 10_000);
+        told.known = known;
+        let before = server.requests().len();
+        let mut pipeline = media.open(told);
+        assert_eq!(first_frame(&mut pipeline).await, 10_000);
+        requests.push(server.requests().len() - before);
+        assert_contiguous(&listen(&pipeline, 100).await);
+    }
+    assert!(requests[0] < requests[1], "no probe: {requests:?}");
+}

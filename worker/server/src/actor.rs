@@ -194,7 +194,11 @@ impl Actor {
                 return;
             }
         };
-        let token = lock(&self.state).session.fence().token;
+        let (token, known) = {
+            let state = lock(&self.state);
+            let told = state.session.told_plan();
+            (state.session.fence().token, told.map(|plan| plan.details.clone()))
+        };
         tracing::info!(session = %self.id, entry = item.queue_entry_id, run, start_ms, "opening");
         let pipeline = self.shared.media.open(OpenSpec {
             session: self.id.clone(),
@@ -205,6 +209,7 @@ impl Actor {
                 dir: self.spool.clone(),
                 prefix: format!("t{token}-{run}"),
             }),
+            known,
         });
         // The new queue first, then the old one's end: else that would pass for the item's end.
         if let Some(paused) = paused {

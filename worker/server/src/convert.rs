@@ -56,7 +56,7 @@ pub(crate) fn lease_declined(declined: Declined) -> v1::LeaseDeclined {
     }
 }
 
-pub(crate) fn desired(desired: v1::DesiredState) -> Desired {
+pub(crate) fn desired(desired: v1::DesiredState, plan: Option<v1::KnownPlan>) -> Desired {
     let anchor = desired.anchor.unwrap_or_default();
     Desired {
         voice: desired.voice.map(|voice| VoiceCredentials {
@@ -75,6 +75,10 @@ pub(crate) fn desired(desired: v1::DesiredState) -> Desired {
             position_ms: u64::try_from(anchor.position_ms).unwrap_or_default(),
             set_at: anchor.set_at_generation,
         },
+        plan: plan.map(|plan| KnownPlan {
+            cost_millicores: plan.cost_millicores,
+            details: plan.details,
+        }),
     }
 }
 

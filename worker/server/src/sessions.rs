@@ -27,7 +27,10 @@ impl Sessions {
 
     pub(crate) fn lease(&self, lease: v1::Lease) {
         let fence = convert::fence(lease.fence);
-        let desired = Box::new(convert::desired(lease.desired.unwrap_or_default()));
+        let desired = Box::new(convert::desired(
+            lease.desired.unwrap_or_default(),
+            lease.plan,
+        ));
         let role = convert::role(lease.role);
         let mut sessions = self.lock();
         // Another token is another life of the session: nothing of the old one goes on, lest two

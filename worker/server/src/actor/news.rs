@@ -18,10 +18,12 @@ impl Actor {
                 plan,
                 duration_ms,
                 cost_millicores,
+                known,
             }) => PipelineNews::Planned {
                 plan: plan.explain(),
                 duration_ms,
                 cost_millicores,
+                known,
             },
             Some(PipelineEvent::FirstFrame { .. }) => {
                 tracing::info!(session = %self.id, run = self.run, "source is open");
