@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use orb_scheduler_core::Epoch;
+use orb_scheduler_core::{Epoch, FencingToken, Incarnation, Lease, WorkerId};
 use orb_scheduler_store::{AccountSession, Error, Store};
 use tokio::task::JoinSet;
 
@@ -160,4 +160,37 @@ async fn numbers<D: Database>(database: &D) -> Vec<u64> {
         .iter()
         .map(|row| row[0].as_deref().unwrap().parse().unwrap())
         .collect()
+}
+
+pub(crate) async fn a_stale_leaders_grant_and_its_process_are_not_stored<D: Database>() {
+    let granted = |token, incarnation: &str| {
+        let mut record = session();
+        let token = FencingToken::new(token);
+        record.last_token = token;
+        record.lease = Some(Lease {
+            worker: WorkerId::new("w1"),
+            incarnation: Incarnation::new(incarnation),
+            token,
+        });
+        record
+    };
+    let database = D::new().await;
+    let old = database.open().await;
+    let stale = old.lead(Epoch::default()).await.unwrap();
+    old.commit(stale, vec![write(granted(1, "life-1"))], NOW)
+        .await
+        .unwrap();
+    let new = database.open().await;
+    let epoch = new.lead(Epoch::default()).await.unwrap();
+    let newest = granted(2, "life-2");
+    new.commit(epoch, vec![write(newest.clone())], NOW)
+        .await
+        .unwrap();
+    // The stale leader would renew the first life's lease, or grant one that nobody has had.
+    for token in [1, 2, 9] {
+        let renewed = vec![write(granted(token, "life-1"))];
+        let refused = old.commit(stale, renewed, NOW).await.unwrap_err();
+        assert!(matches!(refused, Error::NotLeader { epoch } if epoch == stale));
+    }
+    assert_eq!(new.load(ALL).await.unwrap(), [newest]);
 }

@@ -42,6 +42,7 @@ conformance! {
     suite::old_commands_are_forgotten,
     fence::a_leader_that_was_replaced_writes_nothing,
     fence::a_leader_that_was_replaced_is_told_so_without_writing,
+    fence::a_stale_leaders_grant_and_its_process_are_not_stored,
     fence::the_epoch_rises_above_what_was_asked_for_and_what_was_stored,
     fence::many_tasks_write_at_once,
     fence::leaders_that_replace_each_other_never_interleave,
