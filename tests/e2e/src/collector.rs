@@ -1,9 +1,9 @@
 //! A stand-in for a collector of traces: takes OTLP over gRPC, and keeps what comes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
@@ -52,7 +52,13 @@ pub struct TracedSpan {
 }
 
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<ExportTraceServiceRequest>>>);
+struct Kept(Arc<Mutex<Record>>);
+
+#[derive(Default)]
+struct Record {
+    requests: Vec<ExportTraceServiceRequest>,
+    authorized_by: BTreeSet<String>,
+}
 
 impl Collector {
     /// On a free port of this machine.
@@ -82,8 +88,9 @@ impl Collector {
 
     /// All spans that came.
     pub fn spans(&self) -> Vec<TracedSpan> {
-        let requests = self.kept.lock();
-        let resources = requests.iter().flat_map(|request| &request.resource_spans);
+        let record = self.kept.lock();
+        let resources = record.requests.iter();
+        let resources = resources.flat_map(|request| &request.resource_spans);
         resources
             .flat_map(|of_process| {
                 let resource = of_process.resource.as_ref();
@@ -122,10 +129,15 @@ impl Collector {
         }
     }
 
+    /// Every `authorization` that came with spans.
+    pub fn authorized_by(&self) -> BTreeSet<String> {
+        self.kept.lock().authorized_by.clone()
+    }
+
     /// Everything that came, as text to search.
     pub fn everything(&self) -> String {
         let mut text = String::new();
-        for request in &*self.kept.lock() {
+        for request in &self.kept.lock().requests {
             writeln!(text, "{request:?}").expect("a string takes everything");
         }
         text
@@ -136,7 +148,7 @@ impl Collector {
 pub const CALLERS_SPAN: &str = "00f067aa0ba902b7";
 
 impl Kept {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<ExportTraceServiceRequest>> {
+    fn lock(&self) -> MutexGuard<'_, Record> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -147,7 +159,11 @@ impl TraceService for Kept {
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        self.lock().push(request.into_inner());
+        let key = request.metadata().get("authorization");
+        let key = key.and_then(|key| key.to_str().ok()).map(str::to_owned);
+        let mut record = self.lock();
+        record.authorized_by.extend(key);
+        record.requests.push(request.into_inner());
         Ok(Response::new(ExportTraceServiceResponse::default()))
     }
 }

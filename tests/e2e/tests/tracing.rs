@@ -1,11 +1,12 @@
 //! One trace from an HTTP call to the packets that it leads to, whoever sends them.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use orb_e2e::{
-    API_TOKEN, Answer, BOT_TOKEN, CALLERS_SPAN, Collector, JELLYFIN_KEY, OrbProcess, Party, Roles,
-    SECOND_API_TOKEN, Setting, Surroundings, Title, TracedSpan, entry, until,
+    API_TOKEN, Answer, BOT_TOKEN, CALLERS_SPAN, Collector, Installation, JELLYFIN_KEY, OrbProcess,
+    Party, Roles, SECOND_API_TOKEN, Setting, Surroundings, Title, TracedSpan, entry, until,
 };
 
 /// For anything that opens a file and starts an encoder, on a busy machine.
@@ -13,6 +14,9 @@ const SOON: Duration = Duration::from_secs(15);
 
 /// Of a caller who traces its calls.
 const CALLERS_TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+/// What the collector wants to see.
+const COLLECTORS_KEY: &str = "e2e-collectors-key-5a4b3c";
 
 const PLAY: &str = "POST /sessions/{id}/play";
 
@@ -27,7 +31,12 @@ async fn roles(collector: &Collector) -> Roles {
     let surroundings = Surroundings::start(Setting::default()).await;
     let environment = surroundings
         .environment()
-        .with("ORB_OTLP__ENDPOINT", collector.endpoint());
+        .with("ORB_OTLP__ENDPOINT", collector.endpoint())
+        .with(
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            format!("authorization={COLLECTORS_KEY}"),
+        )
+        .with("ORB_LOG", "debug");
     let roles = Roles::start_with(surroundings, environment).await;
     attached(&roles.worker).await;
     roles
@@ -140,6 +149,10 @@ async fn one_trace_from_the_call_to_the_first_packet_and_across_a_take_over() {
             .map(|span| &span.name),
         None
     );
+    assert_eq!(Vec::from_iter(collector.authorized_by()), [COLLECTORS_KEY]);
+    for process in [&roles.gateway, &roles.scheduler, &roles.worker, &second] {
+        assert!(!process.log().contains(COLLECTORS_KEY), "in a log");
+    }
     let everything = collector.everything();
     let source = roles.surroundings.jellyfin.base_url();
     for secret in [
@@ -147,6 +160,7 @@ async fn one_trace_from_the_call_to_the_first_packet_and_across_a_take_over() {
         SECOND_API_TOKEN,
         BOT_TOKEN,
         JELLYFIN_KEY,
+        COLLECTORS_KEY,
         source,
         "ApiKey",
     ] {
@@ -174,4 +188,31 @@ async fn a_process_that_ends_sends_its_last_spans() {
         let sent = collector.spans().iter().any(|span| span.name == name);
         assert!(sent, "{name}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_is_away_costs_one_line_of_log() {
+    const SAID: &str = "the collector takes no spans";
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", nobody.local_addr().unwrap());
+    drop(nobody);
+    let surroundings = Surroundings::start(Setting::default()).await;
+    let environment = surroundings
+        .environment()
+        .with("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint);
+    let mut installation = Installation::up_with(surroundings, environment).await;
+    let party = Party::create(&installation.api, 111).await;
+    until("the outage to be noticed", SOON, async || {
+        installation.orb.log().contains(SAID).then_some(())
+    })
+    .await;
+    party
+        .play_title(&installation.surroundings, Title::Clock)
+        .await;
+    let ears = party.ears(&installation.surroundings.discord);
+    ears.seconds(Instant::now(), 2, SOON).await;
+    installation.orb.terminate();
+    assert!(installation.orb.ended(SOON).await.success());
+    let log = installation.orb.all_printed();
+    assert_eq!(log.matches(SAID).count(), 1, "{log}");
 }
