@@ -67,6 +67,7 @@ fn words_of_a_stale_incarnation_change_nothing() {
     // The same worker id and the same token, in another life.
     h.detach("w1", "life-1");
     h.attach("w1", "life-2", vec![]);
+    assert_eq!(h.lease("s").0.token, FencingToken::new(2));
     h.effects.clear();
     let step = h.beat_of("w1", "life-1", vec![stale.clone()]);
     assert!(
@@ -83,5 +84,5 @@ fn words_of_a_stale_incarnation_change_nothing() {
     h.detach("w1", "life-1");
     h.wait(1_000);
     assert_eq!(h.newest_holder("s"), "w1");
-    assert_eq!(h.lease("s").0.token, FencingToken::new(2));
+    assert!(!is_revoked_from(&h, "w1"));
 }
