@@ -19,13 +19,12 @@ fn many() -> (Harness, Vec<Observed>) {
     one.create("s");
     one.play("s", 1);
     let report = one.observed("s", PlaybackState::Playing, 1_000);
-    let written = one.writes.iter().rev();
+    let mut written = one.writes.iter().rev();
     let record = written
-        .filter_map(|write| match write {
+        .find_map(|write| match write {
             Write::Session(record, _) => Some(record),
             _ => None,
         })
-        .next()
         .unwrap();
     let ids = || (0..SESSIONS).map(|number| SessionId::new(format!("s{number}")));
     let records = ids().enumerate().map(|(number, id)| SessionRecord {

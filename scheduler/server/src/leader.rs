@@ -249,7 +249,7 @@ impl<S: Store> Leader<S> {
                 if self.scheduler.remembers(&call.command) && self.scheduler.knows(&call.session) {
                     self.handle(Event::Call(call));
                 } else {
-                    self.look_ups.push(call);
+                    self.look_ups.push(*call);
                 }
             }
             Input::Progress(session) => self.next.progress(session),
@@ -289,7 +289,7 @@ impl<S: Store> Leader<S> {
         if let Some(look_up) = self.look_ups.under_way.take() {
             let (calls, again) = look_up.into_calls(found, &self.scheduler);
             for call in calls {
-                self.handle(Event::Call(call));
+                self.handle(Event::Call(Box::new(call)));
             }
             for call in again {
                 self.look_ups.push(call);

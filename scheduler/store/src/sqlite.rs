@@ -141,8 +141,10 @@ impl SqliteStore {
         &self,
         rows: Vec<(String, Vec<u8>, Option<i64>)>,
     ) -> Result<Vec<SessionRecord>, Error> {
-        rows.iter()
-            .map(|(json, sealed, position_ms)| rows::join(&self.seal, json, sealed, *position_ms))
+        rows.into_iter()
+            .map(|(json, sealed, position_ms)| {
+                rows::join(&self.seal, &json, &sealed, position_ms)
+            })
             .collect()
     }
 

@@ -10,13 +10,13 @@ use tokio_util::task::AbortOnDropHandle;
 /// Calls on their way into the state machine.
 #[derive(Default)]
 pub(super) struct LookUps {
-    waiting: Vec<Box<Call>>,
+    waiting: Vec<Call>,
     pub(super) under_way: Option<LookUp>,
 }
 
 /// One question to the store, for some calls.
 pub(super) struct LookUp {
-    calls: Vec<Box<Call>>,
+    calls: Vec<Call>,
     /// Of calls whose session is not in memory.
     sessions: BTreeSet<SessionId>,
     pub(super) done: AbortOnDropHandle<Result<Found, Error>>,
@@ -34,7 +34,7 @@ impl LookUps {
         self.waiting.len() + asked
     }
 
-    pub(super) fn push(&mut self, call: Box<Call>) {
+    pub(super) fn push(&mut self, call: Call) {
         self.waiting.push(call);
     }
 
@@ -71,11 +71,7 @@ impl LookUps {
 
 impl LookUp {
     /// The calls, with what was found. Those whose session has left memory since are for the next question.
-    pub(super) fn into_calls(
-        self,
-        found: Found,
-        scheduler: &Scheduler,
-    ) -> (Vec<Box<Call>>, Vec<Box<Call>>) {
+    pub(super) fn into_calls(self, found: Found, scheduler: &Scheduler) -> (Vec<Call>, Vec<Call>) {
         let commands: HashMap<_, _> = found
             .commands
             .into_iter()

@@ -23,7 +23,7 @@ pub(super) const INTERNAL_TOKEN: &str = "bench-internal-token";
 pub(super) const SOURCE: &str = "http://127.0.0.1:9/Videos/1/stream";
 
 /// Hundreds of accounts connect one after the other.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 
 /// All processes of an installation. Dropping it ends them.
 pub(super) struct Installation {
