@@ -1,9 +1,11 @@
 # What a newcomer needs: `make run` (the demo) and `make test`. Both install what is missing first.
 
 # Debian packages: ffmpeg and libopus for the worker, protobuf for etcd's client of a later version,
-# the font for the demo film's time code. For tests: a browser and Python's venv.
+# the font for the demo film's time code. For tests: a browser and Python's venv. What schedulers share: for tests and
+# the bench of the pool.
+SERVER_PACKAGES := etcd-server postgresql
 RUN_PACKAGES  := ffmpeg libopus-dev pkg-config gcc libc6-dev protobuf-compiler libprotobuf-dev fonts-dejavu-core
-TEST_PACKAGES := chromium python3-venv curl etcd-server postgresql
+TEST_PACKAGES := chromium python3-venv curl $(SERVER_PACKAGES)
 
 CARGO ?= cargo
 VENV  := .venv
@@ -38,6 +40,7 @@ lint: deps web $(BUF) ## Formatting, clippy, licences, protos, types of the page
 	cd gateway/web && npm run --silent check
 
 bench: deps web ## All benches, or BENCH=name; each writes target/bench/<name>.json
+	@deploy/install-packages $(SERVER_PACKAGES)
 	$(CARGO) build --release --bin orb --bin orb-bench
 	$(CARGO) run --release --quiet --bin orb-bench -- $(or $(BENCH),all)
 

@@ -34,8 +34,8 @@ const PARTS: [&str; 4] = [
     "first packet",
 ];
 
-/// Workers that go at a round trip of 30 ms.
-const FAR_DRAINS: usize = 2;
+/// And at a round trip of 30 ms.
+const FAR_DRAINS: usize = 1;
 
 /// For the whole part; beyond this something hangs.
 const PART_WITHIN: Duration = Duration::from_mins(5);

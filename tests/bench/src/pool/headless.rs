@@ -32,7 +32,7 @@ const INTERRUPTION: Duration = Duration::from_millis(200);
 const SHORT_OUTAGE: Duration = Duration::from_secs(3);
 
 /// Beyond this they never recover.
-const RECOVERED_WITHIN: Duration = Duration::from_secs(60);
+const RECOVERED_WITHIN: Duration = Duration::from_mins(1);
 
 /// For the whole part; beyond this something hangs.
 const PART_WITHIN: Duration = Duration::from_mins(5);

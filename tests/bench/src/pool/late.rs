@@ -40,7 +40,7 @@ impl Stretch {
     fn of_arrivals(arrivals: &[Arrival], from: Instant, to: Instant) -> Self {
         let mut due: Vec<(Instant, bool)> = arrivals
             .iter()
-            .map(|one| (one.at - one.late, one.late > Self::LATE))
+            .filter_map(|one| Some((one.at.checked_sub(one.late)?, one.late > Self::LATE)))
             .filter(|(due, _)| (from..to).contains(due))
             .collect();
         due.sort_unstable();

@@ -7,10 +7,10 @@ use super::takeover::{Loss, Rounds, rounds};
 use crate::report::Measurement;
 
 /// Workers that are stopped.
-const STOPPED: usize = 8;
+const STOPPED: usize = 6;
 
 /// Workers that are cut off.
-const CUT_OFF: usize = 8;
+const CUT_OFF: usize = 6;
 
 pub(super) async fn measure() -> Result<Vec<Measurement>> {
     let stopped = rounds(Setup::default(), Loss::Stopped, STOPPED).await?;

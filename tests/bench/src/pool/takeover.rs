@@ -15,10 +15,10 @@ use crate::report::Measurement;
 use crate::statistics::Samples;
 
 /// Kills that count.
-const KILLS: usize = 24;
+const KILLS: usize = 22;
 
 /// And at a round trip of 30 ms.
-const FAR_KILLS: usize = 12;
+const FAR_KILLS: usize = 8;
 
 /// No take-over takes longer, even of a debug build on a busy machine.
 const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(20);
