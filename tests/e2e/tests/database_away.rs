@@ -22,6 +22,12 @@ async fn says(process: &OrbProcess, line: &str) {
     .await;
 }
 
+/// A port that was free a moment ago: what is advertised has to be known before it is bound.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
 /// With a password, which nobody may ever read in a log.
 fn with_password(postgres: &Postgres) -> String {
     postgres.url().replace("postgres@", "postgres:hunter2@")
@@ -61,11 +67,16 @@ async fn an_etcd_that_is_away_at_the_start_is_waited_for() {
     let surroundings = Surroundings::start(Setting::default()).await;
     let mut etcd = Etcd::start().await.unwrap();
     etcd.crash().unwrap();
+    let postgres = Postgres::start().await.unwrap();
     let environment = surroundings
         .environment()
         .with("ORB_ETCD_ENDPOINTS", etcd.endpoint())
         .with("ORB_WORKER_ID", "worker-1");
-    let scheduler = OrbProcess::start("scheduler", &environment);
+    let shared = environment
+        .clone()
+        .with("ORB_DATABASE_URL", postgres.url())
+        .with("ORB_GRPC_ADDR", format!("127.0.0.1:{}", free_port()));
+    let scheduler = OrbProcess::start("scheduler", &shared);
     let worker = OrbProcess::start("worker", &environment);
     let mut gateway = OrbProcess::start("gateway", &environment);
     let api = Api::new(gateway.http_addr().await, API_TOKEN);
