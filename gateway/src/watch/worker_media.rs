@@ -102,9 +102,9 @@ fn client(tls: Option<ClientConfig>) -> reqwest::Client {
         // Nothing but plain http is spoken then, so no root certificates are needed.
         None => builder.tls_built_in_root_certs(false),
     };
-    builder
-        .build()
-        .expect("neither a ready TLS configuration nor one without certificates has anything that can fail")
+    builder.build().expect(
+        "neither a ready TLS configuration nor one without certificates has anything that can fail",
+    )
 }
 
 fn media_url(worker: &str, path: &[&str]) -> Option<Url> {

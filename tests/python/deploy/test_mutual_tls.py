@@ -7,6 +7,7 @@ import tempfile
 import unittest
 
 import requests
+import urllib3
 import yaml
 
 import processes
@@ -126,6 +127,7 @@ class RolesTest(unittest.TestCase):
 
 
 def status(url):
+    urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     try:
         return requests.get(url, timeout=20, verify=False).status_code
     except requests.RequestException:

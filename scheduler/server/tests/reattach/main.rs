@@ -17,7 +17,7 @@ const WORKERS: usize = 1_000;
 const BACK_WITHIN: Duration = Duration::from_secs(10);
 
 /// The first time they are not in a hurry, and the machine may be busy.
-const ATTACHED_WITHIN: Duration = Duration::from_secs(60);
+const ATTACHED_WITHIN: Duration = Duration::from_secs(30);
 
 async fn all_come_back(installation: Installation) {
     // Both ends of all connections are in this process.
@@ -44,12 +44,12 @@ async fn all_come_back(installation: Installation) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn over_plain_connections() {
-    all_come_back(Installation::new(None)).await;
+    all_come_back(Installation::new(None).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_certificates_on_both_ends() {
     let files = tempfile::tempdir().unwrap();
     let tls = scheduler::certificates(files.path());
-    all_come_back(Installation::new(Some(tls))).await;
+    all_come_back(Installation::new(Some(tls)).await).await;
 }

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use orb_accounts::AccountTiming;
+use discord_sim::{DiscordSim, DiscordSimConfig};
+use orb_accounts::{AccountConfig, AccountTiming};
 use orb_coordinator::SingleCoordinator;
 use orb_jellyfin::SourcePolicy;
 use orb_scheduler::{Candidate, SchedulerServer, ServerConfig, TermConfig};
@@ -29,12 +30,16 @@ pub(crate) const TOKEN: &str = "internal-token";
 /// What outlives a scheduler.
 pub(crate) struct Installation {
     folder: TempDir,
+    discord: DiscordSim,
     pub(crate) tls: Option<MutualTls>,
 }
 
 impl Installation {
-    pub(crate) fn new(tls: Option<MutualTls>) -> Self {
+    pub(crate) async fn new(tls: Option<MutualTls>) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let discord = DiscordSim::start(DiscordSimConfig::default());
         Self {
+            discord: discord.await.unwrap(),
             folder: tempfile::tempdir().unwrap(),
             tls,
         }
@@ -47,11 +52,15 @@ impl Installation {
     /// Comes back when it leads and listens.
     pub(crate) async fn start_at(&self, addr: SocketAddr) -> Scheduler {
         let url = format!("sqlite://{}", self.folder.path().join("orb.db").display());
-        let store = SqliteStore::open(&url, Seal::new([&SecretString::from("bot-token")]));
+        let account = AccountConfig {
+            token: SecretString::from(self.discord.bot_token().to_owned()),
+            api_url: Some(self.discord.api_url()),
+        };
+        let store = SqliteStore::open(&url, Seal::new([&account.token]));
         let term = TermConfig {
             timing: SchedulerTiming::default(),
             command_retention: Duration::from_hours(1),
-            accounts: Vec::new(),
+            accounts: vec![account],
             account_timing: AccountTiming::default(),
             alone: true,
         };

@@ -1,8 +1,8 @@
 //! Workers that do nothing but to be attached: each with a connection and a stream of its own, and the product's own way
 //! to come back.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use orb_proto::v1;
@@ -10,6 +10,8 @@ use orb_proto::v1::attach_request::Message as Report;
 use orb_proto::v1::attach_response::Message as Word;
 use orb_proto::v1::worker_service_client::WorkerServiceClient;
 use orb_scheduler_client::{Dialling, LeaderChannel, Reconnect};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_stream::StreamExt;
@@ -36,19 +38,27 @@ const OPEN_WITHIN: Duration = Duration::from_secs(5);
 pub(crate) struct Workers {
     /// Of each, the epoch of the scheduler that it is attached to; 0 while it is to none.
     epochs: Arc<[AtomicU64]>,
+    last_refusal: Arc<Mutex<Option<Status>>>,
     _tasks: JoinSet<()>,
 }
 
 impl Workers {
     pub(crate) fn start(count: usize, address: &str, dialling: &Dialling) -> Self {
         let epochs: Arc<[AtomicU64]> = (0..count).map(|_| AtomicU64::new(0)).collect();
+        let last_refusal = Arc::default();
         let mut tasks = JoinSet::new();
         for n in 0..count {
             let leader = LeaderChannel::at(address, dialling.clone()).unwrap();
-            tasks.spawn(live(n, leader, Arc::clone(&epochs)));
+            tasks.spawn(live(
+                n,
+                leader,
+                Arc::clone(&epochs),
+                Arc::clone(&last_refusal),
+            ));
         }
         Self {
             epochs,
+            last_refusal,
             _tasks: tasks,
         }
     }
@@ -77,8 +87,9 @@ impl Workers {
             }
             assert!(
                 Instant::now() < deadline,
-                "{done} of {} {what} after {within:?}",
-                self.epochs.len()
+                "{done} of {} {what} after {within:?}; the last refusal: {:?}",
+                self.epochs.len(),
+                self.last_refusal.lock().unwrap()
             );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -86,10 +97,16 @@ impl Workers {
 }
 
 /// Attached, or on its way back.
-async fn live(n: usize, leader: LeaderChannel, epochs: Arc<[AtomicU64]>) {
+async fn live(
+    n: usize,
+    leader: LeaderChannel,
+    epochs: Arc<[AtomicU64]>,
+    last_refusal: Arc<Mutex<Option<Status>>>,
+) {
+    let mut rng = StdRng::seed_from_u64(n as u64);
     let mut failures = 0;
     loop {
-        tokio::time::sleep(RECONNECT.wait(failures, &mut rand::rng())).await;
+        tokio::time::sleep(RECONNECT.wait(failures, &mut rng)).await;
         let route = leader.route().await;
         let attaching = tokio::time::timeout(OPEN_WITHIN, attach(n, route.channel())).await;
         match attaching.unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer"))) {
@@ -102,6 +119,7 @@ async fn live(n: usize, leader: LeaderChannel, epochs: Arc<[AtomicU64]>) {
             Err(status) => {
                 failures += 1;
                 leader.learn(&status);
+                *last_refusal.lock().unwrap() = Some(status);
             }
         }
     }
@@ -132,7 +150,12 @@ async fn attach(n: usize, channel: Channel) -> Result<(u64, Attached), Status> {
         .attach(request)
         .await?
         .into_inner();
-    match words.next().await.transpose()?.and_then(|word| word.message) {
+    match words
+        .next()
+        .await
+        .transpose()?
+        .and_then(|word| word.message)
+    {
         Some(Word::Registered(registered)) => Ok((registered.epoch, Attached { reports, words })),
         _ => Err(Status::unavailable("the stream ended before it began")),
     }
