@@ -76,17 +76,20 @@ pub struct Worker {
 impl Worker {
     /// Takes the port for the watch output, which `/healthz`, `/readyz` and `/metrics` share. All sessions connect to
     /// voice through `voice`.
-    pub async fn start(
+    pub fn start(
         config: WorkerConfig,
         media: Arc<Media>,
         voice: VoiceDriver,
     ) -> Result<Self, Error> {
         let addr = config.media_addr;
         let listen = |source| Error::Listen { addr, source };
-        let listener =
-            Listener::bind(addr, config.tls.clone(), Protocol::Http).map_err(listen)?;
+        let listener = Listener::bind(addr, config.tls.clone(), Protocol::Http).map_err(listen)?;
         let bound = listener.local_addr();
-        let scheme = if config.tls.is_some() { "https" } else { "http" };
+        let scheme = if config.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
         let media_url = config
             .media_url
             .clone()

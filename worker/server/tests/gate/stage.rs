@@ -75,9 +75,7 @@ impl Stage {
         };
         let driver = orb_voice::Driver::new(orb_voice::DriverConfig::default()).unwrap();
         let media = Arc::new(media.await.unwrap());
-        let worker = Worker::start(config, media, VoiceDriver::Orb(driver))
-            .await
-            .unwrap();
+        let worker = Worker::start(config, media, VoiceDriver::Orb(driver)).unwrap();
         let channel = Endpoint::from_shared(format!("http://{scheduler}"))
             .unwrap()
             .connect_lazy();
