@@ -19,6 +19,9 @@ const FIRST_AT_MS: u64 = 3_000;
 /// Between the beginnings of two faults.
 const PAUSE_MS: std::ops::Range<u64> = 500..4_000;
 
+/// How often a fault is looked for that fits at the end.
+const LAST_TRIES: usize = 8;
+
 /// How long a process is stopped, and a link is away.
 const AWAY_MS: std::ops::RangeInclusive<u64> = 500..=8_000;
 
@@ -236,6 +239,37 @@ pub struct Planned {
     pub fault: Fault,
 }
 
+impl Planned {
+    /// A fault that begins when `at` says, knowing how long it lasts.
+    fn random(rng: &mut ChaCha8Rng, at: impl FnOnce(u64) -> u64) -> Self {
+        let fault = Fault::random(rng);
+        let lasts_ms = fault.lasts_ms(rng);
+        Self {
+            at_ms: at(lasts_ms),
+            lasts_ms,
+            fault,
+        }
+    }
+
+    fn ends_ms(&self) -> u64 {
+        self.at_ms + self.lasts_ms
+    }
+
+    /// Whether few enough others are under way meanwhile, and none at the same place.
+    fn fits(&self, others: &[Self], at_once: usize) -> bool {
+        let meanwhile =
+            |other: &&Self| other.at_ms <= self.ends_ms() && self.at_ms <= other.ends_ms();
+        let mut count = 0;
+        for other in others.iter().filter(meanwhile) {
+            count += 1;
+            if count >= at_once || other.fault.place() == self.fault.place() {
+                return false;
+            }
+        }
+        true
+    }
+}
+
 impl fmt::Display for Planned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (at, lasts) = (self.at_ms as f64 / 1e3, self.lasts_ms as f64 / 1e3);
@@ -267,26 +301,20 @@ impl Schedule {
         let mut faults: Vec<Planned> = Vec::new();
         let mut at_ms = FIRST_AT_MS;
         while at_ms < duration_ms {
-            let fault = Fault::random(&mut rng);
-            let lasts_ms = fault.lasts_ms(&mut rng);
-            let under_way: Vec<&Planned> = faults
-                .iter()
-                .filter(|one| one.at_ms + one.lasts_ms >= at_ms)
-                .collect();
-            let fits = under_way.len() < at_once
-                && under_way
-                    .iter()
-                    .all(|one| one.fault.place() != fault.place())
-                && at_ms + lasts_ms <= duration_ms;
-            if fits {
-                faults.push(Planned {
-                    at_ms,
-                    lasts_ms,
-                    fault,
-                });
+            let planned = Planned::random(&mut rng, |_| at_ms);
+            if planned.ends_ms() <= duration_ms && planned.fits(&faults, at_once) {
+                faults.push(planned);
             }
             at_ms += rng.random_range(PAUSE_MS);
         }
+        // Some faults last to the very end, so that there is something to recover from.
+        for _ in 0..LAST_TRIES {
+            let planned = Planned::random(&mut rng, |lasts| duration_ms.saturating_sub(lasts));
+            if planned.at_ms >= FIRST_AT_MS && planned.fits(&faults, at_once) {
+                faults.push(planned);
+            }
+        }
+        faults.sort_by_key(|planned| planned.at_ms);
         Self { schedulers, faults }
     }
 }
