@@ -176,3 +176,101 @@ async fn copy(
 fn reset(stream: &TcpStream) {
     let _ = stream.set_zero_linger();
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::place::{Kind, Life, Place};
+
+    const SOON: Duration = Duration::from_secs(5);
+    const A_WHILE: Duration = Duration::from_millis(100);
+    const PLACE: Place = Place {
+        kind: Kind::Worker,
+        index: 0,
+    };
+
+    /// A relay to a server that sends back what it gets, and this process as the one that calls.
+    async fn to_an_echo() -> (Arc<Network>, Relay) {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = server.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = server.accept().await {
+                tokio::spawn(async move {
+                    let (mut from, mut to) = stream.split();
+                    tokio::io::copy(&mut from, &mut to).await
+                });
+            }
+        });
+        let network = Arc::new(Network::default());
+        let life = Life {
+            place: PLACE,
+            number: 1,
+        };
+        network.owners.began(std::process::id(), life);
+        let relay = Relay::listen(&network, Side::Scheduler).await.unwrap();
+        relay.lead_to(address);
+        (network, relay)
+    }
+
+    async fn echoes(stream: &mut TcpStream, text: &[u8]) -> std::io::Result<()> {
+        stream.write_all(text).await?;
+        let mut back = vec![0; text.len()];
+        stream.read_exact(&mut back).await?;
+        assert_eq!(back, text);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn what_a_silent_link_holds_arrives_when_it_is_healed() {
+        let (network, relay) = to_an_echo().await;
+        let mut stream = TcpStream::connect(relay.address()).await.unwrap();
+        echoes(&mut stream, b"before").await.unwrap();
+        let other = network.fail(PLACE, Side::Etcd, Outage::Silent);
+        echoes(&mut stream, b"another link").await.unwrap();
+        network.heal(other);
+        let id = network.fail(PLACE, Side::Scheduler, Outage::Silent);
+        stream.write_all(b"held").await.unwrap();
+        let mut back = [0; 4];
+        let heard = timeout(A_WHILE, stream.read_exact(&mut back)).await;
+        assert!(heard.is_err(), "nothing gets through");
+        network.heal(id);
+        timeout(SOON, stream.read_exact(&mut back))
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(&back, b"held");
+        assert_eq!(network.silences().len(), 2);
+        assert!(
+            network
+                .silences()
+                .iter()
+                .all(|silence| silence.until.is_some())
+        );
+    }
+
+    #[tokio::test]
+    async fn a_cut_link_resets_what_is_open_and_what_is_opened() {
+        let (network, relay) = to_an_echo().await;
+        let mut stream = TcpStream::connect(relay.address()).await.unwrap();
+        echoes(&mut stream, b"before").await.unwrap();
+        let id = network.fail(PLACE, Side::Scheduler, Outage::Cut);
+        let mut byte = [0];
+        let reset = timeout(SOON, stream.read_exact(&mut byte)).await.unwrap();
+        assert!(reset.is_err(), "it was open");
+        let mut stream = TcpStream::connect(relay.address()).await.unwrap();
+        let reset = timeout(SOON, echoes(&mut stream, b"meanwhile"))
+            .await
+            .unwrap();
+        assert!(reset.is_err(), "it was opened meanwhile");
+        network.heal(id);
+        let mut stream = TcpStream::connect(relay.address()).await.unwrap();
+        timeout(SOON, echoes(&mut stream, b"after"))
+            .await
+            .unwrap()
+            .unwrap();
+    }
+}
