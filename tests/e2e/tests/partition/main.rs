@@ -57,7 +57,7 @@ impl Divided {
             link,
             _worker: worker,
             _gateway: gateway,
-            scheduler: scheduler,
+            scheduler,
             environment,
             surroundings,
         }
