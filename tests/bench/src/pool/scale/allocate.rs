@@ -70,7 +70,7 @@ async fn at_rate() -> Result<Measurement> {
         allocated.push_ms(whole);
         answered.push_ms(answer);
     }
-    installation.explained(swarm.check())?;
+    installation.explained(swarm.check().await)?;
     Ok(Measurement::new(
         "allocate_p99_ms",
         allocated.percentile(99.0),
@@ -142,7 +142,7 @@ async fn sustained() -> Result<Measurement> {
     for one in &done {
         all.extend(one);
     }
-    installation.explained(swarm.check())?;
+    installation.explained(swarm.check().await)?;
     let per_s = all.len() as f64 / SUSTAINED.as_secs_f64();
     Ok(Measurement::new(
         "allocate_per_s",

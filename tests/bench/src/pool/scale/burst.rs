@@ -136,6 +136,6 @@ async fn run(millicores: u32) -> Result<Burst> {
     burst.cores = meters.describe();
     // Those that were said to be under way have had their time by now.
     burst.lost += acknowledged.len() - swarm.held(acknowledged.iter().copied());
-    installation.explained(swarm.check())?;
+    installation.explained(swarm.check().await)?;
     Ok(burst)
 }

@@ -62,7 +62,7 @@ pub(crate) async fn measure() -> Result<Vec<Measurement>> {
         );
         let step = step(&installation, &swarm, sessions, measured).await;
         let step = installation.explained(step)?;
-        installation.explained(swarm.check())?;
+        installation.explained(swarm.check().await)?;
         steps.push(step.describe(sessions));
         last = Some(step);
     }

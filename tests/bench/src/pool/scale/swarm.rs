@@ -1,19 +1,23 @@
 //! Many simulated workers, and what they saw.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::beats::Probes;
 use super::sim_worker::SimWorker;
+use crate::waiting::until;
 
 /// Workers that attach at the same moment. A thousand at once are the chaos tests' business.
 const ATTACH_AT_ONCE: usize = 50;
+
+/// From the last call to its last revoke.
+const SETTLES_WITHIN: Duration = Duration::from_secs(5);
 
 /// What the workers are like.
 #[derive(Clone)]
@@ -53,12 +57,11 @@ impl Shape {
 /// What all workers tell; clones share it.
 #[derive(Clone)]
 pub(super) struct Witness {
-    /// Which worker holds which session.
-    taken: Arc<Mutex<HashMap<String, usize>>>,
+    /// Which worker holds which session. For a moment two may: the next one has its lease before the first has read
+    /// its revoke.
+    taken: Arc<Mutex<HashMap<String, BTreeSet<usize>>>>,
     /// Who wants to know when a session is taken.
     waiting: Arc<Mutex<HashMap<String, oneshot::Sender<Instant>>>>,
-    /// How often two workers held one session at once.
-    doubled: Arc<AtomicUsize>,
     pub(super) probes: Probes,
 }
 
@@ -67,19 +70,15 @@ impl Witness {
         Self {
             taken: Arc::default(),
             waiting: Arc::default(),
-            doubled: Arc::default(),
             probes: Probes::default(),
         }
     }
 
     pub(super) fn took(&self, session: &str, worker: usize) {
         let now = Instant::now();
-        if locked(&self.taken)
-            .insert(session.to_owned(), worker)
-            .is_some()
-        {
-            self.doubled.fetch_add(1, Ordering::Relaxed);
-        }
+        let mut taken = locked(&self.taken);
+        taken.entry(session.to_owned()).or_default().insert(worker);
+        drop(taken);
         if let Some(waiting) = locked(&self.waiting).remove(session) {
             // Whoever asked may have gone.
             let _ = waiting.send(now);
@@ -87,9 +86,8 @@ impl Witness {
     }
 
     pub(super) fn gave_up(&self, session: &str, worker: usize) {
-        let mut taken = locked(&self.taken);
-        if taken.get(session) == Some(&worker) {
-            taken.remove(session);
+        if let Some(holders) = locked(&self.taken).get_mut(session) {
+            holders.remove(&worker);
         }
     }
 
@@ -152,18 +150,25 @@ impl Swarm {
     pub(super) fn held(&self, sessions: impl Iterator<Item = usize>) -> usize {
         let taken = locked(&self.witness.taken);
         sessions
-            .filter(|number| taken.contains_key(&super::calls::id(*number)))
+            .filter_map(|number| taken.get(&super::calls::id(number)))
+            .filter(|holders| !holders.is_empty())
             .count()
     }
 
-    /// An error when a worker lost its stream, or two had one session.
-    pub(super) fn check(&mut self) -> Result<()> {
+    /// An error when a worker lost its stream, or two still have one session.
+    pub(super) async fn check(&mut self) -> Result<()> {
         if let Some(ended) = self.tasks.try_join_next() {
             ended??;
         }
-        match self.witness.doubled.load(Ordering::Relaxed) {
-            0 => Ok(()),
-            times => bail!("two workers held one session, {times} times"),
-        }
+        until(
+            "each session to be with one worker",
+            SETTLES_WITHIN,
+            async || {
+                let taken = locked(&self.witness.taken);
+                let is_single = |holders: &BTreeSet<usize>| holders.len() <= 1;
+                Ok(taken.values().all(is_single).then_some(()))
+            },
+        )
+        .await
     }
 }
