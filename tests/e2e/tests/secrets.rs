@@ -11,7 +11,7 @@ use discord_sim::{Fault as DiscordFault, GuildId};
 use jellyfin_sim::{Fault, FaultKind, Scope};
 use orb_e2e::{
     API_TOKEN, Answer, Api, BOT_TOKEN, Environment, Installation, JELLYFIN_KEY, OrbProcess, Party,
-    Roles, SECOND_API_TOKEN, Setting, Surroundings, Title, command_lines, entry,
+    Roles, SECOND_API_TOKEN, Setting, Surroundings, Title, command_lines, entry, until,
 };
 use serde_json::json;
 use sqlx::Connection;
@@ -269,15 +269,12 @@ async fn of_the_roles_are_nowhere() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_configuration_that_is_refused_are_not_printed() {
     let (surroundings, environment) = surroundings().await;
-    // A database that does not answer is no wrong configuration.
-    let away = format!("postgres://orb:{USELESS_KEY}@127.0.0.1:1/orb");
     for (name, value, code) in [
         (
             "ORB_DATABASE_URL",
             format!("mysql://orb:{USELESS_KEY}@h/orb"),
             64,
         ),
-        ("ORB_DATABASE_URL", away, 1),
         (
             "ORB_JELLYFIN_URL",
             format!("http://orb:{USELESS_KEY}@h/"),
@@ -296,5 +293,20 @@ async fn of_a_configuration_that_is_refused_are_not_printed() {
         assert!(printed.contains(name), "it names the variable: {printed}");
         assert_clean(name, &printed);
     }
+    drop(surroundings);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_database_that_is_away_are_not_printed() {
+    let (surroundings, environment) = surroundings().await;
+    let away = format!("postgres://orb:{USELESS_KEY}@127.0.0.1:1/orb");
+    let mut orb = OrbProcess::start("up", &environment.with("ORB_DATABASE_URL", away));
+    until("the log to name the variable", SOON, async || {
+        orb.log().contains("ORB_DATABASE_URL").then_some(())
+    })
+    .await;
+    orb.terminate();
+    assert_eq!(orb.ended(SOON).await.code(), Some(0));
+    assert_clean("a database that is away", &orb.all_printed());
     drop(surroundings);
 }
