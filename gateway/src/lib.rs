@@ -43,4 +43,4 @@ pub use error::Error;
 pub use openapi::document as openapi_document;
 pub use problem::Problem;
 pub use readiness::Readiness;
-pub use serve::serve;
+pub use serve::{listen, serve};

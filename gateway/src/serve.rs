@@ -1,9 +1,9 @@
 //! Serving until told to stop.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use axum::{Extension, Router, serve::ListenerExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
@@ -11,6 +11,23 @@ use crate::error::Error;
 /// How long calls that are under way may go on after the gateway was told to stop. A call waits at most 5 s
 /// for a worker; event streams end at once.
 const GRACE: Duration = Duration::from_secs(6);
+
+/// Connections that may wait to be accepted, as far as `net.core.somaxconn` allows: a thousand parties start at once
+/// now and then. Of those that find no place the kernel drops the first packet, and they come again a second later;
+/// the usual 128 is that few.
+const BACKLOG: u32 = 4_096;
+
+/// Listens; port 0 takes a free one. Needs a tokio runtime.
+pub fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match addr {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    // A restarted process gets its port back while connections of the last one still fade away.
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(BACKLOG)
+}
 
 /// Tells streams that would never end by themselves that the gateway stops.
 #[derive(Clone)]

@@ -19,7 +19,6 @@ use orb_worker::{Drain, Reconnect, Worker, WorkerConfig};
 use orb_worker_media::{Media, MediaConfig};
 use orb_worker_outputs::voice::VoiceDriver;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
@@ -322,8 +321,7 @@ async fn gateway(
         .map(|url| url.as_url().clone());
     gateway_config.metrics = stack.metrics.clone();
     let addr = config.http.addr;
-    let listener = TcpListener::bind(addr)
-        .await
+    let listener = orb_gateway::listen(addr)
         .with_context(|| format!("cannot listen on {addr}; set ORB_HTTP_ADDR"))?;
     let local = listener.local_addr()?;
     let router = orb_gateway::router(gateway_config, leader, readiness);
