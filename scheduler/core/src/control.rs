@@ -55,7 +55,7 @@ impl Scheduler {
 
     /// Takes the account out of the channel; the lease of `(account, guild)` ends when Discord
     /// confirms it, or when it had time enough to.
-    fn leave(&mut self, id: &SessionId, now: Now, step: &mut Step) {
+    pub(crate) fn leave(&mut self, id: &SessionId, now: Now, step: &mut Step) {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };

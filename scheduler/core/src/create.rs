@@ -120,7 +120,7 @@ impl Scheduler {
             return Err(Refusal::not_found(id));
         };
         let (guild, channel) = (session.guild(), session.channel());
-        let joins = !session.record.desired.in_channel || session.voice_failed;
+        let joins = !session.record.desired.in_channel || session.voice_failed_since.is_some();
         let account = match session.record.account {
             Some(account) => {
                 if joins {
@@ -136,7 +136,7 @@ impl Scheduler {
         };
         session.record.account = Some(account);
         session.refreshes = 0;
-        session.voice_failed = false;
+        session.voice_failed_since = None;
         if joins {
             session.record.voice = None;
             session.change(now, |desired, _| desired.in_channel = true);

@@ -436,6 +436,9 @@ impl Scheduler {
                 Timer::IdleLeave(session, generation) => {
                     self.idle_leave(&session, generation, now, step);
                 }
+                Timer::VoiceFailed(session, since) => {
+                    self.leave_what_failed(&session, since, now, step);
+                }
                 Timer::EmptyLeave(session, since) => {
                     self.empty_leave(&session, since, now, step);
                 }

@@ -28,8 +28,8 @@ pub struct Session {
     pub(crate) refreshes: u32,
     /// The revision whose loss has been judged already.
     pub(crate) judged: Option<Generation>,
-    /// Given up on voice until the next play.
-    pub(crate) voice_failed: bool,
+    /// Since when voice is given up, until the next play or new credentials.
+    pub(crate) voice_failed_since: Option<Millis>,
     /// A worker may open a voice connection until then, whatever became of its lease: nobody else is granted one.
     pub(crate) permitted_until: Millis,
     /// The newest report of the worker that is to hold it next.
@@ -55,7 +55,7 @@ impl Session {
             waiters: Vec::new(),
             refreshes: 0,
             judged: None,
-            voice_failed: false,
+            voice_failed_since: None,
             permitted_until: Millis::default(),
             next_report: None,
             handover_deadline: Millis::default(),

@@ -221,7 +221,7 @@ impl Session {
         if !self.record.desired.in_channel {
             return WorkerStatus::Disconnected;
         }
-        if self.voice_failed {
+        if self.voice_failed_since.is_some() {
             return WorkerStatus::Error;
         }
         match &self.observed {

@@ -22,6 +22,8 @@ pub(crate) enum Timer {
     Handover(SessionId),
     /// Nothing has played for long; valid at this generation only.
     IdleLeave(SessionId, Generation),
+    /// Voice may have been given up since then.
+    VoiceFailed(SessionId, Millis),
     /// Nobody may have been in the channel since then.
     EmptyLeave(SessionId, Millis),
     /// A session that is over may leave memory; valid at this generation only.

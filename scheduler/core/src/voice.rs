@@ -5,8 +5,8 @@
 
 use crate::timers::Timer;
 use crate::{
-    AccountId, Effect, EndReason, Failure, Generation, Now, Observed, Scheduler, SessionId, Shard,
-    Step, VoiceCredentials,
+    AccountId, Effect, EndReason, Failure, Generation, Millis, Now, Observed, Scheduler, SessionId,
+    Shard, Step, VoiceCredentials,
 };
 
 /// Discord's close code for "disconnected: moved, kicked, or the channel is gone".
@@ -66,7 +66,7 @@ impl Scheduler {
             }
         }
         session.change(now, |_, generation| credentials.revision = generation);
-        session.voice_failed = false;
+        session.voice_failed_since = None;
         let channel_id = |voice: &VoiceCredentials| voice.channel_id;
         if session.record.voice.as_ref().map(channel_id) != Some(credentials.channel_id) {
             // Who is in the new channel is told anew.
@@ -154,7 +154,13 @@ impl Scheduler {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
-        session.voice_failed = true;
+        if session.voice_failed_since.is_none() {
+            session.voice_failed_since = Some(now.monotonic);
+            self.timers.at(
+                now.monotonic.after(self.timing.idle_leave_ms),
+                Timer::VoiceFailed(id.clone(), now.monotonic),
+            );
+        }
         session.record.last_error = Some(Failure {
             code: code.to_owned(),
             message,
@@ -162,6 +168,35 @@ impl Scheduler {
         session.record.updated_at = now.wall_ms;
         step.event(id, "voice_failed", serde_json::json!({ "code": code }));
         session.save(alive, step);
+    }
+
+    /// Nobody has tried again for as long as a party may be idle: the account is needed elsewhere.
+    pub(crate) fn leave_what_failed(
+        &mut self,
+        id: &SessionId,
+        since: Millis,
+        now: Now,
+        step: &mut Step,
+    ) {
+        let epoch = self.epoch;
+        let alive = self.lease_alive(id, now.monotonic);
+        let failed = self.sessions.get(id).is_some_and(|session| {
+            session.voice_failed_since == Some(since) && session.record.desired.in_channel
+        });
+        if !failed {
+            return;
+        }
+        self.drop_handover(id, step);
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        let failure = session.record.last_error.clone();
+        session.end_current(EndReason::Failed, failure, now, step);
+        session.change(now, |desired, _| desired.in_channel = false);
+        step.event(id, "idle_leave", serde_json::json!({}));
+        session.save(alive, step);
+        step.effects.extend(session.lease_effect(epoch));
+        self.leave(id, now, step);
     }
 
     /// A worker lost its voice connection and may not mend it by itself.

@@ -364,6 +364,51 @@ fn an_end_older_than_an_acknowledged_seek_is_no_end() {
     assert_eq!(h.view("s").playback, PlaybackState::Playing);
 }
 
+/// Discord answers no join, and the caller does not try again.
+#[test]
+fn a_party_that_never_got_into_its_channel_gives_its_account_back() {
+    let mut h = Harness::new();
+    h.create("s");
+    h.play("s", 1);
+    h.event(Event::JoinFailed {
+        account: ACCOUNT,
+        guild_id: GUILD,
+        reason: "Discord does not answer".to_owned(),
+    });
+    for _ in 0..299 {
+        h.wait(1_000);
+        h.beat(vec![]);
+    }
+    let call = h.create("early");
+    assert_eq!(h.refusal(call).code, "no_free_account");
+    for _ in 0..10 {
+        h.wait(1_000);
+        h.beat(vec![]);
+    }
+    let view = h.view("s");
+    assert_eq!(view.end_reason, Some(EndReason::Failed));
+    assert_eq!(view.last_error.unwrap().code, "voice_join_failed");
+    let call = h.create("next");
+    assert!(h.answer(call).unwrap().is_ok());
+}
+
+/// The first failure's time-out does not end what works again.
+#[test]
+fn voice_that_came_back_is_not_given_up() {
+    let mut h = Harness::playing();
+    h.event(Event::JoinFailed {
+        account: ACCOUNT,
+        guild_id: GUILD,
+        reason: "Discord does not answer".to_owned(),
+    });
+    h.credentials("voice-2");
+    for _ in 0..310 {
+        h.wait(1_000);
+        h.report("s", PlaybackState::Playing, 1_000);
+    }
+    assert_eq!(h.view("s").end_reason, None);
+}
+
 #[test]
 fn the_bot_leaves_when_nothing_has_played_for_long_and_the_end_stays() {
     let mut h = Harness::playing();
