@@ -22,7 +22,7 @@ const PLAYS_WITHIN: Duration = Duration::from_mins(1);
 /// After the last fault every party plays again within this time: a leader is elected (3 s), its leases are unknown
 /// for `reattach_grace` (10 s), what was lost meanwhile is granted anew after `suspect_after` (2 s), and a debug build
 /// opens source and voice on two busy cores (5 s).
-const RECOVERS_WITHIN: Duration = Duration::from_secs(20);
+pub(crate) const RECOVERS_WITHIN: Duration = Duration::from_secs(20);
 
 /// A take-over goes on where the old worker was, give or take: the last beat (0.25 s), or after a change of the leader
 /// the last checkpoint (`position_checkpoint`, 1 s), and what the leader took for a pause of its worker.
@@ -150,10 +150,15 @@ impl Aftermath {
         }
     }
 
-    pub(crate) async fn outcome(&self, worst_recovery: Duration) -> Result<Outcome> {
+    pub(crate) async fn outcome(
+        &self,
+        worst_recovery: Duration,
+        last_answer: Duration,
+    ) -> Result<Outcome> {
         let history = self.store.history().await?;
+        let calls_made = self.caller.history.calls();
         let evidence = self.evidence().await;
-        let (calls, mut wrong) = checks::calls(&self.caller.history.calls(), &history);
+        let (calls, mut wrong) = checks::calls(&calls_made, &history);
         let (dials, more) = checks::dials(&evidence, &history);
         wrong.extend(more);
         let (gateway_overlaps, late, more) = checks::gateway(&evidence);
@@ -179,6 +184,8 @@ impl Aftermath {
             late: late + dials.late,
             takeovers,
             worst_recovery,
+            worst_call: checks::worst_call(&calls_made),
+            last_answer,
         };
         let line = counts.line();
         self.diary.say(&line);

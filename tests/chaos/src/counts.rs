@@ -17,6 +17,10 @@ pub(crate) struct Counts {
     pub(crate) late: usize,
     pub(crate) takeovers: Takeovers,
     pub(crate) worst_recovery: Duration,
+    /// The longest that an accepted call took, with all its attempts.
+    pub(crate) worst_call: Duration,
+    /// From the end of the faults to the answer of the last call that was under way.
+    pub(crate) last_answer: Duration,
 }
 
 impl Counts {
@@ -30,7 +34,7 @@ impl Counts {
         format!(
             "chaos seed={} duration_s={} {} acknowledged={} refused={} given_up={} lost={} twice={} dials={} grants={} \
              displacements={} overlaps={} late={} takeovers={} worst_position_ms={} worst_position_unseen_ms={} \
-             worst_recovery_ms={}",
+             worst_recovery_ms={} worst_call_ms={} last_answer_ms={}",
             self.plan.seed,
             self.plan.duration.as_secs(),
             self.faults.join(" "),
@@ -48,6 +52,8 @@ impl Counts {
             takeovers.worst_ms,
             takeovers.worst_unseen_ms,
             self.worst_recovery.as_millis(),
+            self.worst_call.as_millis(),
+            self.last_answer.as_millis(),
         )
     }
 }

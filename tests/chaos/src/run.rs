@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use crate::aftermath::Aftermath;
+use crate::aftermath::{Aftermath, RECOVERS_WITHIN};
 use crate::clients::{Caller, Clients};
 use crate::diary::Diary;
 use crate::history::Store;
@@ -85,9 +85,14 @@ pub async fn run(plan: Plan) -> Result<Outcome> {
         .finish()
         .await
         .context("some calls were not answered")?;
+    let last_answer = healed.elapsed();
     diary.say("all calls are answered");
+    if last_answer > RECOVERS_WITHIN {
+        let what = format!("calls were answered {last_answer:?} after the last fault");
+        diary.violation(Some(healed), what);
+    }
     let worst_recovery = aftermath.recover(healed).await?;
     diary.say("quiet");
     aftermath.apart(&clients).await;
-    aftermath.outcome(worst_recovery).await
+    aftermath.outcome(worst_recovery, last_answer).await
 }

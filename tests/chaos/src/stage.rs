@@ -90,6 +90,13 @@ pub struct Base {
     orb: PathBuf,
 }
 
+impl Drop for Base {
+    fn drop(&mut self) {
+        // Logs are kept, not what wrote them.
+        let _ = std::fs::remove_file(&self.orb);
+    }
+}
+
 /// All of it. Dropped from the top: processes before what they need.
 pub struct Stage {
     /// Schedulers, workers, gateways.

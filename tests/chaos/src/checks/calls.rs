@@ -1,6 +1,7 @@
 //! No acknowledged call is lost, none is applied twice, and what came later is later.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::clients::{Answered, Call, Ending, Wish};
 use crate::history::{Event, History};
@@ -120,6 +121,12 @@ pub fn calls(calls: &[Call], history: &History) -> (CallCounts, Vec<String>) {
         wrong.extend(not_rising(session, events));
     }
     (counts, wrong)
+}
+
+/// The longest that an accepted call took, with all its attempts.
+pub fn worst_call(calls: &[Call]) -> Duration {
+    let took = |call: &Call| call.acknowledged().map(|answered| answered.at - call.asked);
+    calls.iter().filter_map(took).max().unwrap_or_default()
 }
 
 /// How many event rows a call has left, where it can be told: each play and each seek has a value of its own.

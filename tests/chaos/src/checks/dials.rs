@@ -126,3 +126,98 @@ fn displacements(evidence: &Evidence<'_>) -> usize {
     }
     count
 }
+
+#[cfg(test)]
+mod tests {
+    use discord_sim::{Displacement, GuildId};
+
+    use super::*;
+    use crate::checks::staged::{Staged, grants, process};
+    use crate::place::Kind;
+
+    const GUILD: GuildId = GuildId(1_001);
+
+    fn identify(connection: u64) -> RecordEvent {
+        RecordEvent::VoiceIdentify {
+            guild: GUILD,
+            channel: None,
+            session: "v".to_owned(),
+            token: "t".to_owned(),
+            version: 8,
+            connection: Some(connection),
+            refused: None,
+        }
+    }
+
+    /// The first worker under token 1, the second under token 2.
+    async fn taken_over() -> (Staged, Life, Life) {
+        let (old, new) = (process(Kind::Worker, 0), process(Kind::Worker, 1));
+        let mut staged = Staged::begin().await;
+        staged.passes(old, 100, "Identify", "10011", 1);
+        staged.said(old, 110, identify(1));
+        staged.passes(new, 2_000, "Identify", "10011", 2);
+        staged.said(new, 2_010, identify(2));
+        let displaced = RecordEvent::VoiceDisplaced {
+            guild: GUILD,
+            connection: 1,
+            by: 2,
+            how: Displacement::Silence,
+        };
+        staged.said(new, 2_010, displaced);
+        (staged, old, new)
+    }
+
+    #[tokio::test]
+    async fn tokens_that_rise_are_right_and_a_new_party_begins_anew() {
+        let (mut staged, old, _) = taken_over().await;
+        staged.passes(old, 5_000, "Identify", "10012", 1);
+        staged.said(old, 5_010, identify(3));
+        let (counts, wrong) = dials(&staged.evidence(), &grants(3));
+        assert_eq!(wrong, [""; 0]);
+        assert_eq!(
+            (counts.dials, counts.displacements, counts.grants),
+            (3, 1, 3)
+        );
+    }
+
+    #[tokio::test]
+    async fn an_older_token_and_a_dial_without_a_permit_are_found() {
+        let (mut staged, old, new) = taken_over().await;
+        staged.passes(old, 5_000, "Identify", "10011", 1);
+        staged.said(old, 5_010, identify(3));
+        let resume = RecordEvent::VoiceResume {
+            guild: GUILD,
+            session: "v".to_owned(),
+            token: "t".to_owned(),
+            version: 8,
+            seq_ack: None,
+            connection: Some(2),
+            replayed: 0,
+            refused: None,
+        };
+        staged.said(new, 6_000, resume);
+        let (counts, wrong) = dials(&staged.evidence(), &grants(2));
+        assert_eq!(
+            (counts.overlaps, counts.late, wrong.len()),
+            (1, 0, 2),
+            "{wrong:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_dial_that_was_held_up_is_late() {
+        let (mut staged, old, _) = taken_over().await;
+        staged.passes(old, 1_900, "Identify", "10011", 1);
+        staged.stops(old, 1_910, 5_000);
+        staged.said(old, 5_010, identify(3));
+        let (counts, wrong) = dials(&staged.evidence(), &grants(2));
+        assert_eq!((counts.overlaps, counts.late), (0, 1), "{wrong:?}");
+    }
+
+    #[tokio::test]
+    async fn more_displacements_than_grants_are_found() {
+        let (staged, ..) = taken_over().await;
+        let (_, wrong) = dials(&staged.evidence(), &grants(0));
+        assert_eq!(wrong.len(), 1, "{wrong:?}");
+    }
+}

@@ -65,3 +65,68 @@ fn leads(evidence: &Evidence<'_>, life: Life, entry: &RecordEntry) -> Option<(u6
 fn recently(entry: &RecordEntry) -> Instant {
     entry.at.checked_sub(super::UNDER_WAY).unwrap_or(entry.at)
 }
+
+#[cfg(test)]
+mod tests {
+    use discord_sim::GuildId;
+
+    use super::*;
+    use crate::checks::staged::{Staged, process};
+    use crate::place::Kind;
+
+    fn op_4() -> RecordEvent {
+        RecordEvent::VoiceStateRequest {
+            session: "s".to_owned(),
+            guild: GuildId(1_001),
+            channel: None,
+            refused: None,
+        }
+    }
+
+    fn identify() -> RecordEvent {
+        RecordEvent::GatewayIdentify {
+            token: "t".to_owned(),
+            shard: None,
+            session: None,
+            refused: None,
+        }
+    }
+
+    /// Two leaders, one after the other.
+    async fn two_leaders() -> (Staged, Life, Life) {
+        let (old, new) = (process(Kind::Scheduler, 0), process(Kind::Scheduler, 1));
+        let mut staged = Staged::begin().await;
+        staged.leads(old, 0, 1);
+        staged.said(old, 100, identify());
+        staged.leads(new, 1_000, 2);
+        staged.said(new, 1_100, identify());
+        (staged, old, new)
+    }
+
+    #[tokio::test]
+    async fn one_leader_after_the_other_is_right() {
+        let (mut staged, _, new) = two_leaders().await;
+        staged.said(new, 2_000, op_4());
+        assert_eq!(gateway(&staged.evidence()), (0, 0, Vec::new()));
+    }
+
+    #[tokio::test]
+    async fn a_word_of_the_old_leader_and_one_of_none_are_found() {
+        let (mut staged, old, _) = two_leaders().await;
+        staged.said(old, 5_000, op_4());
+        staged.said(process(Kind::Scheduler, 2), 6_000, op_4());
+        let (overlaps, late, wrong) = gateway(&staged.evidence());
+        assert_eq!((overlaps, late, wrong.len()), (2, 0, 2), "{wrong:?}");
+    }
+
+    #[tokio::test]
+    async fn a_word_that_was_held_up_is_late() {
+        let (mut staged, old, _) = two_leaders().await;
+        staged.stops(old, 500, 4_900);
+        staged.said(old, 5_000, op_4());
+        assert_eq!(gateway(&staged.evidence()), (0, 1, Vec::new()));
+        // Long after it woke up it had time to learn of it.
+        staged.said(old, 9_000, op_4());
+        assert_eq!(gateway(&staged.evidence()).0, 1);
+    }
+}

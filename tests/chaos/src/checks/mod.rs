@@ -8,13 +8,15 @@ mod dials;
 mod gateway;
 mod leases;
 mod sound;
+#[cfg(test)]
+mod staged;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use discord_sim::{RecordEntry, SimClock};
 
-pub use calls::{CallCounts, calls};
+pub use calls::{CallCounts, calls, worst_call};
 pub use dials::{DialCounts, dials};
 pub use gateway::gateway;
 pub use leases::leases;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
+use tokio::sync::RwLock;
 use tokio_util::sync::CancellationToken;
 
 use super::caller::Caller;
@@ -32,6 +33,9 @@ pub struct Party {
     pub guild: u64,
     caller: Caller,
     present: Arc<Mutex<Present>>,
+    /// Held by calls of a meddler, and alone by a host who ends one party for another: a play that came after the stop
+    /// would let the old party join again, and two would be heard.
+    changing: Arc<RwLock<()>>,
 }
 
 #[derive(Default)]
@@ -48,6 +52,7 @@ impl Party {
             guild,
             caller,
             present: Arc::default(),
+            changing: Arc::default(),
         }
     }
 
@@ -80,6 +85,7 @@ impl Party {
                     self.play(&mut rng).await;
                 }
                 _ => {
+                    let _alone = self.changing.write().await;
                     self.wish(&mut rng, Wish::Stop).await;
                     self.another(&mut rng).await;
                 }
@@ -90,6 +96,7 @@ impl Party {
     /// Somebody else with a remote control, at the same time.
     pub(super) async fn meddle(self, mut rng: ChaCha8Rng, cancel: CancellationToken) {
         while pause(&mut rng, MEDDLER_PAUSE_MS, &cancel).await {
+            let _same = self.changing.read().await;
             match rng.random_range(0..4) {
                 0 => self.wish(&mut rng, Wish::Resume).await,
                 1 => self.play(&mut rng).await,

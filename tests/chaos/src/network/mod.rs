@@ -127,7 +127,7 @@ impl Network {
             .map(|passage| passage.life)
     }
 
-    fn passed(&self, life: Life, outgoing: SocketAddr, opened: Instant) {
+    pub(crate) fn passed(&self, life: Life, outgoing: SocketAddr, opened: Instant) {
         lock(&self.passages).push(Passage {
             life,
             outgoing,
