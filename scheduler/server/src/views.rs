@@ -1,13 +1,14 @@
 //! What readers see: the sessions as they were last committed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, RwLock};
 
 use orb_scheduler_core::{SessionId, SessionView, Vitals};
 use tokio::sync::watch;
 
-type Map = BTreeMap<SessionId, watch::Sender<SessionView>>;
+/// By hash: every beat of every session finds its place in it.
+type Map = HashMap<SessionId, watch::Sender<SessionView>>;
 
 /// Shared between the leader, which publishes, and all readers.
 #[derive(Debug, Clone, Default)]
@@ -48,11 +49,13 @@ impl Views {
             .remove(id);
     }
 
+    /// By id.
     pub(crate) fn all(&self) -> Vec<SessionView> {
-        self.read()
-            .values()
-            .map(|sender| sender.borrow().clone())
-            .collect()
+        let map = self.read();
+        let mut all: Vec<_> = map.values().map(|sender| sender.borrow().clone()).collect();
+        drop(map);
+        all.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+        all
     }
 
     /// How many there are of each kind.
