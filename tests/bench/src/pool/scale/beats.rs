@@ -24,6 +24,11 @@ impl Probes {
         self.lock().entry(session.to_owned()).or_default();
     }
 
+    /// Nobody watches any more.
+    fn forget(&self) {
+        self.lock().clear();
+    }
+
     /// A worker is about to send it.
     pub(super) fn sent(&self, session: &str, frames: u64, at: Instant) {
         if let Some(beats) = self.lock().get_mut(session) {
@@ -64,6 +69,8 @@ impl Watchers {
         let endpoint = Channel::from_shared(scheduler)?.tcp_nodelay(true);
         let channel = endpoint.connect().await;
         let channel = channel.context("the scheduler takes no connection")?;
+        // Those of an earlier step have nobody who reads them.
+        probes.forget();
         let mut watchers = Self {
             tasks: JoinSet::new(),
             probes,
