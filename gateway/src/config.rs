@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use hmac::{Hmac, Mac as _};
-use orb_tls::MutualTls;
 use orb_operation::Metrics;
+use orb_tls::MutualTls;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 use url::Url;

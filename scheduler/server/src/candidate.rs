@@ -144,7 +144,10 @@ impl<C: Coordinator, S: Store> Candidate<C, S> {
             self.config.timing,
             self.config.command_retention,
             commands,
-            (self.standing.readiness_told(), self.standing.counters().clone()),
+            (
+                self.standing.readiness_told(),
+                self.standing.counters().clone(),
+            ),
         );
         let Some(taken) = cancel.run_until_cancelled(taking).await else {
             return Ok(());

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use orb_scheduler_core::{Answer, Call, CallId, Epoch, Event, Refusal, SessionRecord, VoiceCredentials};
+use orb_scheduler_core::{
+    Answer, Call, CallId, Epoch, Event, Refusal, SessionRecord, VoiceCredentials,
+};
 use orb_scheduler_store::AccountSession;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;

@@ -142,9 +142,7 @@ impl SqliteStore {
         rows: Vec<(String, Vec<u8>, Option<i64>)>,
     ) -> Result<Vec<SessionRecord>, Error> {
         rows.into_iter()
-            .map(|(json, sealed, position_ms)| {
-                rows::join(&self.seal, &json, &sealed, position_ms)
-            })
+            .map(|(json, sealed, position_ms)| rows::join(&self.seal, &json, &sealed, position_ms))
             .collect()
     }
 

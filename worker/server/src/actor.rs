@@ -197,7 +197,10 @@ impl Actor {
         let (token, known) = {
             let state = lock(&self.state);
             let told = state.session.told_plan();
-            (state.session.fence().token, told.map(|plan| plan.details.clone()))
+            (
+                state.session.fence().token,
+                told.map(|plan| plan.details.clone()),
+            )
         };
         tracing::info!(session = %self.id, entry = item.queue_entry_id, run, start_ms, "opening");
         let pipeline = self.shared.media.open(OpenSpec {
