@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Parser;
 use orb_chaos::run::{Plan, run};
 
@@ -23,6 +23,9 @@ struct Options {
     /// Faults under way at once, at most.
     #[arg(long, default_value_t = 2)]
     at_once: usize,
+    /// Lets PostgreSQL forget at a crash what it acknowledged: to see that the checks find it.
+    #[arg(long)]
+    forgetful: bool,
     /// Only prints which faults there would be.
     #[arg(long)]
     schedule: bool,
@@ -37,6 +40,7 @@ fn main() -> Result<ExitCode> {
         duration: Duration::from_secs(options.duration),
         parties: options.parties,
         at_once: options.at_once,
+        forgetful: options.forgetful,
     };
     if options.schedule {
         let schedule = plan.schedule();
@@ -50,12 +54,14 @@ fn main() -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let outcome = runtime.block_on(run(plan))?;
+    let folder = plan.folder()?;
+    let told = || format!("seed {}, logs in {}", plan.seed, folder.display());
+    let outcome = runtime.block_on(run(plan)).with_context(told)?;
     println!("{}", outcome.counts);
     if outcome.violations.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    println!("seed {}, logs in {}:", plan.seed, plan.folder()?.display());
+    println!("{}:", told());
     for violation in &outcome.violations {
         println!("- {violation}");
     }

@@ -26,6 +26,8 @@ pub struct Plan {
     pub parties: usize,
     /// Faults under way at any time.
     pub at_once: usize,
+    /// PostgreSQL acknowledges commits before they are safe from its crash: what is checked must not hold then.
+    pub forgetful: bool,
 }
 
 impl Plan {
@@ -63,7 +65,7 @@ pub async fn run(plan: Plan) -> Result<Outcome> {
     let diary = Arc::new(Diary::begin(&folder)?);
     let schedule = plan.schedule();
     diary.say(&format!("seed {}, logs in {}", plan.seed, folder.display()));
-    let stage = Arc::new(Stage::start(plan.seed, schedule.schedulers, folder).await?);
+    let stage = Arc::new(Stage::start(plan, schedule.schedulers, folder).await?);
     let store = Store::connect(&stage.database_url).await?;
     store.note_leases().await?;
     let caller = Caller::new(&stage.gateways, &stage.stream_url(), &stage.download_url())?;

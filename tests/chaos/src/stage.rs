@@ -19,6 +19,7 @@ use crate::film::{self, FILM_ID, FILM_TITLE};
 use crate::network::{Network, Relay, UdpRelay};
 use crate::place::{Kind, Life, Place, Side};
 use crate::process::Process;
+use crate::run::Plan;
 use crate::schedule::{GATEWAYS, WORKERS};
 use crate::{folders, logs};
 
@@ -33,6 +34,9 @@ const CAPACITY_MILLICORES: &str = "4000";
 
 /// A debug build that starts beside ten other processes.
 const STARTS_WITHIN: Duration = Duration::from_mins(1);
+
+/// It acknowledges what it has not written: a crash loses up to half a second.
+const FORGETFUL: [(&str, &str); 2] = [("fsync", "off"), ("synchronous_commit", "off")];
 
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -123,7 +127,7 @@ pub struct Stage {
 
 impl Stage {
     /// Starts everything; done when a scheduler leads, with an account and all workers.
-    pub async fn start(seed: u64, schedulers: usize, folder: PathBuf) -> Result<Self> {
+    pub async fn start(plan: Plan, schedulers: usize, folder: PathBuf) -> Result<Self> {
         let built = folders::profile()?.join("orb");
         // A build meanwhile takes the name away: what is started again is what was started first.
         let orb = folder.join("orb");
@@ -140,7 +144,11 @@ impl Stage {
             orb,
         });
         let etcd = Etcd::start().await?;
-        let postgres = Postgres::start().await?;
+        let postgres = if plan.forgetful {
+            Postgres::start_with(&FORGETFUL).await?
+        } else {
+            Postgres::start().await?
+        };
         let relay = async |side| Relay::listen(&network, side).await;
         let (etcd_relay, postgres_relay) = (relay(Side::Etcd).await?, relay(Side::Postgres).await?);
         etcd_relay.lead_to(address_in(&etcd.endpoint())?);
@@ -151,7 +159,7 @@ impl Stage {
         let media = UdpRelay::bind(&network, Side::Discord).await?;
         let discord = DiscordSim::start(DiscordSimConfig {
             tokens: BOT_TOKENS.split(',').map(str::to_owned).collect(),
-            displacement: Displacement::from_seed(seed),
+            displacement: Displacement::from_seed(plan.seed),
             gateway_relay: Some(gateway.address()),
             voice_relays: Some([voice[0].address(), voice[1].address()]),
             media_relay: Some(media.address()),

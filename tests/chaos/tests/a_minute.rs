@@ -15,6 +15,7 @@ async fn a_minute_of_faults() {
         duration: Duration::from_mins(1),
         parties: 4,
         at_once: 2,
+        forgetful: false,
     };
     let outcome = run(plan).await.unwrap();
     println!("{}", outcome.counts);
