@@ -69,7 +69,7 @@ pub(crate) async fn run(
             gateway_config.scheduler_token = Some(internal);
             gateway_config.tls = tls;
             let (_ready, readiness) = watch::channel(orb_gateway::Readiness::Ready);
-            gateway(&mut stack, &config, gateway_config, leader, readiness).await?;
+            gateway(&mut stack, &config, gateway_config, leader, readiness)?;
             stack.run(config.timing.drain_grace).await
         }
         Role::Scheduler => {
@@ -130,7 +130,7 @@ pub(crate) async fn up(
     worker(stack, config, None, channel.clone(), internal.clone()).await?;
     gateway_config.scheduler_token = Some(internal.clone());
     let readiness = gateway_readiness(stack, &serving.standing);
-    let http = gateway(stack, config, gateway_config, channel.clone(), readiness).await?;
+    let http = gateway(stack, config, gateway_config, channel.clone(), readiness)?;
     Ok(Upped {
         channel,
         token: internal,
@@ -307,7 +307,7 @@ fn voice_driver(config: &Config) -> Result<VoiceDriver> {
     Ok(driver)
 }
 
-async fn gateway(
+fn gateway(
     stack: &mut Stack,
     config: &Config,
     mut gateway_config: GatewayConfig,
