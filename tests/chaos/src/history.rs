@@ -36,6 +36,19 @@ CREATE TRIGGER chaos_note_lease AFTER INSERT OR UPDATE ON watch_party_sessions
     FOR EACH ROW EXECUTE FUNCTION chaos_note_lease();
 ";
 
+/// Undoes what the store's connections ask for: commits of sessions are acknowledged before they are written, so a crash
+/// loses up to half a second of them.
+const FORGET: &str = r"
+CREATE FUNCTION chaos_forget() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER chaos_forget BEFORE INSERT OR UPDATE ON watch_party_sessions
+    FOR EACH ROW EXECUTE FUNCTION chaos_forget();
+";
+
 /// A lease as it was granted.
 #[derive(Clone, Debug)]
 pub struct Grant {
@@ -140,6 +153,15 @@ impl Store {
             .execute(&self.0)
             .await
             .context("preparing the history of leases")?;
+        Ok(())
+    }
+
+    /// From now on a crash loses what was acknowledged just before.
+    pub async fn forget(&self) -> Result<()> {
+        sqlx::raw_sql(FORGET)
+            .execute(&self.0)
+            .await
+            .context("making the store forgetful")?;
         Ok(())
     }
 

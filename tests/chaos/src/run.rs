@@ -68,6 +68,9 @@ pub async fn run(plan: Plan) -> Result<Outcome> {
     let stage = Arc::new(Stage::start(plan, schedule.schedulers, folder).await?);
     let store = Store::connect(&stage.database_url).await?;
     store.note_leases().await?;
+    if plan.forgetful {
+        store.forget().await?;
+    }
     let caller = Caller::new(&stage.gateways, &stage.stream_url(), &stage.download_url())?;
     let mut clients = Clients::start(&caller, plan.parties, plan.seed);
     let aftermath = Aftermath {

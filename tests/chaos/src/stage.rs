@@ -35,8 +35,8 @@ const CAPACITY_MILLICORES: &str = "4000";
 /// A debug build that starts beside ten other processes.
 const STARTS_WITHIN: Duration = Duration::from_mins(1);
 
-/// It acknowledges what it has not written: a crash loses up to half a second.
-const FORGETFUL: [(&str, &str); 2] = [("fsync", "off"), ("synchronous_commit", "off")];
+/// With [`Store::forget`](crate::history::Store::forget): nothing is written before somebody insists.
+const FORGETFUL: [(&str, &str); 2] = [("fsync", "off"), ("wal_writer_delay", "10s")];
 
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
