@@ -64,8 +64,13 @@ async fn each_role_says_what_it_does_and_no_secret() {
 
     let playing = r#"orb_worker_sessions{state="playing"}"#;
     let worker = shows(&faces.worker, playing, 1.0).await;
-    let sent = worker.value(r#"orb_worker_frames_total{outcome="sent"}"#);
-    assert!(sent.unwrap() >= 100.0, "two seconds were heard: {sent:?}");
+    // What a session sent is counted with its reports, a moment after it was heard.
+    let sent = r#"orb_worker_frames_total{outcome="sent"}"#;
+    until("two seconds of sound to be counted", SOON, async || {
+        let scrape = Scrape::of(&faces.worker).await;
+        (scrape.value(sent)? >= 100.0).then_some(())
+    })
+    .await;
     assert_eq!(worker.value("orb_worker_attached"), Some(1.0));
     assert_eq!(worker.value("orb_worker_draining"), Some(0.0));
 
