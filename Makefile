@@ -29,6 +29,7 @@ test: deps test-deps web ## All tests
 	$(CARGO) $(TEST_RUNNER) --workspace --no-fail-fast
 	tests/python/run $(VENV)/bin/python
 	node tests/node/page.mjs
+	node tests/node/take_over.mjs
 
 lint: deps web $(BUF) ## Formatting, clippy, licences, protos, types of the page
 	$(CARGO) fmt --all --check

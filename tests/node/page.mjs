@@ -9,22 +9,11 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { chromium } from "playwright-core";
-import { Demo, sleep, TOKEN, until } from "./demo.mjs";
+import { launch } from "./browser.mjs";
+import { Demo } from "./demo.mjs";
+import { sleep, TOKEN, until } from "./installation.mjs";
 import { Viewer } from "./viewer.mjs";
 
-const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const CHROMIUM_ARGUMENTS = [
-  "--headless",
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-  "--autoplay-policy=no-user-gesture-required",
-];
 const SCREENSHOTS = fileURLToPath(new URL("../../target/page/", import.meta.url));
 const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
 
@@ -46,7 +35,7 @@ async function assertSeek(viewer, click, targetMs) {
   const clicked = Date.now();
   await click();
   await until("the party is there", async () => {
-    const beyondMs = (await viewer.demo.status()).positionMs - targetMs;
+    const beyondMs = (await viewer.party.status()).positionMs - targetMs;
     return beyondMs >= -POSITION_TOLERANCE_MS && beyondMs <= POSITION_TOLERANCE_MS + Date.now() - clicked;
   });
   const { lagMs } = await viewer.inStep();
@@ -72,7 +61,7 @@ async function assertNothingStrange(viewer) {
 /** Name and body; each gets the dashboard, and may say what it measured. */
 const TESTS = {
   "the page plays": async (viewer) => {
-    await viewer.demo.playFrom(5);
+    await viewer.party.playFrom(5);
     const { lagMs } = await viewer.inStep();
     const before = await viewer.page.evaluate(() => document.querySelector("video").currentTime);
     const { movedMs, passedMs } = await viewer.movesFor(3000);
@@ -86,19 +75,19 @@ const TESTS = {
   },
 
   "the time code in a screenshot agrees with the status": async (viewer) => {
-    await viewer.demo.playFrom(10);
+    await viewer.party.playFrom(10);
     await viewer.inStep();
-    const latencyMs = await viewer.demo.latencyMs();
-    const before = (await viewer.demo.status()).positionMs - latencyMs;
+    const latencyMs = await viewer.party.latencyMs();
+    const before = (await viewer.party.status()).positionMs - latencyMs;
     const shown = await viewer.screenshotTime(`${SCREENSHOTS}video.png`);
-    const after = (await viewer.demo.status()).positionMs - latencyMs;
+    const after = (await viewer.party.status()).positionMs - latencyMs;
     assert.notEqual(shown, null, "no time code in the screenshot");
     assert.ok(shown >= before - 1000 && shown <= after + 1000, `${shown} is not within 1 s of ${before}…${after}`);
     return `${shown} ms, status ${before}…${after} ms, declared latency ${latencyMs} ms`;
   },
 
   "it stays in step for ten seconds": async (viewer) => {
-    await viewer.demo.playFrom(15);
+    await viewer.party.playFrom(15);
     await viewer.inStep();
     const lags = [];
     for (const end = Date.now() + 10_000; Date.now() < end; await sleep(500)) lags.push(Math.round(await viewer.lag()));
@@ -107,7 +96,7 @@ const TESTS = {
   },
 
   "the film has sound": async (viewer) => {
-    await viewer.demo.playFrom(5);
+    await viewer.party.playFrom(5);
     await viewer.inStep();
     await viewer.page.locator("#sound").click();
     const heard = () => viewer.page.evaluate(() => document.querySelector("video").webkitAudioDecodedByteCount);
@@ -120,16 +109,16 @@ const TESTS = {
   },
 
   "pause holds the picture, resume goes on": async (viewer) => {
-    await viewer.demo.playFrom(20);
+    await viewer.party.playFrom(20);
     await viewer.inStep();
     await viewer.page.getByRole("button", { name: "Pause" }).click();
     await viewer.showsState("paused");
-    const paused = await viewer.demo.status();
+    const paused = await viewer.party.status();
     assert.equal(paused.playbackState, "paused");
     const { lagMs } = await viewer.inStep();
     const { movedMs } = await viewer.movesFor(2000);
     assert.equal(movedMs, 0, "the picture moves on");
-    assertAbout((await viewer.demo.status()).positionMs, paused.positionMs, 100, "the position");
+    assertAbout((await viewer.party.status()).positionMs, paused.positionMs, 100, "the position");
     await screenshot(viewer, "paused");
 
     await viewer.page.getByRole("button", { name: "Resume" }).click();
@@ -141,66 +130,66 @@ const TESTS = {
   },
 
   "seek by the progress bar": async (viewer) => {
-    await viewer.demo.playFrom(5);
+    await viewer.party.playFrom(5);
     await viewer.inStep();
     const bar = await viewer.page.locator("#progress").boundingBox();
-    const { durationSeconds } = await viewer.demo.status();
+    const { durationSeconds } = await viewer.party.status();
     const click = () => viewer.page.mouse.click(bar.x + bar.width * 0.6, bar.y + bar.height / 2);
     return assertSeek(viewer, click, 600 * durationSeconds);
   },
 
   "seek back by the progress bar": async (viewer) => {
-    await viewer.demo.playFrom(80);
+    await viewer.party.playFrom(80);
     await viewer.inStep();
     const bar = await viewer.page.locator("#progress").boundingBox();
-    const { durationSeconds } = await viewer.demo.status();
+    const { durationSeconds } = await viewer.party.status();
     const click = () => viewer.page.mouse.click(bar.x + bar.width * 0.2, bar.y + bar.height / 2);
     return assertSeek(viewer, click, 200 * durationSeconds);
   },
 
   "the +30 button": async (viewer) => {
-    await viewer.demo.playFrom(10);
+    await viewer.party.playFrom(10);
     await viewer.inStep();
-    const { positionMs } = await viewer.demo.status();
+    const { positionMs } = await viewer.party.status();
     const button = viewer.page.getByRole("button", { name: "Forward 30 seconds" });
     return assertSeek(viewer, () => button.click(), positionMs + 30_000);
   },
 
   "the −10 button": async (viewer) => {
-    await viewer.demo.playFrom(50);
+    await viewer.party.playFrom(50);
     await viewer.inStep();
-    const { positionMs } = await viewer.demo.status();
+    const { positionMs } = await viewer.party.status();
     const button = viewer.page.getByRole("button", { name: "Back 10 seconds" });
     return assertSeek(viewer, () => button.click(), positionMs - 10_000);
   },
 
   "a seek while paused shows the new place": async (viewer) => {
-    await viewer.demo.playFrom(10);
+    await viewer.party.playFrom(10);
     await viewer.inStep();
-    await viewer.demo.control("pause");
+    await viewer.party.control("pause");
     await viewer.showsState("paused");
     const clicked = Date.now();
     await viewer.page.getByRole("button", { name: "Forward 30 seconds" }).click();
-    await until("the party is there", async () => (await viewer.demo.status()).positionMs > 35_000);
+    await until("the party is there", async () => (await viewer.party.status()).positionMs > 35_000);
     const { lagMs } = await viewer.inStep();
     const tookMs = Date.now() - clicked;
     assert.ok(tookMs <= BACK_WITHIN_MS, `the picture was there after ${tookMs} ms`);
-    assert.equal((await viewer.demo.status()).playbackState, "paused");
+    assert.equal((await viewer.party.status()).playbackState, "paused");
     return `there after ${tookMs} ms, lag ${lagMs} ms`;
   },
 
   "what somebody else does is shown": async (viewer) => {
-    await viewer.demo.playFrom(30);
+    await viewer.party.playFrom(30);
     await viewer.inStep();
-    await viewer.demo.control("pause");
+    await viewer.party.control("pause");
     await viewer.showsState("paused");
-    await viewer.demo.control("resume");
+    await viewer.party.control("resume");
     await viewer.showsState("playing");
-    return assertSeek(viewer, () => viewer.demo.seek(70), 70_000);
+    return assertSeek(viewer, () => viewer.party.seek(70), 70_000);
   },
 
   "the keyboard": async (viewer) => {
-    await viewer.demo.playFrom(10);
+    await viewer.party.playFrom(10);
     await viewer.inStep();
     // A focused button keeps its space bar.
     await viewer.page.evaluate(() => document.activeElement?.blur());
@@ -208,16 +197,16 @@ const TESTS = {
     await viewer.showsState("paused");
     await viewer.page.locator("body").press("Space");
     await viewer.showsState("playing");
-    const { positionMs } = await viewer.demo.status();
+    const { positionMs } = await viewer.party.status();
     return assertSeek(viewer, () => viewer.page.locator("body").press("ArrowRight"), positionMs + 10_000);
   },
 
   "skip ends the film, and it can be played again": async (viewer) => {
-    await viewer.demo.playFrom(10);
+    await viewer.party.playFrom(10);
     await viewer.inStep();
     await viewer.page.getByRole("button", { name: "Skip this film" }).click();
     await viewer.showsState("ended: skipped");
-    const status = await viewer.demo.status();
+    const status = await viewer.party.status();
     assert.deepEqual([status.playbackState, status.endReason], ["ended", "skipped"]);
     await viewer.page.locator("#veil", { hasText: "The end" }).waitFor();
     assert.ok(await viewer.page.locator("#toggle").isDisabled(), "pause can be pressed with nothing to pause");
@@ -230,11 +219,11 @@ const TESTS = {
   },
 
   "stop leaves the channel": async (viewer) => {
-    await viewer.demo.playFrom(10);
+    await viewer.party.playFrom(10);
     await viewer.inStep();
     await viewer.page.getByRole("button", { name: "Stop the party" }).click();
     await viewer.showsState("stopped");
-    assert.equal((await viewer.demo.status()).playbackState, "stopped");
+    assert.equal((await viewer.party.status()).playbackState, "stopped");
     await viewer.page.locator("#chips", { hasText: "voice disconnected" }).waitFor();
     await viewer.page.locator("#veil", { hasText: "Stopped" }).waitFor();
     await screenshot(viewer, "stopped");
@@ -245,13 +234,13 @@ const TESTS = {
   },
 
   "the film's end is shown": async (viewer) => {
-    const { durationSeconds } = await viewer.demo.status();
-    await viewer.demo.playFrom(durationSeconds - 6);
+    const { durationSeconds } = await viewer.party.status();
+    await viewer.party.playFrom(durationSeconds - 6);
     await viewer.inStep();
     let last = 0;
     await until("the film is at its end", async () => {
       last = (await viewer.picture()).timeMs ?? last;
-      return (await viewer.demo.status()).playbackState === "ended";
+      return (await viewer.party.status()).playbackState === "ended";
     });
     await viewer.showsState("ended: finished");
     // Nobody is sent away before the last second.
@@ -260,8 +249,8 @@ const TESTS = {
   },
 
   "a signed link's page plays, and controls nothing": async (viewer, browser) => {
-    await viewer.demo.playFrom(10);
-    const guest = await Viewer.open(browser, viewer.demo, await viewer.demo.watchLink());
+    await viewer.party.playFrom(10);
+    const guest = await Viewer.open(browser, viewer.party, await viewer.party.watchLink());
     try {
       const { tookMs, lagMs } = await guest.inStep();
       assert.equal(await guest.page.title(), "The Clock – Orb Stream");
@@ -275,8 +264,8 @@ const TESTS = {
       assert.equal(refused, 401);
       // The browser reports the refusal that was asked for above.
       guest.complaints = guest.complaints.filter((text) => !text.includes("401"));
-      assert.equal((await viewer.demo.status()).playbackState, "playing");
-      await viewer.demo.seek(60);
+      assert.equal((await viewer.party.status()).playbackState, "playing");
+      await viewer.party.seek(60);
       const seeked = await guest.inStep();
       await screenshot(guest, "viewer");
       await assertNothingStrange(guest);
@@ -287,10 +276,10 @@ const TESTS = {
   },
 
   "a forged link plays nothing": async (viewer, browser) => {
-    const link = await viewer.demo.watchLink();
+    const link = await viewer.party.watchLink();
     const middle = link.length - 5;
     const forged = link.slice(0, middle) + (link[middle] === "A" ? "B" : "A") + link.slice(middle + 1);
-    const guest = await Viewer.open(browser, viewer.demo, forged);
+    const guest = await Viewer.open(browser, viewer.party, forged);
     try {
       await guest.page.getByText(/link/i).first().waitFor();
       await screenshot(guest, "forged");
@@ -301,8 +290,8 @@ const TESTS = {
   },
 
   "on a phone": async (viewer, browser) => {
-    await viewer.demo.playFrom(20);
-    const phone = await Viewer.open(browser, viewer.demo, viewer.demo.url, PHONE);
+    await viewer.party.playFrom(20);
+    const phone = await Viewer.open(browser, viewer.party, viewer.party.url, PHONE);
     try {
       await phone.inStep();
       await phone.showsState("playing");
@@ -324,7 +313,7 @@ const TESTS = {
       await phone.showsState("playing");
       await assertNothingStrange(phone);
 
-      const guest = await Viewer.open(browser, viewer.demo, await viewer.demo.watchLink(), PHONE);
+      const guest = await Viewer.open(browser, viewer.party, await viewer.party.watchLink(), PHONE);
       try {
         await guest.inStep();
         await screenshot(guest, "phone-viewer");
@@ -339,7 +328,7 @@ const TESTS = {
 
   "a seek into a ten-second GOP, and signing in": async (viewer, browser) => {
     const film = `${SCREENSHOTS}ten-second-gop.mkv`;
-    makeTenSecondGop(await viewer.demo.filmUrl(), film);
+    makeTenSecondGop(await viewer.party.filmUrl(), film);
     // Off loopback the page asks for a token.
     const other = await Demo.start({ host: "0.0.0.0", film });
     const guest = await Viewer.open(browser, other, other.url);
@@ -367,7 +356,7 @@ const TESTS = {
   },
 
   "no errors in the console, no request to elsewhere": async (viewer) => {
-    await viewer.demo.playFrom(30);
+    await viewer.party.playFrom(30);
     await viewer.inStep();
     await screenshot(viewer, "dashboard");
     await assertNothingStrange(viewer);
@@ -377,7 +366,7 @@ const TESTS = {
 async function main(only) {
   mkdirSync(SCREENSHOTS, { recursive: true });
   const demo = await Demo.start();
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_ARGUMENTS });
+  const browser = await launch();
   let passed = 0;
   let failed = 0;
   try {

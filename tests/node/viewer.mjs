@@ -1,7 +1,7 @@
 // A page in a browser, looked at as a viewer does: by its picture.
 
 import { readTimeCode } from "./time_code.mjs";
-import { sleep, until } from "./demo.mjs";
+import { sleep, until } from "./installation.mjs";
 
 /** The picture may differ so much from where the declared latency puts it. */
 const IN_STEP_WITHIN_MS = 1000;
@@ -13,9 +13,10 @@ export class Viewer {
   complaints = [];
   strayRequests = [];
 
-  static async open(browser, demo, url, options = {}) {
+  /** Opens `url`; the party is where the truth about the picture is asked for. */
+  static async open(browser, party, url, options = {}) {
     const viewer = new Viewer();
-    viewer.demo = demo;
+    viewer.party = party;
     viewer.context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
     await viewer.context.addInitScript({ content: `window.readTimeCode = ${readTimeCode};` });
     const page = await viewer.context.newPage();
@@ -69,9 +70,9 @@ export class Viewer {
 
   /** How far the picture is behind where it should be by the status and the declared latency; null without one. */
   async lag() {
-    const latencyMs = await this.demo.latencyMs();
+    const latencyMs = await this.party.latencyMs();
     const asked = Date.now();
-    const status = await this.demo.status();
+    const status = await this.party.status();
     const answered = Date.now();
     const { timeMs, at } = await this.picture();
     if (timeMs === null) return null;
