@@ -82,8 +82,10 @@ fn publish(seen: &Seen, key: Option<&KeyValue>) {
             .ok()
     });
     seen.send_if_modified(|known| {
-        let changed = *known != now;
+        // That nobody leads is always told: to one who has just begun to follow, nothing heard yet looks the same, and a
+        // candidate that read the key a moment before it went would wait in vain.
+        let is_news = *known != now || now.is_none();
         *known = now;
-        changed
+        is_news
     });
 }
