@@ -64,6 +64,25 @@ fn sessions(told: &[AccountEvent]) -> BTreeMap<ShardId, GatewaySession> {
     progress.collect()
 }
 
+/// A process that has handed over, what it held, and what it stored last of each shard.
+async fn handed_over(
+    sim: &DiscordSim,
+) -> (
+    Bot,
+    Vec<VoiceCredentials>,
+    BTreeMap<ShardId, GatewaySession>,
+) {
+    let mut first = Bot::connect(config(sim)).await;
+    all_ready(&mut first).await;
+    let held = seated_everywhere(&mut first).await;
+    first.accounts.shutdown(Shutdown::HandOver).await;
+    while let Some(event) = first.events.recv().await {
+        first.told.push(event);
+    }
+    let stored = sessions(&first.told);
+    (first, held, stored)
+}
+
 async fn successor(
     sim: &DiscordSim,
     first: &Bot,
@@ -116,14 +135,7 @@ async fn each_guild_is_joined_over_its_shard() {
 #[tokio::test]
 async fn a_successor_resumes_every_shard() {
     let sim = sharded().await;
-    let mut first = Bot::connect(config(&sim)).await;
-    all_ready(&mut first).await;
-    let held = seated_everywhere(&mut first).await;
-    first.accounts.shutdown(Shutdown::HandOver).await;
-    while let Some(event) = first.events.recv().await {
-        first.told.push(event);
-    }
-    let stored = sessions(&first.told);
+    let (first, held, stored) = handed_over(&sim).await;
     assert_eq!(stored.len(), 2);
 
     let stored = stored.into_iter().collect();
@@ -141,14 +153,7 @@ async fn a_successor_resumes_every_shard() {
 #[tokio::test]
 async fn the_shard_whose_session_is_gone_joins_again_and_the_other_hears_nothing_of_it() {
     let sim = sharded().await;
-    let mut first = Bot::connect(config(&sim)).await;
-    all_ready(&mut first).await;
-    let held = seated_everywhere(&mut first).await;
-    first.accounts.shutdown(Shutdown::HandOver).await;
-    while let Some(event) = first.events.recv().await {
-        first.told.push(event);
-    }
-    let stored = sessions(&first.told);
+    let (first, held, stored) = handed_over(&sim).await;
     let only_first = stored.into_iter().take(1).collect();
 
     let mut second = successor(&sim, &first, only_first, held).await;
