@@ -9,6 +9,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         [
             "orb/v1/admin.proto",
             "orb/v1/gateway.proto",
+            "orb/v1/party.proto",
             "orb/v1/session.proto",
             "orb/v1/worker.proto",
         ],

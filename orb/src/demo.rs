@@ -160,6 +160,7 @@ async fn start_party(upped: &Upped, item: &serde_json::Value) -> Result<()> {
         voice_channel_id: VOICE_CHANNEL.to_owned(),
         text_channel_id: TEXT_CHANNEL.to_owned(),
         command_id: String::new(),
+        ..v1::CreateRequest::default()
     };
     let deadline = tokio::time::Instant::now() + READY_WITHIN;
     loop {
@@ -194,6 +195,7 @@ async fn start_party(upped: &Upped, item: &serde_json::Value) -> Result<()> {
             ..v1::Item::default()
         }),
         command_id: String::new(),
+        ..v1::PlayRequest::default()
     };
     sessions.play(authorized(upped, play)?).await?;
     Ok(())

@@ -67,7 +67,7 @@ fn read(body: &Map<String, Value>) -> Result<Action, Problem> {
     match action.value.as_str() {
         Some("pause") => Ok(Action::Pause(Pause {})),
         Some("resume") => Ok(Action::Resume(Resume {})),
-        Some("skip") => Ok(Action::Skip(Skip {})),
+        Some("skip") => Ok(Action::Skip(Skip::default())),
         Some("stop") => Ok(Action::Stop(Stop {})),
         Some("seek") => Ok(Action::Seek(Seek {
             position_ms: target_ms(body)?,
@@ -162,6 +162,7 @@ pub(super) async fn control(
         session_id: id.into_string(),
         action,
         command_id: command_id.0,
+        ..ControlRequest::default()
     };
     let response = gateway.scheduler.control(request).await?;
     Ok((
@@ -235,7 +236,7 @@ mod tests {
         let body = json!({"command": "stop", "action": "seek", "seconds": 9, "positionSeconds": 1, "payload": {"positionSeconds": 2}});
         assert_eq!(parsed(&body), Ok(Action::Seek(Seek { position_ms: 1000 })));
         let body = json!({"action": null, "payload": {"action": "skip"}, "value": 3});
-        assert_eq!(parsed(&body), Ok(Action::Skip(Skip {})));
+        assert_eq!(parsed(&body), Ok(Action::Skip(Skip::default())));
     }
 
     #[test]

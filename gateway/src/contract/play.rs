@@ -168,6 +168,7 @@ pub(super) async fn play(
         session_id: id.into_string(),
         item: Some(item),
         command_id: command_id.0,
+        ..PlayRequest::default()
     };
     let response = gateway.scheduler.play(request).await?;
     Ok((

@@ -52,6 +52,7 @@ impl CreateBody {
             voice_channel_id: self.voice_channel_id,
             text_channel_id: self.text_channel_id,
             command_id: command_id.0,
+            ..CreateRequest::default()
         }
     }
 }

@@ -47,6 +47,7 @@ async fn create_says_whether_the_session_is_new() {
         voice_channel_id: "222".into(),
         text_channel_id: "333".into(),
         command_id,
+        ..CreateRequest::default()
     };
     assert_eq!(harness.scheduler.calls()[1], Call::Create(expected));
     assert_eq!(
@@ -86,6 +87,7 @@ async fn play_passes_on_every_field() {
             imdb_id: "tt1234567".into(),
             episode: String::new(),
         }),
+        ..PlayRequest::default()
     };
     assert_eq!(
         harness.scheduler.calls(),
@@ -150,7 +152,7 @@ async fn control_translates_each_action() {
         ),
         (
             json!({"payload": {"action": "skip"}}),
-            Action::Skip(Skip {}),
+            Action::Skip(Skip::default()),
         ),
         (
             json!({"params": {"command": "stop"}}),
@@ -165,6 +167,7 @@ async fn control_translates_each_action() {
             session_id: "456".into(),
             action: Some(action),
             command_id: "k".into(),
+            ..ControlRequest::default()
         };
         assert_eq!(
             harness.scheduler.calls().pop(),

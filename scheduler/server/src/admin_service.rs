@@ -31,4 +31,11 @@ impl AdminService for Admin {
         }
         Ok(Response::new(v1::DrainWorkerResponse {}))
     }
+
+    async fn list_workers(
+        &self,
+        _: Request<v1::ListWorkersRequest>,
+    ) -> Result<Response<v1::ListWorkersResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
 }

@@ -114,6 +114,7 @@ fn desired(desired: Desired, voice: Option<VoiceCredentials>) -> v1::DesiredStat
             position_ms: position_ms as i64,
             set_at_generation: set_at.get(),
         }),
+        ..v1::DesiredState::default()
     }
 }
 
@@ -132,6 +133,7 @@ fn item(item: Item) -> v1::Item {
         tmdb_id: item.tmdb_id.unwrap_or_default(),
         imdb_id: item.imdb_id.unwrap_or_default(),
         episode: item.episode.unwrap_or_default(),
+        ..v1::Item::default()
     }
 }
 

@@ -156,6 +156,9 @@ impl SessionService for Sessions {
                 position_ms: seek.position_ms,
             },
             Asked::Skip(_) => Action::Skip,
+            Asked::SeekBy(_) | Asked::Previous(_) | Asked::Start(_) | Asked::End(_) => {
+                return Err(Status::unimplemented("not served yet"));
+            }
             Asked::Stop(_) => Action::Stop,
         };
         let wanted = Wanted::Control(action);

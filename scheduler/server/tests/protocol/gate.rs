@@ -38,6 +38,7 @@ async fn a_stopped_session_is_held_no_more() {
         session_id: "s".to_owned(),
         action: Some(v1::control_request::Action::Stop(v1::Stop {})),
         command_id: String::new(),
+        ..v1::ControlRequest::default()
     };
     let mut sessions = scheduler.sessions();
     // Answered when the worker has done it: this one does nothing.

@@ -364,6 +364,7 @@ pub(crate) fn create(session: &str) -> v1::CreateRequest {
         voice_channel_id: "456".to_owned(),
         text_channel_id: "789".to_owned(),
         command_id: String::new(),
+        ..v1::CreateRequest::default()
     }
 }
 
@@ -379,5 +380,6 @@ pub(crate) fn play(session: &str, command: &str) -> v1::PlayRequest {
             ..v1::Item::default()
         }),
         command_id: command.to_owned(),
+        ..v1::PlayRequest::default()
     }
 }

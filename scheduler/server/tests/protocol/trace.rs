@@ -21,6 +21,7 @@ fn pause(command: &str) -> v1::ControlRequest {
         session_id: "s".to_owned(),
         action: Some(v1::control_request::Action::Pause(v1::Pause {})),
         command_id: command.to_owned(),
+        ..v1::ControlRequest::default()
     }
 }
 
