@@ -89,3 +89,18 @@ fn publish(seen: &Seen, key: Option<&KeyValue>) {
         is_news
     });
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn that_nobody_leads_is_told_even_if_nothing_was_known_before() {
+        let seen = Seen::new(None);
+        let receiver = seen.subscribe();
+        publish(&seen, None);
+        assert!(receiver.has_changed().unwrap(), "the first list is news");
+    }
+}
