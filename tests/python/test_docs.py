@@ -9,6 +9,7 @@ PAGES = sorted([*ROOT.glob("docs/**/*.md"), ROOT / "README.md"])
 
 TEST_ROW = re.compile(r"^\| `(?P<file>[\w./-]+\.rs)` \| (?P<tests>.+) \|$", re.MULTILINE)
 TEST_NAME = re.compile(r"`(\w+)`")
+TEST_PATH = re.compile(r"`((?:[\w.-]+/)*tests/[\w./-]+)`")
 RELATIVE_LINK = re.compile(r"\]\((?!https?://|#|mailto:)([^)#\s]+)")
 
 
@@ -24,6 +25,11 @@ class Docs(unittest.TestCase):
                     named += 1
                     self.assertRegex(code, rf"fn {test}\b", f"{page.name}: {row['file']} has no {test}")
         self.assertGreater(named, 40, "the tables of protocol.md were not found")
+
+    def test_named_test_folders_exist(self):
+        for page in PAGES:
+            for path in TEST_PATH.findall(page.read_text()):
+                self.assertTrue((ROOT / path).exists(), f"{page.name}: no {path}")
 
     def test_linked_pages_exist(self):
         for page in PAGES:

@@ -1,0 +1,124 @@
+//! Whatever happens in whatever order, these hold: see `checks.rs` for what, `world.rs` for how.
+
+mod checks;
+mod pool;
+mod world;
+
+use orb_scheduler_core::Action;
+use proptest::prelude::*;
+use world::World;
+
+#[derive(Debug, Clone)]
+enum Happening {
+    Create(u8),
+    Play(u8, i64),
+    Control(u8, Action),
+    /// The voice events that Discord owes, the oldest first.
+    Discord,
+    Kick(u8),
+    Move(u8, u64),
+    Audience(u8, u32),
+    VoiceLost(u8, u16),
+    /// The process attaches, a new one when the last one died.
+    Attach(u8),
+    Reset(u8),
+    /// Its stream is reset, it misses the word about a call, and it is back within the grace.
+    Blink(u8, u8, Action),
+    Kill(u8),
+    /// The item kills its worker, and every other one that gets it.
+    CrashLoop(u8),
+    Drain(u8),
+    Grow(u8, u32),
+    /// It gives back what it was leased last.
+    Decline(u8),
+    /// An item that is played ends.
+    End(u8),
+    Beat(u8),
+    /// Time passes; only these workers beat meanwhile (a bit each).
+    Pass(u64, u8),
+    LeaderPause(u64),
+    LeaderChange,
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    use Happening as H;
+    let action = prop_oneof![
+        Just(Action::Pause),
+        Just(Action::Resume),
+        Just(Action::Skip),
+        Just(Action::Stop),
+        (-10..70_000i64).prop_map(|position_ms| Action::Seek { position_ms }),
+    ]
+    .boxed();
+    let code = prop::sample::select(vec![4006u16, 4009, 4014, 4015]);
+    prop_oneof![
+        3 => (0..5u8).prop_map(H::Create),
+        5 => (0..5u8, 1..4i64).prop_map(|(s, e)| H::Play(s, e)),
+        4 => (0..5u8, action.clone()).prop_map(|(s, a)| H::Control(s, a)),
+        5 => Just(H::Discord),
+        1 => (0..5u8).prop_map(H::Kick),
+        1 => (0..5u8, 500..502u64).prop_map(|(s, c)| H::Move(s, c)),
+        1 => (0..5u8, 0..2u32).prop_map(|(s, p)| H::Audience(s, p)),
+        1 => (0..5u8, code).prop_map(|(s, c)| H::VoiceLost(s, c)),
+        6 => (0..3u8).prop_map(H::Attach),
+        2 => (0..3u8).prop_map(H::Reset),
+        2 => (0..3u8, 0..5u8, action.clone()).prop_map(|(w, s, a)| H::Blink(w, s, a)),
+        2 => (0..3u8).prop_map(H::Kill),
+        1 => (0..5u8).prop_map(H::CrashLoop),
+        2 => (0..3u8).prop_map(H::Drain),
+        1 => (0..3u8, 0..3_000u32).prop_map(|(w, m)| H::Grow(w, m)),
+        1 => (0..5u8).prop_map(H::Decline),
+        1 => (0..5u8).prop_map(H::End),
+        8 => (0..3u8).prop_map(H::Beat),
+        8 => (0..6_000u64, 0..8u8).prop_map(|(ms, w)| H::Pass(ms, w)),
+        1 => (0..20_000u64).prop_map(H::LeaderPause),
+        1 => Just(H::LeaderChange),
+    ]
+}
+
+fn happen(world: &mut World, happening: &Happening) {
+    use Happening as H;
+    match *happening {
+        H::Create(s) => world.create(s),
+        H::Play(s, entry) => world.play(s, entry),
+        H::Control(s, action) => world.control(s, action),
+        H::Discord => world.discord(),
+        H::Kick(s) => world.kick(s),
+        H::Move(s, channel) => world.move_to(s, channel),
+        H::Audience(s, people) => world.audience(s, people),
+        H::VoiceLost(s, code) => world.lose_voice(s, code),
+        H::Attach(w) => world.attach(w.into()),
+        H::Reset(w) => world.reset(w.into()),
+        H::Blink(w, s, action) => {
+            world.reset(w.into());
+            world.control(s, action);
+            world.attach(w.into());
+        }
+        H::Kill(w) => world.kill(w.into()),
+        H::CrashLoop(s) => world.crash_loop(s),
+        H::Drain(w) => world.drain(w.into()),
+        H::Grow(w, millicores) => world.grow(w.into(), millicores),
+        H::Decline(s) => world.decline(s),
+        H::End(s) => world.end(s),
+        H::Beat(w) => world.beat(w.into()),
+        H::Pass(ms, beating) => world.pass(ms, |w| beating & (1 << w) != 0),
+        H::LeaderPause(ms) => world.leader_pause(ms),
+        H::LeaderChange => world.leader_change(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, max_shrink_iters: 20_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens(happenings in prop::collection::vec(happening(), 1..80)) {
+        let mut world = World::new();
+        for happening in &happenings {
+            happen(&mut world, happening);
+        }
+        world.memory_is_what_is_durable();
+        world.every_call_was_answered();
+        world.faults_end();
+        world.every_party_is_carried_out();
+    }
+}

@@ -1,0 +1,390 @@
+//! A leader, its workers, Discord and callers, all of them mortal.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use orb_scheduler_core::{
+    AccountId, Action, Call, CallId, CommandId, DrainCause, Effect, EndReason, Epoch, Event,
+    Millis, Now, PlaybackState, Request, Scheduler, SchedulerTiming, SessionId, SessionRecord,
+    Shard, VoiceCredentials, VoiceLoss, Write,
+};
+
+use super::pool::Process;
+use crate::harness::{GUILD, create, item};
+
+const ACCOUNTS: [AccountId; 2] = [AccountId::new(1111), AccountId::new(2222)];
+
+pub(crate) struct World {
+    pub(crate) scheduler: Scheduler,
+    pub(crate) epoch: u64,
+    pub(crate) now: u64,
+    pub(crate) processes: Vec<Process>,
+    /// What the store holds.
+    pub(crate) records: BTreeMap<SessionId, SessionRecord>,
+    /// What Discord has not said yet.
+    owed: VecDeque<Event>,
+    revisions: u64,
+    pub(crate) calls: BTreeSet<CallId>,
+    pub(crate) answers: BTreeSet<CallId>,
+    calls_made: u64,
+    pub(crate) checks: super::checks::Checks,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let timing = SchedulerTiming::default();
+        let mut world = Self {
+            scheduler: Scheduler::load(Epoch::new(1), timing, [], Now::default()),
+            epoch: 1,
+            now: 0,
+            processes: (0..3).map(Process::new).collect(),
+            records: BTreeMap::new(),
+            owed: VecDeque::new(),
+            revisions: 0,
+            calls: BTreeSet::new(),
+            answers: BTreeSet::new(),
+            calls_made: 0,
+            checks: super::checks::Checks::default(),
+        };
+        for account in ACCOUNTS {
+            world.event(Event::AccountReady {
+                account,
+                shard: Shard::WHOLE,
+                resumed: false,
+            });
+        }
+        world.attach(0);
+        world
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        Now {
+            monotonic: Millis(self.now),
+            wall_ms: self.now as i64,
+        }
+    }
+
+    /// One event, its commit, its effects, and everything that must hold after them.
+    pub(crate) fn event(&mut self, event: Event) {
+        let step = self.scheduler.handle(event, self.now());
+        for write in &step.writes {
+            if let Write::Session(record, _) = write {
+                self.records.insert(record.id.clone(), (**record).clone());
+            }
+        }
+        self.take_overs_are_bounded(&step.writes);
+        self.holds_after(&step.effects);
+        for effect in &step.effects {
+            for process in &mut self.processes {
+                process.hear(effect);
+            }
+            match effect {
+                Effect::Answer { call, .. } => {
+                    assert!(
+                        self.answers.insert(*call),
+                        "LS-3: {call:?} was answered twice"
+                    );
+                }
+                Effect::JoinVoice {
+                    account,
+                    guild_id,
+                    channel_id,
+                } => self.owe_credentials(*account, *guild_id, *channel_id),
+                Effect::RefreshVoice { account, guild_id } => {
+                    self.owe_credentials(*account, *guild_id, 456);
+                }
+                Effect::LeaveVoice { account, guild_id } => self.owed.push_back(Event::VoiceLeft {
+                    account: *account,
+                    guild_id: *guild_id,
+                    asked: true,
+                }),
+                _ => {}
+            }
+        }
+    }
+
+    fn owe_credentials(&mut self, account: AccountId, guild_id: u64, channel_id: u64) {
+        self.revisions += 1;
+        let credentials = VoiceCredentials {
+            guild_id,
+            channel_id,
+            token: format!("voice-{}", self.revisions),
+            ..crate::harness::credentials("")
+        };
+        self.owed.push_back(Event::Credentials {
+            account,
+            credentials,
+        });
+    }
+
+    pub(crate) fn discord(&mut self) {
+        if let Some(event) = self.owed.pop_front() {
+            self.event(event);
+        }
+    }
+
+    fn call(&mut self, session: u8, request: Request) {
+        self.calls_made += 1;
+        let id = CallId(self.calls_made);
+        let session = SessionId::new(format!("s{session}"));
+        let stored = (!self.scheduler.knows(&session))
+            .then(|| self.records.get(&session).cloned().map(Box::new))
+            .flatten();
+        self.calls.insert(id);
+        self.event(Event::Call(Box::new(Call {
+            id,
+            command: CommandId(format!("command-{}", self.calls_made)),
+            request_hash: [0; 32],
+            known: None,
+            stored,
+            session,
+            request,
+            trace: None,
+        })));
+    }
+
+    /// Three guilds for five sessions, two accounts: they get into each other's way.
+    pub(crate) fn create(&mut self, s: u8) {
+        self.call(s, create(GUILD + u64::from(s % 3)));
+    }
+
+    pub(crate) fn play(&mut self, s: u8, entry: i64) {
+        self.call(s, Request::Play(Box::new(item(entry))));
+    }
+
+    pub(crate) fn control(&mut self, s: u8, action: Action) {
+        if let Action::Seek { .. } = action {
+            self.checks.led_elsewhere(&SessionId::new(format!("s{s}")));
+        }
+        self.call(s, Request::Control(action));
+    }
+
+    fn place(&self, s: u8) -> Option<(AccountId, u64)> {
+        let record = self.records.get(&SessionId::new(format!("s{s}")))?;
+        Some((record.account?, record.guild_id.parse().ok()?))
+    }
+
+    pub(crate) fn kick(&mut self, s: u8) {
+        if let Some((account, guild_id)) = self.place(s) {
+            self.event(Event::VoiceLeft {
+                account,
+                guild_id,
+                asked: false,
+            });
+        }
+    }
+
+    pub(crate) fn move_to(&mut self, s: u8, channel: u64) {
+        if let Some((account, guild_id)) = self.place(s) {
+            self.owe_credentials(account, guild_id, channel);
+        }
+    }
+
+    pub(crate) fn audience(&mut self, s: u8, people: u32) {
+        if let Some((account, guild_id)) = self.place(s) {
+            self.event(Event::Audience {
+                account,
+                guild_id,
+                channel_id: 456,
+                people,
+            });
+        }
+    }
+
+    /// The process that was told newest of the session, if one that is attached was.
+    fn holder(&self, s: u8) -> Option<(usize, SessionId)> {
+        let id = SessionId::new(format!("s{s}"));
+        let told = self
+            .processes
+            .iter()
+            .enumerate()
+            .filter(|(_, p)| p.attached);
+        let told = told.filter_map(|(index, p)| Some((p.told.get(&id)?.fence, index)));
+        told.max().map(|(_, index)| (index, id))
+    }
+
+    pub(crate) fn lose_voice(&mut self, s: u8, code: u16) {
+        let Some((index, id)) = self.holder(s) else {
+            return;
+        };
+        let Some(revision) = self.processes[index].told[&id].voice_revision else {
+            return;
+        };
+        let mut observed = self.processes[index].report(&id, self.now);
+        observed.voice_loss = Some(VoiceLoss {
+            revision,
+            close_code: Some(code),
+        });
+        self.beat_with(index, vec![observed]);
+    }
+
+    pub(crate) fn end(&mut self, s: u8) {
+        let Some((index, id)) = self.holder(s) else {
+            return;
+        };
+        let mut observed = self.processes[index].report(&id, self.now);
+        if observed.playback == PlaybackState::Playing {
+            observed.playback = PlaybackState::Ended;
+            observed.end_reason = Some(EndReason::Finished);
+            self.beat_with(index, vec![observed]);
+        }
+    }
+
+    pub(crate) fn decline(&mut self, s: u8) {
+        let Some((index, id)) = self.holder(s) else {
+            return;
+        };
+        let process = &mut self.processes[index];
+        let Some(told) = process.told.remove(&id) else {
+            return;
+        };
+        let (worker, incarnation) = (process.id.clone(), process.incarnation());
+        self.event(Event::LeaseDeclined {
+            worker,
+            incarnation,
+            session: id,
+            token: told.fence.token,
+            plan: None,
+        });
+    }
+
+    pub(crate) fn attach(&mut self, w: usize) {
+        let process = &mut self.processes[w];
+        process.attached = true;
+        process.last_beat = self.now;
+        let registration = process.registration(self.now);
+        self.event(Event::Attached(Box::new(registration)));
+    }
+
+    pub(crate) fn reset(&mut self, w: usize) {
+        let process = &mut self.processes[w];
+        if std::mem::take(&mut process.attached) {
+            let (worker, incarnation) = (process.id.clone(), process.incarnation());
+            self.event(Event::Detached {
+                worker,
+                incarnation,
+            });
+        }
+    }
+
+    pub(crate) fn kill(&mut self, w: usize) {
+        self.reset(w);
+        self.processes[w].die();
+    }
+
+    /// Whoever carries the session out dies of it, and comes back.
+    pub(crate) fn crash_loop(&mut self, s: u8) {
+        for _ in 0..6 {
+            if let Some((index, _)) = self.holder(s) {
+                self.kill(index);
+                self.attach(index);
+            }
+            self.pass(1_000, |_| true);
+        }
+    }
+
+    pub(crate) fn drain(&mut self, w: usize) {
+        let process = &mut self.processes[w];
+        if process.attached {
+            process.draining = true;
+            let (worker, cause) = (
+                process.id.clone(),
+                DrainCause::Worker(process.incarnation()),
+            );
+            self.event(Event::Drain { worker, cause });
+        }
+    }
+
+    /// The next life of it is of another size.
+    pub(crate) fn grow(&mut self, w: usize, millicores: u32) {
+        self.kill(w);
+        self.processes[w].total = millicores;
+    }
+
+    pub(crate) fn beat(&mut self, w: usize) {
+        let observed = self.processes[w].reports(self.now);
+        self.beat_with(w, observed);
+    }
+
+    fn beat_with(&mut self, w: usize, observed: Vec<orb_scheduler_core::Observed>) {
+        let process = &mut self.processes[w];
+        if !process.attached {
+            return;
+        }
+        process.last_beat = self.now;
+        let event = Event::Beat {
+            worker: process.id.clone(),
+            incarnation: process.incarnation(),
+            free_millicores: process.free(),
+            observed,
+        };
+        self.event(event);
+    }
+
+    /// Time passes, in the beats of those that beat.
+    pub(crate) fn pass(&mut self, milliseconds: u64, beats: impl Fn(usize) -> bool) {
+        let until = self.now + milliseconds;
+        while self.now < until {
+            let next = (self.now + 500).min(until);
+            self.tick_until(next);
+            for w in 0..self.processes.len() {
+                if beats(w) {
+                    self.beat(w);
+                }
+            }
+        }
+    }
+
+    fn tick_until(&mut self, until: u64) {
+        while let Some(at) = self.scheduler.next_deadline().filter(|at| at.0 <= until) {
+            self.now = self.now.max(at.0);
+            self.event(Event::Tick);
+        }
+        self.now = until;
+    }
+
+    /// SIGSTOP and SIGCONT: the deadlines were not kept.
+    pub(crate) fn leader_pause(&mut self, milliseconds: u64) {
+        self.now += milliseconds;
+        self.event(Event::Tick);
+    }
+
+    /// The next leader loads what is durable. All streams are cut, all callers are gone.
+    pub(crate) fn leader_change(&mut self) {
+        self.memory_is_what_is_durable();
+        self.epoch += 1;
+        let records = self.records.values().cloned();
+        let timing = SchedulerTiming::default();
+        self.scheduler = Scheduler::load(Epoch::new(self.epoch), timing, records, self.now());
+        self.calls.clear();
+        for process in &mut self.processes {
+            process.attached = false;
+        }
+        for account in ACCOUNTS {
+            self.event(Event::AccountReady {
+                account,
+                shard: Shard::WHOLE,
+                resumed: true,
+            });
+        }
+    }
+
+    /// From here on everybody is well, and there is room for all.
+    pub(crate) fn faults_end(&mut self) {
+        for w in 0..self.processes.len() {
+            if self.processes[w].draining || self.processes[w].total < 20_000 {
+                self.grow(w, 20_000);
+            }
+            self.attach(w);
+        }
+        for _ in 0..60 {
+            while !self.owed.is_empty() {
+                self.discord();
+            }
+            self.pass(1_000, |_| true);
+        }
+        // An empty channel may have been left in the last second: Discord confirms that, too.
+        while !self.owed.is_empty() {
+            self.discord();
+        }
+    }
+}
