@@ -4,10 +4,21 @@ use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use url::{Origin, Url, form_urlencoded};
 
+use crate::DeviceIdentity;
+
 /// The name that every Jellyfin accepts in a query.
 const KEY_PARAMETER: &str = "ApiKey";
 /// The name that Jellyfin 12 refuses with 401 (`EnableLegacyAuthorization` is off since then).
 const LEGACY_KEY_PARAMETER: &str = "api_key";
+
+/// What to request for `url`, as a worker: [`authorize_as`] with the default [`DeviceIdentity`].
+pub fn authorize(
+    url: &Url,
+    api_key: Option<&SecretString>,
+    jellyfin_origin: Option<&Origin>,
+) -> (Url, Option<HeaderValue>) {
+    authorize_as(url, api_key, jellyfin_origin, &DeviceIdentity::default())
+}
 
 /// What to request for `url`: the URL to open and the value of its `Authorization` header.
 ///
@@ -16,10 +27,11 @@ const LEGACY_KEY_PARAMETER: &str = "api_key";
 /// `MediaBrowser Token="…", Client="…", Device="…", DeviceId="…", Version="…"` (marked sensitive).
 /// A URL of any other origin comes back as it was and gets no header: our key stays ours, also
 /// after a redirect, when this is called again for the new URL.
-pub fn authorize(
+pub fn authorize_as(
     url: &Url,
     api_key: Option<&SecretString>,
     jellyfin_origin: Option<&Origin>,
+    device: &DeviceIdentity,
 ) -> (Url, Option<HeaderValue>) {
     let mut url = url.clone();
     if jellyfin_origin != Some(&url.origin()) {
@@ -32,7 +44,9 @@ pub fn authorize(
         }
         None => false,
     };
-    let header = api_key.filter(|_| !key_in_query).map(authorization);
+    let header = api_key
+        .filter(|_| !key_in_query)
+        .map(|key| authorization(key, device));
     (url, header)
 }
 
@@ -64,19 +78,27 @@ fn key_value<'a>(pair: &'a str, name: &str) -> Option<&'a str> {
     (decoded.eq_ignore_ascii_case(name) && !value.is_empty()).then_some(value)
 }
 
-fn authorization(api_key: &SecretString) -> HeaderValue {
-    // Values are quoted and URL-encoded (Jellyfin decodes them), so a quote in a key ends nothing.
-    let token: String = form_urlencoded::byte_serialize(api_key.expose_secret().as_bytes())
-        .collect::<String>()
-        .replace('+', "%20");
-    let version = env!("CARGO_PKG_VERSION");
+fn authorization(api_key: &SecretString, device: &DeviceIdentity) -> HeaderValue {
+    let token = encoded(api_key.expose_secret(), "%20");
+    // Blanks in names stay readable, for those who read a proxy's log.
+    let name = |value| encoded(value, " ");
     let mut header = HeaderValue::try_from(format!(
-        "MediaBrowser Token=\"{token}\", Client=\"Orb Stream\", Device=\"Orb worker\", \
-         DeviceId=\"orb-stream\", Version=\"{version}\""
+        "MediaBrowser Token=\"{token}\", Client=\"{}\", Device=\"{}\", DeviceId=\"{}\", Version=\"{}\"",
+        name(&device.client),
+        name(&device.device),
+        name(&device.device_id),
+        name(&device.version),
     ))
-    .expect("a URL-encoded token and constants are visible ASCII");
+    .expect("URL-encoded values and constants are visible ASCII");
     header.set_sensitive(true);
     header
+}
+
+/// `value` as it may stand between the quotes: Jellyfin URL-decodes it, so that a quote ends nothing.
+fn encoded(value: &str, blank: &str) -> String {
+    form_urlencoded::byte_serialize(value.as_bytes())
+        .collect::<String>()
+        .replace('+', blank)
 }
 
 #[cfg(test)]
