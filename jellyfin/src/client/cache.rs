@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-
-use tokio::time::Instant;
+use std::time::Instant;
 
 /// How much may be kept.
 #[derive(Debug, Clone, Copy)]

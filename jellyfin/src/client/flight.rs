@@ -2,16 +2,18 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, WeakShared};
-use tokio::time::Instant;
 
 use super::cache::{Bounds, Cache};
 use crate::Error;
 
-type Flight<V> = Shared<BoxFuture<'static, Result<V, Error>>>;
+/// What time it is.
+type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
+type Fetch<V> = BoxFuture<'static, Result<V, Error>>;
+type Flight<V> = Shared<Fetch<V>>;
 
 /// A cache that fetches what it has not.
 ///
@@ -21,17 +23,22 @@ type Flight<V> = Shared<BoxFuture<'static, Result<V, Error>>>;
 pub(super) struct Fetched<V> {
     state: Arc<Mutex<State<V>>>,
     ttl: Duration,
+    clock: Clock,
 }
 
 struct State<V> {
     cache: Cache<V>,
     /// By key: a number, and the fetch. Weak, so that a fetch lives no longer than its callers.
-    flights: HashMap<Arc<str>, (u64, WeakShared<BoxFuture<'static, Result<V, Error>>>)>,
+    flights: HashMap<Arc<str>, (u64, WeakShared<Fetch<V>>)>,
     started: u64,
 }
 
 impl<V: Clone + Send + Sync + 'static> Fetched<V> {
     pub(super) fn new(bounds: Bounds, ttl: Duration) -> Self {
+        Self::with_clock(bounds, ttl, Arc::new(Instant::now))
+    }
+
+    fn with_clock(bounds: Bounds, ttl: Duration, clock: Clock) -> Self {
         let state = State {
             cache: Cache::new(bounds),
             flights: HashMap::new(),
@@ -40,6 +47,7 @@ impl<V: Clone + Send + Sync + 'static> Fetched<V> {
         Self {
             state: Arc::new(Mutex::new(state)),
             ttl,
+            clock,
         }
     }
 
@@ -50,7 +58,7 @@ impl<V: Clone + Send + Sync + 'static> Fetched<V> {
     {
         let flight = {
             let mut state = lock(&self.state);
-            if let Some(value) = state.cache.get(key, Instant::now()) {
+            if let Some(value) = state.cache.get(key, (self.clock)()) {
                 return Ok(value);
             }
             let under_way = state
@@ -77,10 +85,10 @@ impl<V: Clone + Send + Sync + 'static> Fetched<V> {
             key: Arc::clone(&key),
             number,
         };
-        let ttl = self.ttl;
+        let (clock, ttl) = (Arc::clone(&self.clock), self.ttl);
         let flight = async move {
             let (value, bytes) = fetch.await?;
-            landing.keep(value.clone(), bytes, ttl);
+            landing.keep(value.clone(), bytes, clock() + ttl);
             Ok(value)
         }
         .boxed()
@@ -120,12 +128,12 @@ struct Landing<V> {
 }
 
 impl<V: Clone> Landing<V> {
-    fn keep(&self, value: V, bytes: usize, ttl: Duration) {
+    fn keep(&self, value: V, bytes: usize, expires: Instant) {
         let mut state = lock(&self.state);
         // Not ours any more: it was forgotten meanwhile.
         if state.flights.get(&self.key).map(|f| f.0) == Some(self.number) {
             let key = Arc::clone(&self.key);
-            state.cache.insert(key, value, bytes, Instant::now() + ttl);
+            state.cache.insert(key, value, bytes, expires);
         }
     }
 }
@@ -147,11 +155,11 @@ fn lock<V>(state: &Mutex<State<V>>) -> MutexGuard<'_, State<V>> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
     use futures::future::join_all;
+    use futures::poll;
     use tokio::sync::Notify;
-    use tokio::time::{advance, sleep};
 
     use super::*;
 
@@ -161,102 +169,130 @@ mod tests {
         bytes: 1000,
     };
 
-    /// A fetch that takes a second and counts.
-    struct Source(Arc<AtomicUsize>);
+    /// A cache whose time is set by hand, and fetches that are counted and wait to be let go.
+    struct Bench {
+        fetched: Fetched<u32>,
+        seconds: Arc<AtomicU64>,
+        count: Arc<AtomicUsize>,
+        answer: Arc<Notify>,
+    }
 
-    impl Source {
+    impl Bench {
         fn new() -> Self {
-            Self(Arc::new(AtomicUsize::new(0)))
-        }
-
-        fn fetch(
-            &self,
-            result: Result<u32, Error>,
-        ) -> impl Future<Output = Result<(u32, usize), Error>> + Send + use<> {
-            let count = Arc::clone(&self.0);
-            async move {
-                count.fetch_add(1, Ordering::SeqCst);
-                sleep(Duration::from_secs(1)).await;
-                result.map(|value| (value, 10))
+            let (start, seconds) = (Instant::now(), Arc::new(AtomicU64::new(0)));
+            let hand = Arc::clone(&seconds);
+            let clock = move || start + Duration::from_secs(hand.load(Ordering::SeqCst));
+            Self {
+                fetched: Fetched::with_clock(BOUNDS, TTL, Arc::new(clock)),
+                seconds,
+                count: Arc::new(AtomicUsize::new(0)),
+                answer: Arc::new(Notify::new()),
             }
         }
 
+        async fn get(&self, result: Result<u32, Error>) -> Result<u32, Error> {
+            let (count, answer) = (Arc::clone(&self.count), Arc::clone(&self.answer));
+            let fetch = || async move {
+                count.fetch_add(1, Ordering::SeqCst);
+                answer.notified().await;
+                result.map(|value| (value, 10))
+            };
+            self.fetched.get("a", fetch).await
+        }
+
+        /// Lets one fetch go, now or when it comes.
+        async fn get_at_once(&self, result: Result<u32, Error>) -> Result<u32, Error> {
+            self.answer.notify_one();
+            self.get(result).await
+        }
+
+        /// Lets the fetch go once all have asked.
+        async fn all_at_once(
+            &self,
+            many: usize,
+            result: &Result<u32, Error>,
+        ) -> Vec<Result<u32, Error>> {
+            let mut asks = Box::pin(join_all((0..many).map(|_| self.get(result.clone()))));
+            assert!(poll!(&mut asks).is_pending());
+            self.answer.notify_one();
+            asks.await
+        }
+
         fn count(&self) -> usize {
-            self.0.load(Ordering::SeqCst)
+            self.count.load(Ordering::SeqCst)
+        }
+
+        fn under_way(&self) -> usize {
+            lock(&self.fetched.state).flights.len()
         }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn many_who_ask_at_once_make_one_fetch() {
-        let (fetched, source) = (Fetched::new(BOUNDS, TTL), Source::new());
-        let asks = (0..500).map(|_| fetched.get("a", || source.fetch(Ok(7))));
-        assert!(join_all(asks).await.into_iter().all(|r| r == Ok(7)));
-        assert_eq!(source.count(), 1);
-        assert!(lock(&fetched.state).flights.is_empty());
-        fetched.get("a", || source.fetch(Ok(8))).await.unwrap();
-        assert_eq!(source.count(), 1, "kept");
-        advance(TTL).await;
-        assert_eq!(fetched.get("a", || source.fetch(Ok(8))).await, Ok(8));
+        let bench = Bench::new();
+        let answers = bench.all_at_once(500, &Ok(7)).await;
+        assert!(answers.into_iter().all(|answer| answer == Ok(7)));
+        assert_eq!((bench.count(), bench.under_way()), (1, 0));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
+    async fn what_is_kept_is_kept_for_its_time() {
+        let bench = Bench::new();
+        assert_eq!(bench.get_at_once(Ok(1)).await, Ok(1));
+        bench.seconds.store(14, Ordering::SeqCst);
+        assert_eq!(bench.get(Ok(2)).await, Ok(1));
+        bench.seconds.store(15, Ordering::SeqCst);
+        assert_eq!(bench.get_at_once(Ok(3)).await, Ok(3));
+        assert_eq!(bench.count(), 2);
+    }
+
+    #[tokio::test]
     async fn errors_reach_all_and_are_not_kept() {
-        let (fetched, source) = (Fetched::<u32>::new(BOUNDS, TTL), Source::new());
+        let bench = Bench::new();
         let error = || Err(Error::AnswerTruncated);
-        let asks = (0..50).map(|_| fetched.get("a", || source.fetch(error())));
-        assert!(join_all(asks).await.into_iter().all(|r| r == error()));
-        assert_eq!(source.count(), 1);
-        assert_eq!(fetched.get("a", || source.fetch(Ok(1))).await, Ok(1));
+        let answers = bench.all_at_once(50, &error()).await;
+        assert!(answers.into_iter().all(|answer| answer == error()));
+        assert_eq!((bench.count(), bench.under_way()), (1, 0));
+        assert_eq!(bench.get_at_once(Ok(1)).await, Ok(1));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn who_goes_away_takes_nothing_from_the_others() {
-        let (fetched, source) = (Arc::new(Fetched::new(BOUNDS, TTL)), Source::new());
-        let first = {
-            let (fetched, fetch) = (Arc::clone(&fetched), source.fetch(Ok(7)));
-            tokio::spawn(async move { fetched.get("a", || fetch).await })
-        };
-        while source.count() == 0 {
-            tokio::task::yield_now().await;
-        }
-        let second = {
-            let (fetched, fetch) = (Arc::clone(&fetched), source.fetch(Ok(8)));
-            tokio::spawn(async move { fetched.get("a", || fetch).await })
-        };
-        tokio::task::yield_now().await;
-        first.abort();
-        assert_eq!(second.await.unwrap(), Ok(7));
-        assert_eq!(source.count(), 1);
+        let bench = Bench::new();
+        let mut first = Box::pin(bench.get(Ok(7)));
+        let mut second = Box::pin(bench.get(Ok(8)));
+        assert!(poll!(&mut first).is_pending() && poll!(&mut second).is_pending());
+        drop(first);
+        bench.answer.notify_one();
+        assert_eq!(second.await, Ok(7));
+        assert_eq!(bench.count(), 1);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_fetch_that_nobody_waits_for_ends() {
-        let fetched = Fetched::<u32>::new(BOUNDS, TTL);
-        let alive = Arc::new(());
-        let held = Arc::clone(&alive);
-        let ask = fetched.get("a", || async move {
-            Notify::new().notified().await;
-            drop(held);
-            Ok((1, 1))
-        });
-        let waited = tokio::time::timeout(Duration::from_secs(1), ask).await;
-        assert!(waited.is_err());
-        assert_eq!(Arc::strong_count(&alive), 1);
-        assert!(lock(&fetched.state).flights.is_empty());
+        let bench = Bench::new();
+        let mut ask = Box::pin(bench.get(Ok(7)));
+        assert!(poll!(&mut ask).is_pending());
+        assert_eq!(bench.under_way(), 1);
+        drop(ask);
+        assert_eq!(bench.under_way(), 0);
+        // Who comes then begins anew.
+        assert_eq!(bench.get_at_once(Ok(8)).await, Ok(8));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn what_was_asked_before_a_change_is_not_kept() {
-        let (fetched, source) = (Fetched::new(BOUNDS, TTL), Source::new());
-        let (old, new) = tokio::join!(fetched.get("a", || source.fetch(Ok(1))), async {
-            tokio::task::yield_now().await;
-            fetched.forget_all();
-            fetched.get("a", || source.fetch(Ok(2))).await
-        });
-        assert_eq!((old, new), (Ok(1), Ok(2)));
-        assert_eq!(fetched.get("a", || source.fetch(Ok(3))).await, Ok(2));
-        fetched.forget("a");
-        assert_eq!(fetched.get("a", || source.fetch(Ok(3))).await, Ok(3));
-        assert_eq!(fetched.usage(), (1, 10));
+        let bench = Bench::new();
+        let mut old = Box::pin(bench.get(Ok(1)));
+        assert!(poll!(&mut old).is_pending());
+        bench.fetched.forget_all();
+        let mut new = Box::pin(bench.get(Ok(2)));
+        assert!(poll!(&mut new).is_pending());
+        bench.answer.notify_waiters();
+        assert_eq!((old.await, new.await), (Ok(1), Ok(2)));
+        assert_eq!(bench.get(Ok(3)).await, Ok(2), "the later one is kept");
+        assert_eq!(bench.fetched.usage(), (1, 10));
+        bench.fetched.forget("a");
+        assert_eq!(bench.get_at_once(Ok(3)).await, Ok(3));
     }
 }

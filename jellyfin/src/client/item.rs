@@ -35,7 +35,7 @@ pub struct LibraryItem {
     pub community_rating: Option<f64>,
     /// The id at The Movie Database.
     pub tmdb_id: Option<String>,
-    /// The id at IMDb.
+    /// The id at `IMDb`.
     pub imdb_id: Option<String>,
     /// The pictures that there are.
     pub images: ImageTags,

@@ -55,17 +55,17 @@ pub(super) const ID_BYTES: usize = 64;
 
 /// How long an item stays true: its title and streams change by the day, the resume position is
 /// forgotten by our own reports.
-pub(super) const ITEM_TTL: Duration = Duration::from_secs(60);
+pub(super) const ITEM_TTL: Duration = Duration::from_mins(1);
 
 /// How long a list stays true: long enough for a room full of people who type the same search, short
 /// enough that a new film shows up while they talk about it.
 pub(super) const LIST_TTL: Duration = Duration::from_secs(15);
 
 /// Server version and user: they change by hand, and whoever changes them waits this long at most.
-pub(super) const SERVER_TTL: Duration = Duration::from_secs(300);
+pub(super) const SERVER_TTL: Duration = Duration::from_mins(5);
 
 /// A picture is asked for with its tag, which changes with it.
-pub(super) const IMAGE_TTL: Duration = Duration::from_secs(600);
+pub(super) const IMAGE_TTL: Duration = Duration::from_mins(10);
 
 /// Items: a few hundred are looked at in an evening.
 pub(super) const ITEM_CACHE: Bounds = Bounds {

@@ -225,8 +225,12 @@ struct Stream {
     is_forced: bool,
     #[serde(default, deserialize_with = "or_default")]
     is_external: bool,
-    #[serde(default, deserialize_with = "or_default")]
-    is_text_subtitle_stream: bool,
+    #[serde(
+        default,
+        deserialize_with = "or_default",
+        rename = "IsTextSubtitleStream"
+    )]
+    is_text: bool,
 }
 
 impl MediaSource {
@@ -275,7 +279,7 @@ impl Stream {
             is_default: self.is_default,
             is_forced: self.is_forced,
             is_external: self.is_external,
-            is_text: self.is_text_subtitle_stream,
+            is_text: self.is_text,
         }
     }
 }
