@@ -16,7 +16,9 @@ pub struct Fence {
 /// What to play.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Item {
-    /// The caller's id.
+    /// The scheduler's id of the entry: never used twice in a session. Two items are the same when it is.
+    pub entry_id: u64,
+    /// The caller's id; 0: none.
     pub queue_entry_id: i64,
     /// Jellyfin's.
     pub item_id: String,
@@ -33,6 +35,7 @@ pub struct Item {
 impl fmt::Debug for Item {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Item")
+            .field("entry_id", &self.entry_id)
             .field("queue_entry_id", &self.queue_entry_id)
             .field("item_id", &self.item_id)
             .finish_non_exhaustive()
@@ -120,8 +123,10 @@ pub struct Desired {
     pub voice: Option<VoiceCredentials>,
     /// None: play nothing.
     pub current: Option<Item>,
-    /// Opened ahead.
+    /// Opened ahead, and played when the current one has ended.
     pub next: Option<Item>,
+    /// The generation that made `current` the current one: older than the anchor's when it was moved in since.
+    pub current_set_at: u64,
     /// Hold.
     pub paused: bool,
     /// Where playback starts.

@@ -5,7 +5,8 @@ use crate::{Desired, Failure, Fence, Item, Role, VoiceCredentials};
 /// Something happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
-    /// The scheduler's newest word.
+    /// The scheduler's newest word. Before it is handed in, [`Action::Join`] is taken back, and what it may have come to
+    /// is handed in: a word and the join never cross.
     Lease {
         /// Only newer ones are taken.
         fence: Fence,
@@ -23,6 +24,13 @@ pub enum Input {
     },
     /// Of the voice output.
     Voice(VoiceNews),
+    /// [`crate::Session::to_prepare`] may be opened: the current item is about to end, and there is room.
+    MayPrepare,
+    /// There is no room for what was prepared as `run`, now that its cost is known.
+    TooDear {
+        /// Which.
+        run: u64,
+    },
 }
 
 /// What a pipeline reports.
@@ -45,6 +53,8 @@ pub enum PipelineNews {
     Restarted,
     /// The first source was given up for the second.
     SwitchedSource,
+    /// The last frame is in the queue.
+    Read,
     /// No source plays on; what is queued may be played out.
     Failed(Failure),
 }
@@ -77,6 +87,13 @@ pub enum VoiceNews {
     Refilled,
     /// The last frame of the present source was sent.
     Drained,
+    /// After [`Action::Join`]: the last frame was sent, and the next source is the present one.
+    Joined {
+        /// The pipeline that is fed now.
+        run: u64,
+        /// Its first frame was sent, too.
+        started: bool,
+    },
     /// After [`Action::EndAt`]: no frame from there on will be sent, and no connection opened.
     Stopped {
         /// Media time of the first frame that was not sent; none when nothing was.
@@ -102,13 +119,31 @@ pub enum Action {
         /// Do not feed it: [`Action::Feed`] follows.
         warm: bool,
     },
-    /// Feed the voice output from the pipeline that was opened warm, without the frames before a media time.
+    /// Feed the voice output from the current pipeline, which was opened warm or prepared, without the frames before a media time.
     Feed {
         /// Media time of the first frame.
         from_ms: u64,
         /// Feed it held.
         paused: bool,
     },
+    /// Open the next item's sources at its start, as `run`, beside the pipeline that is fed.
+    Prepare {
+        /// As in [`Action::Open`].
+        run: u64,
+        /// What.
+        item: Item,
+    },
+    /// Let the voice output go over to the prepared pipeline by itself, in the tick after the last frame of the present
+    /// one.
+    Join {
+        /// Of the prepared pipeline.
+        run: u64,
+    },
+    /// Close the prepared pipeline; takes [`Action::Join`] back.
+    DropNext,
+    /// The prepared pipeline is the current one from now on. The one before it is closed, after the actions that came
+    /// with this one.
+    Advance,
     /// Send no frame from a media time on, and take no step towards a connection; says [`VoiceNews::Stopped`] once that
     /// is so.
     EndAt {

@@ -15,6 +15,9 @@
 //! carried out, so a pipeline is opened there. [`Session::done`] is the newest fence that was carried
 //! out; callers wait for it.
 //!
+//! Ahead of the end of an item, the next one is opened beside it. What plays then is an item that no word has named as
+//! the current one yet: the session has *advanced*, and says so until a word knows it.
+//!
 //! No I/O, no clock: positions come from the voice output, which counts frames really sent.
 
 mod desired;
@@ -23,4 +26,4 @@ mod session;
 
 pub use desired::{Anchor, Desired, Fence, Handover, Item, KnownPlan, Role, VoiceCredentials};
 pub use input::{Action, Input, PipelineNews, VoiceNews};
-pub use session::{EndReason, Failure, Playback, Session, VoiceStatus};
+pub use session::{EndReason, Failure, Next, Playback, Session, VoiceStatus};

@@ -1,9 +1,15 @@
 //! The state machine.
 
+mod advance;
 mod handover;
+mod playing;
+mod reading;
 
+pub use self::advance::Next;
+use self::advance::{Advanced, Prepared};
 use self::handover::Ending;
-use crate::{Action, Desired, Fence, Input, KnownPlan, PipelineNews, Role, VoiceNews};
+use self::playing::Playing;
+use crate::{Action, Desired, Fence, Input, Item, PipelineNews, Role, VoiceNews};
 
 /// A failure as callers see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,34 +73,18 @@ pub struct Session {
     role: Role,
     /// With [`Role::HoldsUntil`]: how far that is.
     ending: Option<Ending>,
+    /// Of the newest pipeline.
     run: u64,
     item: Option<Playing>,
+    /// What is opened ahead.
+    prepared: Option<Prepared>,
+    /// [`Action::Join`] stands.
+    joins: bool,
+    /// What `item` followed, until a word knows it.
+    advanced: Option<Advanced>,
     voice: VoiceStatus,
     /// Of the connection in use, or tried last.
     voice_revision: u64,
-}
-
-/// The item that a pipeline is open for, or was until it ended.
-#[derive(Debug, Clone)]
-struct Playing {
-    /// The generation whose anchor it was opened at.
-    opened_at: u64,
-    start_ms: u64,
-    /// Open, and not fed to the voice output.
-    warm: bool,
-    /// The first frame waits in the queue.
-    ready: bool,
-    /// Its first frame was sent.
-    started: bool,
-    starved: bool,
-    ended: Option<EndReason>,
-    failure: Option<Failure>,
-    plan: String,
-    /// What was found out about it, for the next worker.
-    known: String,
-    duration_ms: Option<u64>,
-    cost_millicores: u32,
-    restarts: u32,
 }
 
 impl Default for Session {
@@ -114,6 +104,9 @@ impl Session {
             ending: None,
             run: 0,
             item: None,
+            prepared: None,
+            joins: false,
+            advanced: None,
             voice: VoiceStatus::Disconnected,
             voice_revision: 0,
         }
@@ -133,14 +126,16 @@ impl Session {
                 }
                 self.lease(fence, *desired, role, &mut actions);
             }
-            Input::Pipeline { run, news } => {
-                // Older pipelines were dropped; their last words may still be under way.
-                if run == self.run {
-                    self.pipeline(news, &mut actions);
-                }
+            // Older pipelines were dropped; their last words may still be under way.
+            Input::Pipeline { run, news } if run == self.current_run() => {
+                self.pipeline(news, &mut actions);
             }
+            Input::Pipeline { run, news } => self.of_prepared(run, news, &mut actions),
             Input::Voice(news) => self.voice(&news, &mut actions),
+            Input::MayPrepare => self.prepare(&mut actions),
+            Input::TooDear { run } => self.too_dear(run, &mut actions),
         }
+        self.follow_next(&mut actions);
         if self.is_carried_out() && self.done != self.fence {
             self.done = self.fence;
             report(&mut actions);
@@ -152,35 +147,46 @@ impl Session {
         self.fence = fence;
         let before = std::mem::replace(&mut self.desired, desired);
         self.role = role;
+        // It was taken back before this word was handed in.
+        self.joins = false;
         let went_on = self.take_back_end(actions);
         self.follow_voice(actions);
+        match self.desired.current.clone() {
+            Some(current) => self.follow_current(&current, &before, went_on, actions),
+            None => self.close(actions),
+        }
+        self.follow_end(actions);
+        report(actions);
+    }
+
+    fn follow_current(
+        &mut self,
+        current: &Item,
+        before: &Desired,
+        went_on: Option<Ending>,
+        actions: &mut Vec<Action>,
+    ) {
         let Desired { anchor, paused, .. } = self.desired;
-        match (&self.desired.current, &mut self.item) {
-            (None, None) => {}
-            (None, Some(_)) => {
-                self.item = None;
-                actions.push(Action::Close);
-            }
-            (Some(current), Some(item))
-                if role != Role::WarmsUp
+        let pause_changed = before.paused != paused;
+        if self.follow_advanced(current, pause_changed, actions) {
+            return;
+        }
+        let is_prepared = self.is_prepared(current);
+        match &mut self.item {
+            Some(item)
+                if self.role != Role::WarmsUp
                     && before.current.as_ref() == Some(current)
                     && item.covers(anchor.position_ms) =>
             {
-                item.warm = false;
-                item.opened_at = anchor.set_at;
-                item.start_ms = anchor.position_ms;
+                item.fed(anchor.position_ms, anchor.set_at);
                 actions.push(Action::Feed {
                     from_ms: anchor.position_ms,
                     paused,
                 });
             }
-            (Some(_), Some(item)) if item.opened_at == anchor.set_at => {
-                if before.paused != paused && !item.warm {
-                    actions.push(if paused {
-                        Action::Pause
-                    } else {
-                        Action::Resume
-                    });
+            Some(item) if item.opened_at == anchor.set_at => {
+                if pause_changed && !item.warm {
+                    actions.push(hold(paused));
                 }
                 if let Some(ending) = went_on {
                     if let Ending::Stopped { position_ms } = ending {
@@ -190,35 +196,41 @@ impl Session {
                     actions.push(Action::GoOn { paused });
                 }
             }
-            (Some(current), _) => {
-                let warm = role == Role::WarmsUp;
-                self.run += 1;
-                actions.push(Action::Open {
-                    run: self.run,
-                    item: current.clone(),
-                    start_ms: anchor.position_ms,
-                    paused,
-                    warm,
-                });
-                self.item = Some(Playing {
-                    opened_at: anchor.set_at,
-                    start_ms: anchor.position_ms,
-                    warm,
-                    ready: false,
-                    started: false,
-                    starved: false,
-                    ended: None,
-                    failure: None,
-                    plan: String::new(),
-                    known: String::new(),
-                    duration_ms: current.duration_ms,
-                    cost_millicores: 0,
-                    restarts: 0,
-                });
+            _ if is_prepared => self.play_prepared(actions),
+            _ => {
+                self.open(current, anchor.position_ms, actions);
+                if let Some(item) = &mut self.item {
+                    item.opened_at = anchor.set_at;
+                }
             }
         }
-        self.follow_end(actions);
-        report(actions);
+    }
+
+    /// Opens an item instead of all that is open.
+    fn open(&mut self, item: &Item, start_ms: u64, actions: &mut Vec<Action>) {
+        self.drop_next(actions);
+        let warm = self.role == Role::WarmsUp;
+        self.run += 1;
+        actions.push(Action::Open {
+            run: self.run,
+            item: item.clone(),
+            start_ms,
+            paused: self.desired.paused,
+            warm,
+        });
+        self.item = Some(Playing {
+            warm,
+            ..Playing::new(self.run, item, start_ms)
+        });
+    }
+
+    /// Nothing shall play.
+    fn close(&mut self, actions: &mut Vec<Action>) {
+        self.drop_next(actions);
+        self.advanced = None;
+        if self.item.take().is_some() {
+            actions.push(Action::Close);
+        }
     }
 
     fn follow_voice(&mut self, actions: &mut Vec<Action>) {
@@ -245,32 +257,18 @@ impl Session {
 
     fn pipeline(&mut self, news: PipelineNews, actions: &mut Vec<Action>) {
         let Some(item) = &mut self.item else { return };
-        match news {
-            PipelineNews::Planned {
-                plan,
-                duration_ms,
-                cost_millicores,
-                known,
-            } => {
-                item.plan = plan;
-                item.known = known;
-                item.duration_ms = duration_ms.or(item.duration_ms);
-                item.cost_millicores = cost_millicores;
-            }
-            PipelineNews::Ready => item.ready = true,
-            PipelineNews::Restarted => item.restarts += 1,
-            PipelineNews::SwitchedSource => {}
-            PipelineNews::Failed(failure) => {
-                item.failure = Some(failure);
-                // What is queued is played out first; nothing was queued when nothing was ready.
-                if !item.ready || item.starved {
-                    item.ended = Some(EndReason::Failed);
-                    actions.push(Action::Close);
-                    if self.role == Role::WarmsUp {
-                        // Another one may reach the source; the holder plays on meanwhile.
-                        actions.push(Action::Decline);
-                    }
-                }
+        let PipelineNews::Failed(failure) = news else {
+            item.heard(news);
+            return report(actions);
+        };
+        item.failure = Some(failure);
+        // What is queued is played out first; nothing was queued when nothing was ready.
+        if !item.ready || item.starved {
+            item.ended = Some(EndReason::Failed);
+            actions.push(Action::Close);
+            if self.role == Role::WarmsUp {
+                // Another one may reach the source; the holder plays on meanwhile.
+                actions.push(Action::Decline);
             }
         }
         report(actions);
@@ -296,6 +294,12 @@ impl Session {
                 position_ms,
                 disconnected,
             } => self.stopped(position_ms, disconnected, actions),
+            VoiceNews::Joined { run, started } => {
+                if !self.joined(run, started, actions) {
+                    return;
+                }
+            }
+            VoiceNews::Drained if self.may_join() => self.play_on(actions),
             VoiceNews::Connected { .. }
             | VoiceNews::Reconnecting { .. }
             | VoiceNews::Lost { .. } => return,
@@ -337,127 +341,13 @@ impl Session {
             }
         }
     }
+}
 
-    /// The newest word that was carried out.
-    pub fn done(&self) -> Fence {
-        self.done
-    }
-
-    /// What a report bears: the present lease, and how far its record was carried out. Under a lease of
-    /// which nothing was carried out yet, that is generation zero.
-    pub fn reported(&self) -> Fence {
-        let generation = if self.done.token == self.fence.token {
-            self.done.generation
-        } else {
-            0
-        };
-        Fence {
-            generation,
-            ..self.fence
-        }
-    }
-
-    /// The newest word taken.
-    pub fn fence(&self) -> Fence {
-        self.fence
-    }
-
-    /// What is heard of the item.
-    pub fn playback(&self) -> Playback {
-        let Some(item) = &self.item else {
-            return Playback::Idle;
-        };
-        match item.ended {
-            Some(reason) => Playback::Ended(reason),
-            None if self.desired.paused && (item.started || item.ready) => Playback::Paused,
-            None if item.started && !item.starved => Playback::Playing,
-            None => Playback::Loading,
-        }
-    }
-
-    /// Whether what plays shall be held.
-    pub fn is_paused(&self) -> bool {
-        self.desired.paused
-    }
-
-    /// Of the voice connection.
-    pub fn voice_status(&self) -> VoiceStatus {
-        self.voice
-    }
-
-    /// Of the credentials in use or tried last; 0: none.
-    pub fn voice_revision(&self) -> u64 {
-        self.voice_revision
-    }
-
-    /// Whether the voice output's position is about the present item.
-    pub fn has_started(&self) -> bool {
-        self.item.as_ref().is_some_and(|item| item.started)
-    }
-
-    /// Where the present pipeline was opened.
-    pub fn start_ms(&self) -> u64 {
-        self.item.as_ref().map_or(0, |item| item.start_ms)
-    }
-
-    /// Of the item, where it is known.
-    pub fn duration_ms(&self) -> Option<u64> {
-        self.item.as_ref().and_then(|item| item.duration_ms)
-    }
-
-    /// Why it failed, or is about to when what is queued has been played.
-    pub fn failure(&self) -> Option<&Failure> {
-        self.item
-            .as_ref()
-            .filter(|item| item.ended.is_some())
-            .and_then(|item| item.failure.as_ref())
-    }
-
-    /// What ffmpeg does with the title.
-    pub fn plan(&self) -> &str {
-        self.item.as_ref().map_or("", |item| &item.plan)
-    }
-
-    /// The generation of the anchor that the present source was opened at; 0 without one.
-    pub fn opened_at(&self) -> u64 {
-        self.item.as_ref().map_or(0, |item| item.opened_at)
-    }
-
-    /// What an earlier worker found out about the item.
-    pub fn told_plan(&self) -> Option<&KnownPlan> {
-        self.desired.plan.as_ref()
-    }
-
-    /// What was found out about the item: known since its probe, and good for whoever plays it next.
-    pub fn known_plan(&self) -> Option<KnownPlan> {
-        self.item
-            .as_ref()
-            .filter(|item| item.cost_millicores > 0)
-            .map(|item| KnownPlan {
-                cost_millicores: item.cost_millicores,
-                details: item.known.clone(),
-            })
-    }
-
-    /// What the item costs, in thousandths of a core.
-    pub fn cost_millicores(&self) -> u32 {
-        self.item
-            .as_ref()
-            .filter(|item| item.ended.is_none())
-            .map_or(0, |item| item.cost_millicores)
-    }
-
-    /// Times ffmpeg was started again for the present pipeline.
-    pub fn restarts(&self) -> u32 {
-        self.item.as_ref().map_or(0, |item| item.restarts)
-    }
-
-    /// The entry that all this is about.
-    pub fn queue_entry_id(&self) -> Option<i64> {
-        self.item
-            .as_ref()
-            .and(self.desired.current.as_ref())
-            .map(|item| item.queue_entry_id)
+fn hold(paused: bool) -> Action {
+    if paused {
+        Action::Pause
+    } else {
+        Action::Resume
     }
 }
 
@@ -467,6 +357,8 @@ fn report(actions: &mut Vec<Action>) {
     }
 }
 
+#[cfg(test)]
+mod advance_tests;
 #[cfg(test)]
 mod handover_tests;
 #[cfg(test)]

@@ -174,6 +174,7 @@ impl Actor {
                     .connect(credentials, Arc::new(self.gate.clone()));
             }
             Action::Disconnect => lock(&self.state).voice.disconnect(),
+            Action::Prepare { .. } | Action::Join { .. } | Action::DropNext | Action::Advance => {}
             Action::Report => self.shared.changed.add(&self.id),
         }
     }

@@ -70,6 +70,7 @@ pub(crate) fn desired(desired: v1::DesiredState, plan: Option<v1::KnownPlan>) ->
         }),
         current: desired.current.map(item),
         next: desired.next.map(item),
+        current_set_at: desired.current_set_at_generation,
         paused: desired.paused,
         anchor: Anchor {
             position_ms: u64::try_from(anchor.position_ms).unwrap_or_default(),
@@ -84,6 +85,7 @@ pub(crate) fn desired(desired: v1::DesiredState, plan: Option<v1::KnownPlan>) ->
 
 fn item(item: v1::Item) -> Item {
     Item {
+        entry_id: item.entry_id,
         queue_entry_id: item.queue_entry_id,
         item_id: item.item_id,
         title: item.title,

@@ -3,14 +3,6 @@
 use super::{Playback, Playing, Session, VoiceStatus};
 use crate::{Action, Handover, Role};
 
-/// What a warm pipeline has made ahead, and skips when it is fed from a later position. The scheduler warms up anew
-/// beyond that; a queue holds more.
-const WARM_COVERS_MS: u64 = 3_000;
-
-/// Half a frame, as in the queue: the holder stops between two frames, where that is nearest to what it was told. That
-/// may be a little before the place where this one opened.
-const SAME_FRAME_MS: u64 = 10;
-
 /// How far the end is that [`Role::HoldsUntil`] asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
@@ -24,18 +16,6 @@ pub(super) enum Ending {
         /// Of the first frame that was not sent.
         position_ms: u64,
     },
-}
-
-impl Playing {
-    fn is_warm(&self) -> bool {
-        self.warm && self.ready && self.ended.is_none()
-    }
-
-    /// Whether it is warm, and has the frames from there on.
-    pub(super) fn covers(&self, position_ms: u64) -> bool {
-        let made = self.start_ms.saturating_sub(SAME_FRAME_MS)..=self.start_ms + WARM_COVERS_MS;
-        self.warm && self.ended.is_none() && made.contains(&position_ms)
-    }
 }
 
 impl Session {
@@ -78,6 +58,10 @@ impl Session {
         let Role::HoldsUntil { position_ms } = self.role else {
             return;
         };
+        // The end is one of an item that is over.
+        if self.advanced.is_some() {
+            return;
+        }
         let flows =
             self.playback() == Playback::Playing && self.voice_status() == VoiceStatus::Connected;
         let at_ms = flows.then_some(position_ms);

@@ -11,8 +11,9 @@ pub(super) fn fence(token: u64, generation: u64) -> Fence {
     }
 }
 
-fn item(entry: i64) -> Item {
+pub(super) fn item(entry: i64) -> Item {
     Item {
+        entry_id: entry.unsigned_abs(),
         queue_entry_id: entry,
         item_id: format!("item-{entry}"),
         title: "Film".to_owned(),
