@@ -8,6 +8,7 @@ use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
 use url::form_urlencoded;
 
+use crate::accounts::UserIndex;
 use crate::query::Query;
 use crate::state::SimState;
 
@@ -35,38 +36,37 @@ impl AuthMode {
     }
 }
 
-/// A token and the place where it was found, the first being the one that counts.
+/// A token and the place where it was found, the first being the one that counts
+/// (`AuthorizationContext.GetAuthorizationInfoFromDictionary`). An empty one is none.
 pub(crate) fn find_token(
     mode: AuthMode,
     headers: &HeaderMap,
     query: &Query,
 ) -> Option<(String, &'static str)> {
     let legacy = mode == AuthMode::V10_11;
-    let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
+    let text = |name: &str| headers.get(name)?.to_str().ok().map(ToOwned::to_owned);
+    let in_header = |name| text(name).filter(|_| legacy);
+    let in_query = |name| query.get(name).map(ToOwned::to_owned);
     let modern = client_header(mode, headers).and_then(|h| parameter(h, "Token"));
-    let in_header = |name| header(name).filter(|_| legacy).map(ToOwned::to_owned);
-    None.or(modern.map(|token| (token, "Authorization")))
-        .or_else(|| in_header("X-Emby-Token").map(|token| (token, "X-Emby-Token")))
-        .or_else(|| in_header("X-MediaBrowser-Token").map(|token| (token, "X-MediaBrowser-Token")))
-        .or_else(|| {
-            query
-                .get("apikey")
-                .map(|token| (token.to_owned(), "ApiKey"))
-        })
-        .or_else(|| {
-            query
-                .get("api_key")
-                .filter(|_| legacy)
-                .map(|token| (token.to_owned(), "api_key"))
-        })
-        .filter(|(token, _)| !token.is_empty())
+    let places = [
+        (modern, "Authorization"),
+        (in_header("X-Emby-Token"), "X-Emby-Token"),
+        (in_header("X-MediaBrowser-Token"), "X-MediaBrowser-Token"),
+        (in_query("apikey"), "ApiKey"),
+        (in_query("api_key").filter(|_| legacy), "api_key"),
+    ];
+    let given = |(token, place): (Option<String>, _)| token.map(|token| (token, place));
+    let found = places.into_iter().filter_map(given);
+    found.into_iter().find(|(token, _)| !token.is_empty())
 }
 
-/// The parameters of `MediaBrowser Token="…", Client="…"`, wherever the version lets them stand.
+/// The parameters of `MediaBrowser Token="…", Client="…"`, wherever the version lets them stand. Another
+/// scheme in `Authorization` hides `X-Emby-Authorization`.
 pub(crate) fn client_header(mode: AuthMode, headers: &HeaderMap) -> Option<&str> {
     let legacy = mode == AuthMode::V10_11;
     let value = headers
         .get(header::AUTHORIZATION)
+        .filter(|value| !value.is_empty())
         .or_else(|| headers.get("X-Emby-Authorization").filter(|_| legacy))?
         .to_str()
         .ok()?;
@@ -75,7 +75,8 @@ pub(crate) fn client_header(mode: AuthMode, headers: &HeaderMap) -> Option<&str>
         .then_some(parameters)
 }
 
-/// One value of `Name="value", …`. Values are URL-encoded, commas inside quotes do not separate.
+/// One value of `Name="value", …`. Names have case, values are URL-encoded, commas inside quotes do not
+/// separate (`AuthorizationContext.GetParts`).
 pub(crate) fn parameter(header: &str, wanted: &str) -> Option<String> {
     let mut quoted = false;
     let value = header
@@ -84,7 +85,7 @@ pub(crate) fn parameter(header: &str, wanted: &str) -> Option<String> {
             c == ',' && !quoted
         })
         .filter_map(|part| part.trim().split_once('='))
-        .find(|(name, _)| name.eq_ignore_ascii_case(wanted))?
+        .find(|(name, _)| *name == wanted)?
         .1
         .trim_matches('"');
     // Decoded like the one value of a form, in which `&` would begin the next one.
@@ -94,24 +95,29 @@ pub(crate) fn parameter(header: &str, wanted: &str) -> Option<String> {
 }
 
 /// A caller with a valid token; as an extractor it answers 401 without one.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Caller {
     /// An API key: may do everything, is nobody.
     ApiKey,
-    /// The user, after `AuthenticateByName`.
-    User,
+    /// A user, after `AuthenticateByName`.
+    User(UserIndex),
 }
 
 impl Caller {
     pub(crate) fn of(state: &SimState, parts: &Parts) -> Option<Self> {
         let query = Query::of(&parts.uri);
-        let (token, _) = find_token(state.auth, &parts.headers, &query)?;
+        let (token, _) = find_token(state.version, &parts.headers, &query)?;
         if token == state.api_key {
-            Some(Self::ApiKey)
-        } else if token == state.user_token {
-            Some(Self::User)
-        } else {
-            None
+            return Some(Self::ApiKey);
+        }
+        state.accounts.by_token(&token).map(Self::User)
+    }
+
+    /// The user, if it is one.
+    pub(crate) fn user(self) -> Option<UserIndex> {
+        match self {
+            Self::ApiKey => None,
+            Self::User(user) => Some(user),
         }
     }
 }

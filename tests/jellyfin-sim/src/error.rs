@@ -14,10 +14,22 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// Two films with one id.
-    #[error("there are two films with the id {id}; give each its own")]
+    /// Two items with one id.
+    #[error("there are two items with the id {id}; give each its own")]
     DuplicateFilm {
         /// The id, compared without case.
+        id: String,
+    },
+    /// Two users with one name.
+    #[error("there are two users with the name {name}; give each their own")]
+    DuplicateUser {
+        /// The name, compared without case.
+        name: String,
+    },
+    /// A collection of something that is not there.
+    #[error("a collection has the member {id}, which is no film and no show; name one that is")]
+    UnknownMember {
+        /// The id asked for.
         id: String,
     },
     /// A film's file, or the folder for a new one, cannot be used.
@@ -65,6 +77,8 @@ impl Error {
         match self {
             Self::Bind { .. } => "bind_failed",
             Self::DuplicateFilm { .. } => "duplicate_film",
+            Self::DuplicateUser { .. } => "duplicate_user",
+            Self::UnknownMember { .. } => "unknown_member",
             Self::File { .. } => "file_unusable",
             Self::ProgramMissing { .. } => "program_missing",
             Self::Ffmpeg { .. } => "ffmpeg_failed",

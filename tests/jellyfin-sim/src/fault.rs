@@ -12,7 +12,7 @@ use crate::Error;
 const MAX_FAULTS: usize = 1_000;
 
 /// A fault and the requests that it befalls. In JSON:
-/// `{"scope":"stream","item":"abc","times":1,"kind":"truncate","after_bytes":100000}`.
+/// `{"scope":"stream","item":"abc","after":2,"times":1,"kind":"truncate","after_bytes":100000}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
     /// The requests it is for; without it, [`Scope::All`].
@@ -21,6 +21,12 @@ pub struct Fault {
     /// The item it is for; without it, every item.
     #[serde(default)]
     pub item: Option<String>,
+    /// The paths it is for, in any case, `*` for anything: `/items/*/playbackinfo`; without it, every path.
+    #[serde(default)]
+    pub path: Option<String>,
+    /// How many requests that it would befall are let through first.
+    #[serde(default)]
+    pub after: u32,
     /// How many requests it is for; without it, until it is cleared.
     #[serde(default)]
     pub times: Option<u32>,
@@ -35,6 +41,8 @@ impl Fault {
         Self {
             scope: Scope::All,
             item: None,
+            path: None,
+            after: 0,
             times: None,
             kind,
         }
@@ -51,6 +59,24 @@ impl Fault {
     pub fn item(self, id: impl Into<String>) -> Self {
         Self {
             item: Some(id.into()),
+            ..self
+        }
+    }
+
+    /// For paths like this alone: in any case, `*` for anything.
+    #[must_use]
+    pub fn path(self, pattern: impl Into<String>) -> Self {
+        Self {
+            path: Some(pattern.into()),
+            ..self
+        }
+    }
+
+    /// Only after `count` requests that it fits have passed unharmed.
+    #[must_use]
+    pub fn after(self, count: u32) -> Self {
+        Self {
+            after: count,
             ..self
         }
     }
@@ -119,6 +145,16 @@ pub enum FaultKind {
     },
     /// Answers 200 with bytes that are no media file.
     NotMedia,
+    /// Answers with a page of HTML, as a proxy in between does.
+    Html {
+        /// The status code, 200 to 599; without it, 200.
+        #[serde(default = "ok")]
+        status: u16,
+    },
+}
+
+fn ok() -> u16 {
+    200
 }
 
 /// The faults in force, oldest first.
@@ -133,6 +169,9 @@ impl FaultBoard {
                 if !(400..600).contains(status) || StatusCode::from_u16(*status).is_err() =>
             {
                 return refuse("status must be 400 to 599");
+            }
+            FaultKind::Html { status } if !(200..600).contains(status) => {
+                return refuse("status must be 200 to 599");
             }
             FaultKind::Slow {
                 bytes_per_second: 0,
@@ -162,16 +201,17 @@ impl FaultBoard {
             .clear();
     }
 
-    /// The oldest fault that fits the request; counts it as used.
+    /// The oldest fault that fits the request (a path in lower case) and lets it through no more; counts it
+    /// as used.
     pub(crate) fn take(&self, path: &str) -> Option<FaultKind> {
         let (scope, item) = classify(path)?;
         let mut faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = faults.iter().position(|fault| {
-            (fault.scope == Scope::All || fault.scope == scope)
-                && fault
-                    .item
-                    .as_deref()
-                    .is_none_or(|wanted| item.is_some_and(|item| item.eq_ignore_ascii_case(wanted)))
+        let at = faults.iter_mut().position(|fault| {
+            let due = fault.fits(path, scope, item) && fault.after == 0;
+            if !due && fault.fits(path, scope, item) {
+                fault.after -= 1;
+            }
+            due
         })?;
         let fault = &mut faults[at];
         let kind = fault.kind.clone();
@@ -184,6 +224,37 @@ impl FaultBoard {
     }
 }
 
+impl Fault {
+    fn fits(&self, path: &str, scope: Scope, item: Option<&str>) -> bool {
+        let same_item = |wanted: &String| item.is_some_and(|i| i.eq_ignore_ascii_case(wanted));
+        (self.scope == Scope::All || self.scope == scope)
+            && self.item.as_ref().is_none_or(same_item)
+            && self
+                .path
+                .as_ref()
+                .is_none_or(|pattern| is_like(path, pattern))
+    }
+}
+
+/// Whether a path in lower case is like a pattern in which `*` stands for anything.
+fn is_like(path: &str, pattern: &str) -> bool {
+    let pattern = pattern.to_ascii_lowercase();
+    let Some((start, rest)) = pattern.split_once('*') else {
+        return path == pattern;
+    };
+    let Some(mut path) = path.strip_prefix(start) else {
+        return false;
+    };
+    let (between, end) = rest.rsplit_once('*').unwrap_or(("", rest));
+    for part in between.split('*') {
+        let Some(at) = path.find(part) else {
+            return false;
+        };
+        path = &path[at + part.len()..];
+    }
+    path.ends_with(end)
+}
+
 /// What a path (in lower case) asks for and of which item; `None` for the simulator's own.
 fn classify(path: &str) -> Option<(Scope, Option<&str>)> {
     let mut segments = path.split('/').skip(1);
@@ -191,7 +262,9 @@ fn classify(path: &str) -> Option<(Scope, Option<&str>)> {
         ("_sim", ..) => None,
         ("videos", item, Some(file)) if file.starts_with("stream") => Some((Scope::Stream, item)),
         ("items", item, Some("download")) => Some((Scope::Download, item)),
-        ("items" | "videos", item, _) => Some((Scope::All, item)),
+        ("items" | "videos" | "shows" | "useritems" | "userplayeditems", item, _) => {
+            Some((Scope::All, item))
+        }
         _ => Some((Scope::All, None)),
     }
 }
@@ -243,6 +316,39 @@ mod tests {
     }
 
     #[test]
+    fn paths_are_like_patterns() {
+        for (pattern, path, expected) in [
+            ("/Items", "/items", true),
+            ("/items", "/items/a", false),
+            ("/items*", "/items/a", true),
+            ("/items/*/playbackinfo", "/items/a/playbackinfo", true),
+            ("/items/*/playbackinfo", "/items/a/download", false),
+            ("*/images/*", "/items/a/images/primary", true),
+            ("/shows/*/seasons*x", "/shows/a/seasons", false),
+            ("/a*a", "/a", false),
+            ("*", "/anything", true),
+        ] {
+            assert_eq!(is_like(path, pattern), expected, "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn some_pass_before_it_begins() {
+        let board = FaultBoard::default();
+        board
+            .add(status(401).path("/items*").after(2).times(1))
+            .unwrap();
+        assert_eq!(board.take("/items"), None);
+        assert_eq!(board.take("/users"), None);
+        assert_eq!(board.take("/items/a"), None);
+        assert_eq!(
+            board.take("/items"),
+            Some(FaultKind::Status { status: 401 })
+        );
+        assert_eq!(board.take("/items"), None);
+    }
+
+    #[test]
     fn json_is_flat() {
         let fault: Fault =
             serde_json::from_str(r#"{"scope":"stream","times":1,"kind":"stall","ms":5}"#).unwrap();
@@ -260,6 +366,7 @@ mod tests {
             status(200),
             status(600),
             status(500).times(0),
+            Fault::new(FaultKind::Html { status: 199 }),
             Fault::new(FaultKind::Slow {
                 bytes_per_second: 0,
             }),

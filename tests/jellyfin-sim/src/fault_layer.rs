@@ -8,7 +8,7 @@ use axum::Extension;
 use axum::body::{Body, BodyDataStream, HttpBody};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use http::{HeaderValue, StatusCode, header};
@@ -23,6 +23,10 @@ const SLOW_STEPS_PER_SECOND: u64 = 20;
 
 /// Length of a body that is no media.
 const NOT_MEDIA_BYTES: usize = 64 * 1024;
+
+/// What a reverse proxy shows in place of a server that it cannot reach.
+const PROXY_PAGE: &str = "<!doctype html>\n<html><head><title>Bad gateway</title></head>\n\
+    <body><h1>Bad gateway</h1><p>The server did not answer in time.</p></body></html>\n";
 
 /// Middleware: lets the request through, or lets it suffer.
 pub(crate) async fn apply_faults(
@@ -42,6 +46,10 @@ pub(crate) async fn apply_faults(
         FaultKind::Redirect { to } => (StatusCode::FOUND, [(header::LOCATION, to)]).into_response(),
         FaultKind::NotMedia => {
             ([(header::CONTENT_TYPE, "video/x-matroska")], not_media()).into_response()
+        }
+        FaultKind::Html { status } => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK); // checked, too
+            (status, Html(PROXY_PAGE)).into_response()
         }
         FaultKind::Reset { after_bytes: None } => {
             connection.reset();

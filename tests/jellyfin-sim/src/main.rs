@@ -1,12 +1,16 @@
 //! `jellyfin-sim`: serves films as a Jellyfin server would. See the README.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use jellyfin_sim::film::{self, FilmSpec};
-use jellyfin_sim::{AuthMode, Error, Film, JellyfinSim, JellyfinSimConfig};
+use jellyfin_sim::{
+    AuthMode, Chapter, Collection, Error, Film, GeneratedLibrary, JellyfinSim, JellyfinSimConfig,
+    Show, SimUser,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A Jellyfin server for development and tests.
@@ -18,6 +22,22 @@ struct Options {
     /// Length of the generated film.
     #[arg(long, default_value_t = FilmSpec::default().seconds)]
     seconds: u32,
+    /// The name of a series to serve, with two seasons, a special and a missing episode; may be given
+    /// several times. Its episodes play the first film.
+    #[arg(long)]
+    show: Vec<String>,
+    /// The name of a collection of all these films and series.
+    #[arg(long)]
+    collection: Option<String>,
+    /// So many more films, made up; they play the first film.
+    #[arg(long, default_value_t = 0)]
+    library: u32,
+    /// Somebody who may log in, with the name as password; may be given several times.
+    #[arg(long, default_value = "orb")]
+    user: Vec<String>,
+    /// Of shorter films no position is kept, as an operator sets it.
+    #[arg(long, default_value_t = 300)]
+    min_resume_seconds: u64,
     /// The address to listen on.
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     addr: IpAddr,
@@ -59,7 +79,8 @@ async fn run(options: Options) -> Result<(), Error> {
     // Held until the end: the generated film lies in it.
     let folder;
     let mut paths = options.film;
-    if paths.is_empty() {
+    let is_generated = paths.is_empty();
+    if is_generated {
         let unusable = |source| Error::File {
             path: std::env::temp_dir(),
             source,
@@ -77,14 +98,41 @@ async fn run(options: Options) -> Result<(), Error> {
         .await?;
         paths.push(path);
     }
-    let films: Vec<Film> = paths
+    let first = paths[0].clone();
+    let mut films: Vec<Film> = paths
         .into_iter()
         .zip(1..)
         .map(|(path, n)| numbered(path, n))
         .collect();
+    if is_generated {
+        films[0].chapters = chapters(options.seconds);
+    }
+    let shows: Vec<Show> = options
+        .show
+        .iter()
+        .zip(1..)
+        .map(|(name, n)| show(name, n, &first))
+        .collect();
     let ids: Vec<String> = films.iter().map(|film| film.id.clone()).collect();
+    let members = ids.iter().chain(shows.iter().map(|show| &show.id)).cloned();
+    let members: Vec<String> = members.collect();
+    let collections = options.collection.iter();
     let sim = JellyfinSim::start(JellyfinSimConfig {
+        collections: collections
+            .map(|name| Collection::new(format!("{:032x}", 0xc0), name, members.clone()))
+            .collect(),
         films,
+        shows: shows.clone(),
+        generated: (options.library > 0).then(|| GeneratedLibrary {
+            count: options.library,
+            path: first,
+        }),
+        users: options
+            .user
+            .iter()
+            .map(|name| SimUser::new(name, name))
+            .collect(),
+        min_resume_duration: Duration::from_secs(options.min_resume_seconds),
         auth: options.auth,
         stream_needs_auth: options.stream_needs_auth,
         addr: options.addr,
@@ -97,7 +145,28 @@ async fn run(options: Options) -> Result<(), Error> {
     for id in ids {
         println!("stream {}", sim.stream_url(&id));
     }
+    for show in shows {
+        println!("show {}", show.id);
+    }
     std::future::pending().await
+}
+
+/// Two seasons of three episodes and one, a special, and one more that has no file.
+fn show(name: &str, number: u32, path: &Path) -> Show {
+    Show::new(format!("5e{number:030x}"), name, path)
+        .season(0, ["Behind the scenes"])
+        .season(1, ["Pilot", "The second one", "The third one"])
+        .missing(1, 4, "Never aired")
+        .season(2, ["Back again"])
+}
+
+/// The halves of the generated film.
+fn chapters(seconds: u32) -> Vec<Chapter> {
+    let half = Duration::from_secs(u64::from(seconds / 2));
+    vec![
+        Chapter::new(Duration::ZERO, "First half"),
+        Chapter::new(half, "Second half"),
+    ]
 }
 
 /// Ready at SIGINT or SIGTERM.

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
 
 use crate::auth::Caller;
-use crate::library::Title;
+use crate::media_file::MediaFile;
 use crate::query::Query;
 use crate::range::{Selection, select};
 use crate::state::SimState;
@@ -24,18 +24,18 @@ const CHUNK: usize = 64 * 1024;
 /// rest would be a transcode.
 pub(crate) async fn stream(
     State(state): State<Arc<SimState>>,
-    Path((id, file)): Path<(String, String)>,
+    Path((id, name)): Path<(String, String)>,
     query: Query,
     request: Request,
 ) -> Result<Response, StatusCode> {
-    if file != "stream" && !file.starts_with("stream.") {
+    if name != "stream" && !name.starts_with("stream.") {
         return Err(StatusCode::NOT_FOUND);
     }
     let (parts, _) = request.into_parts();
     if state.stream_needs_auth && Caller::of(&state, &parts).is_none() {
         return Err(StatusCode::UNAUTHORIZED);
     }
-    let title = state.library.find(&id).ok_or(StatusCode::NOT_FOUND)?;
+    let file = file_of(&state, &id)?;
     if query.parse::<bool>("static") != Ok(Some(true)) {
         return Ok((
             StatusCode::NOT_IMPLEMENTED,
@@ -43,7 +43,7 @@ pub(crate) async fn stream(
         )
             .into_response());
     }
-    send(title, &parts.headers).await
+    send(file, &parts.headers).await
 }
 
 pub(crate) async fn download(
@@ -52,8 +52,10 @@ pub(crate) async fn download(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, StatusCode> {
-    let title = state.library.find(&id).ok_or(StatusCode::NOT_FOUND)?;
-    let mut response = send(title, &headers).await?;
+    let (_, entry) = state.catalog.entry(&id).ok_or(StatusCode::NOT_FOUND)?;
+    // What has no file cannot be downloaded ("Item does not support downloading").
+    let file = entry.file.as_ref().ok_or(StatusCode::BAD_REQUEST)?;
+    let mut response = send(file, &headers).await?;
     response.headers_mut().insert(
         header::CONTENT_DISPOSITION,
         HeaderValue::from_static("attachment"),
@@ -61,7 +63,13 @@ pub(crate) async fn download(
     Ok(response)
 }
 
-async fn send(title: &Title, headers: &HeaderMap) -> Result<Response, StatusCode> {
+fn file_of<'a>(state: &'a SimState, id: &str) -> Result<&'a MediaFile, StatusCode> {
+    let entry = state.catalog.entry(id).map(|(_, entry)| entry);
+    let file = entry.and_then(|entry| entry.file.as_deref());
+    file.ok_or(StatusCode::NOT_FOUND)
+}
+
+async fn send(file: &MediaFile, headers: &HeaderMap) -> Result<Response, StatusCode> {
     let text = |name| {
         headers
             .get(name)
@@ -69,35 +77,36 @@ async fn send(title: &Title, headers: &HeaderMap) -> Result<Response, StatusCode
     };
     // A range is for the very file that the client has a part of; without a match it gets all of it.
     let range = text(header::RANGE)
-        .filter(|_| text(header::IF_RANGE).is_none_or(|validator| validator == title.etag));
-    let selection = select(range, title.size);
+        .filter(|_| text(header::IF_RANGE).is_none_or(|validator| validator == file.etag));
+    let selection = select(range, file.size);
     let (status, bytes) = match &selection {
-        Selection::Whole => (StatusCode::OK, 0..title.size),
+        Selection::Whole => (StatusCode::OK, 0..file.size),
         Selection::Part(part) => (StatusCode::PARTIAL_CONTENT, part.clone()),
         Selection::Unsatisfiable => {
-            let size = format!("bytes */{}", title.size);
+            let size = format!("bytes */{}", file.size);
             let headers = [(header::CONTENT_RANGE, size)];
             return Ok((StatusCode::RANGE_NOT_SATISFIABLE, headers).into_response());
         }
     };
     let mut response = Response::builder()
         .status(status)
-        .header(header::CONTENT_TYPE, title.content_type())
+        .header(header::CONTENT_TYPE, file.content_type())
         .header(header::CONTENT_LENGTH, bytes.end - bytes.start)
         .header(header::ACCEPT_RANGES, "bytes")
-        .header(header::ETAG, &title.etag);
+        .header(header::ETAG, &file.etag);
     if status == StatusCode::PARTIAL_CONTENT {
-        let range = format!("bytes {}-{}/{}", bytes.start, bytes.end - 1, title.size);
+        let range = format!("bytes {}-{}/{}", bytes.start, bytes.end - 1, file.size);
         response = response.header(header::CONTENT_RANGE, range);
     }
     // Gone since the start: what Jellyfin answers for a file that it cannot find.
-    let mut file = File::open(&title.film.path)
+    let mut bytes_of_file = File::open(&file.path)
         .await
         .or(Err(StatusCode::NOT_FOUND))?;
-    file.seek(SeekFrom::Start(bytes.start))
+    bytes_of_file
+        .seek(SeekFrom::Start(bytes.start))
         .await
         .or(Err(StatusCode::INTERNAL_SERVER_ERROR))?;
-    let chunks = ReaderStream::with_capacity(file.take(bytes.end - bytes.start), CHUNK);
+    let chunks = ReaderStream::with_capacity(bytes_of_file.take(bytes.end - bytes.start), CHUNK);
     response
         .body(Body::from_stream(chunks))
         .or(Err(StatusCode::INTERNAL_SERVER_ERROR))

@@ -2,12 +2,14 @@
 
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::Error;
+use crate::titles::Chapter;
 
 /// Jellyfin counts time in units of 100 ns.
 const TICKS_PER_SECOND: f64 = 1e7;
@@ -19,6 +21,7 @@ pub(crate) struct Probe {
     pub(crate) bit_rate: Option<u64>,
     /// Jellyfin's `MediaStreams`.
     pub(crate) streams: Vec<Value>,
+    pub(crate) chapters: Vec<Chapter>,
 }
 
 #[derive(Deserialize)]
@@ -26,7 +29,17 @@ struct Output {
     #[serde(default)]
     streams: Vec<Stream>,
     #[serde(default)]
+    chapters: Vec<Mark>,
+    #[serde(default)]
     format: Format,
+}
+
+#[derive(Deserialize)]
+struct Mark {
+    /// Seconds.
+    start_time: Option<String>,
+    #[serde(default)]
+    tags: Tags,
 }
 
 #[derive(Deserialize, Default)]
@@ -86,6 +99,7 @@ pub(crate) async fn probe(path: &Path) -> Result<Probe, Error> {
             "json",
             "-show_format",
             "-show_streams",
+            "-show_chapters",
             "-i",
         ])
         .arg(path)
@@ -99,7 +113,12 @@ pub(crate) async fn probe(path: &Path) -> Result<Probe, Error> {
             source,
         })?;
     let parsed: Option<Output> = serde_json::from_slice(&output.stdout).ok();
-    let Some(Output { streams, format }) = parsed.filter(|_| output.status.success()) else {
+    let Some(Output {
+        streams,
+        chapters,
+        format,
+    }) = parsed.filter(|_| output.status.success())
+    else {
         tracing::warn!(path = %path.display(), "ffprobe cannot read the film");
         return Ok(Probe::default());
     };
@@ -108,7 +127,19 @@ pub(crate) async fn probe(path: &Path) -> Result<Probe, Error> {
         run_time_ticks: seconds.map(|s| (s * TICKS_PER_SECOND).round() as u64),
         bit_rate: format.bit_rate.and_then(|b| b.parse().ok()),
         streams: streams.iter().filter_map(media_stream).collect(),
+        chapters: (1..).zip(chapters).filter_map(chapter).collect(),
     })
+}
+
+/// A chapter without a name is called by its number.
+fn chapter((number, mark): (usize, Mark)) -> Option<Chapter> {
+    let seconds = mark.start_time?.parse().ok()?;
+    let start = Duration::try_from_secs_f64(seconds).ok()?;
+    let name = mark
+        .tags
+        .title
+        .unwrap_or_else(|| format!("Chapter {number}"));
+    Some(Chapter { start, name })
 }
 
 fn media_stream(stream: &Stream) -> Option<Value> {

@@ -69,6 +69,11 @@ impl RequestLog {
         }
     }
 
+    /// Milliseconds since the start.
+    pub(crate) fn elapsed_ms(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64
+    }
+
     pub(crate) fn snapshot(&self) -> Vec<RequestRecord> {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let now = |entry: &Arc<Entry>| RequestRecord {
@@ -108,14 +113,14 @@ pub(crate) async fn record(
     }
     let is_head = request.method() == Method::HEAD;
     let entry = state.log.add(RequestRecord {
-        at_ms: state.log.started.elapsed().as_millis() as u64,
+        at_ms: state.log.elapsed_ms(),
         method: request.method().to_string(),
         path: uri.path().to_owned(),
         query: without_keys(uri.query().unwrap_or_default()),
         range: headers
             .get(header::RANGE)
             .map(|range| String::from_utf8_lossy(range.as_bytes()).into_owned()),
-        auth: find_token(state.auth, headers, &Query::of(uri)).map(|(_, place)| place),
+        auth: find_token(state.version, headers, &Query::of(uri)).map(|(_, place)| place),
         status: None,
         bytes_sent: 0,
         ended: false,

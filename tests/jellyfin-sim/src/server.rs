@@ -24,7 +24,7 @@ use crate::fault::Fault;
 use crate::fault_layer::apply_faults;
 use crate::request_log::record;
 use crate::state::SimState;
-use crate::{items, media, system};
+use crate::{browse, images, media, playback, shows, system, watched};
 
 /// How long to wait after a failed accept.
 const ACCEPT_BACK_OFF: Duration = Duration::from_millis(50);
@@ -34,26 +34,68 @@ fn router(state: Arc<SimState>) -> Router {
     Router::new()
         .route("/system/info/public", get(system::public_info))
         .route("/system/info", get(system::info))
-        .route("/users/me", get(system::me))
-        .route("/users/authenticatebyname", post(system::authenticate))
-        .route("/userviews", get(items::views))
-        .route("/items", get(items::list))
-        .route("/items/{id}", get(items::get_one))
-        .route("/items/{id}/images/primary", get(items::poster))
-        .route(
-            "/items/{id}/playbackinfo",
-            get(items::playback_info).post(items::playback_info),
-        )
-        .route("/items/{id}/download", get(media::download))
-        .route("/videos/{id}/{file}", get(media::stream))
-        .route("/sessions/playing", post(system::playing))
-        .route("/sessions/playing/progress", post(system::progress))
-        .route("/sessions/playing/stopped", post(system::stopped))
+        .route("/system/ping", get(system::ping).post(system::ping))
+        .merge(user_routes())
+        .merge(library_routes())
+        .merge(media_routes())
+        .merge(playback_routes())
         .route("/_sim/fault", post(add_fault).delete(clear_faults))
         .route("/_sim/requests", get(requests))
         .route("/_sim/reports", get(reports))
         .layer(from_fn_with_state(state.clone(), apply_faults))
         .with_state(state)
+}
+
+fn user_routes() -> Router<Arc<SimState>> {
+    Router::new()
+        .route("/users", get(system::users))
+        .route("/users/public", get(system::public_users))
+        .route("/users/me", get(system::me))
+        .route("/users/authenticatebyname", post(system::authenticate))
+        .route("/users/{id}", get(system::user))
+        .route("/sessions/logout", post(system::log_out))
+        .route("/sessions/capabilities", post(browse::accept))
+        .route("/sessions/capabilities/full", post(browse::accept))
+}
+
+/// Each with the older path of the same call, which the server keeps for old clients.
+fn library_routes() -> Router<Arc<SimState>> {
+    let user_data = || get(watched::get).post(watched::set);
+    let played = || post(watched::mark_played).delete(watched::mark_unplayed);
+    Router::new()
+        .route("/userviews", get(browse::views))
+        .route("/users/{user}/views", get(browse::views))
+        .route("/items", get(browse::list))
+        .route("/users/{user}/items", get(browse::list))
+        .route("/items/{id}", get(browse::get_one))
+        .route("/users/{user}/items/{id}", get(browse::get_one))
+        .route("/useritems/resume", get(browse::resume))
+        .route("/users/{user}/items/resume", get(browse::resume))
+        .route("/useritems/{id}/userdata", user_data())
+        .route("/users/{user}/items/{id}/userdata", user_data())
+        .route("/userplayeditems/{id}", played())
+        .route("/users/{user}/playeditems/{id}", played())
+        .route("/shows/nextup", get(shows::next_up))
+        .route("/shows/{id}/seasons", get(shows::seasons))
+        .route("/shows/{id}/episodes", get(shows::episodes))
+}
+
+fn media_routes() -> Router<Arc<SimState>> {
+    let info = get(playback::info).post(playback::info);
+    Router::new()
+        .route("/items/{id}/images/{kind}", get(images::image))
+        .route("/items/{id}/images/{kind}/{index}", get(images::image))
+        .route("/items/{id}/playbackinfo", info)
+        .route("/items/{id}/download", get(media::download))
+        .route("/videos/{id}/{file}", get(media::stream))
+}
+
+fn playback_routes() -> Router<Arc<SimState>> {
+    Router::new()
+        .route("/sessions/playing", post(playback::playing))
+        .route("/sessions/playing/progress", post(playback::progress))
+        .route("/sessions/playing/stopped", post(playback::stopped))
+        .route("/sessions/playing/ping", post(browse::accept))
 }
 
 async fn add_fault(State(state): State<Arc<SimState>>, Json(fault): Json<Fault>) -> Response {

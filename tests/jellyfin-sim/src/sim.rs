@@ -2,24 +2,47 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
+use crate::accounts::{Accounts, SimUser};
 use crate::auth::AuthMode;
+use crate::catalog::{Catalog, Contents};
 use crate::fault::{Fault, FaultBoard};
-use crate::library::{Film, Library};
+use crate::playback::{PlaybackReport, Reports};
 use crate::request_log::{RequestLog, RequestRecord};
-use crate::state::{PlaybackReport, Reports, SimState};
+use crate::state::SimState;
+use crate::titles::{Collection, Film, GeneratedLibrary, Show};
+use crate::user_data::UserDataStore;
 use crate::{Error, server};
 
-/// What to simulate. The default: no films, Jellyfin 12, a free port on loopback.
+/// The name and password of the user that there is by default.
+const DEFAULT_USER: &str = "orb";
+
+/// A shorter film counts as seen after any part of it (`MinResumeDurationSeconds`, as the server ships).
+const MIN_RESUME_DURATION: Duration = Duration::from_secs(300);
+
+/// What to simulate. The default: nothing in the library, the user `orb` with the password `orb`,
+/// Jellyfin 12, a free port on loopback.
 #[derive(Debug, Clone)]
 pub struct JellyfinSimConfig {
-    /// The films of the one library.
+    /// The films of the library "Movies".
     pub films: Vec<Film>,
+    /// The series of the library "Shows", which is there when there are some.
+    pub shows: Vec<Show>,
+    /// The box sets of the library "Collections", which is there when there are some.
+    pub collections: Vec<Collection>,
+    /// More films in "Movies", made up, that share one file.
+    pub generated: Option<GeneratedLibrary>,
+    /// Who may log in.
+    pub users: Vec<SimUser>,
+    /// Of a film shorter than this no position is kept: any part of it counts as all. The server's own value
+    /// (an operator can change it) is 300 s, so that a test with a short film and a resume position needs less.
+    pub min_resume_duration: Duration,
     /// Which Jellyfin to be.
     pub auth: AuthMode,
     /// Whether `/Videos/{id}/stream` demands a token. The real one does not (jellyfin issue 13984).
@@ -36,6 +59,11 @@ impl Default for JellyfinSimConfig {
     fn default() -> Self {
         Self {
             films: Vec::new(),
+            shows: Vec::new(),
+            collections: Vec::new(),
+            generated: None,
+            users: vec![SimUser::new(DEFAULT_USER, DEFAULT_USER)],
+            min_resume_duration: MIN_RESUME_DURATION,
             auth: AuthMode::default(),
             stream_needs_auth: false,
             addr: Ipv4Addr::LOCALHOST.into(),
@@ -55,18 +83,27 @@ pub struct JellyfinSim {
 impl JellyfinSim {
     /// Looks at the films (ffprobe) and listens. Answers as soon as this returns.
     pub async fn start(config: JellyfinSimConfig) -> Result<Self, Error> {
-        let library = Library::open(config.films).await?;
+        let accounts = Accounts::new(config.users)?;
+        let contents = Contents {
+            films: config.films,
+            shows: config.shows,
+            collections: config.collections,
+            generated: config.generated,
+        };
+        let catalog = Catalog::open(contents, config.auth).await?;
         let addr = SocketAddr::new(config.addr, config.port);
         let bind = |source| Error::Bind { addr, source };
         let listener = TcpListener::bind(addr).await.map_err(bind)?;
         let local = listener.local_addr().map_err(bind)?;
         let random = || Uuid::new_v4().simple().to_string();
         let state = Arc::new(SimState {
-            library,
-            auth: config.auth,
+            catalog,
+            accounts,
+            user_data: UserDataStore::default(),
+            version: config.auth,
             stream_needs_auth: config.stream_needs_auth,
+            min_resume_duration: config.min_resume_duration,
             api_key: config.api_key.unwrap_or_else(random),
-            user_token: random(),
             base_url: format!("http://{local}"),
             faults: FaultBoard::default(),
             log: RequestLog::new(),
@@ -89,6 +126,11 @@ impl JellyfinSim {
     /// The API key that is valid.
     pub fn api_key(&self) -> &str {
         &self.state.api_key
+    }
+
+    /// The id of a user, by name.
+    pub fn user_id(&self, name: &str) -> Option<String> {
+        self.state.accounts.by_name(name).map(Accounts::id)
     }
 
     /// The item's stream, without a key.

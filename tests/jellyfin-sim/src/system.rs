@@ -1,20 +1,21 @@
-//! `/System…`, `/Users…` and `/Sessions…`.
+//! `/System…`, `/Users…` and logging in and out.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use http::request::Parts;
 use http::{HeaderMap, StatusCode};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::auth::{Caller, client_header, parameter};
-use crate::library::SERVER_ID;
-use crate::state::{PlaybackEvent, PlaybackReport, SimState};
-
-/// The one user; the password is the name.
-pub(crate) const USER_NAME: &str = "orb";
-const USER_ID: &str = "75736572000000000000000000000001";
+use crate::accounts::{Accounts, Device, UserIndex};
+use crate::auth::{Caller, client_header, find_token, parameter};
+use crate::body::Body;
+use crate::dto::SERVER_ID;
+use crate::query::Query;
+use crate::state::SimState;
+use crate::viewer::{ItemId, PROCESSING_ERROR};
 
 pub(crate) async fn public_info(State(state): State<Arc<SimState>>) -> Json<Value> {
     Json(system_info(&state))
@@ -33,24 +34,34 @@ fn system_info(state: &SimState) -> Value {
         "Id": SERVER_ID,
         "ServerName": "jellyfin-sim",
         "ProductName": "Jellyfin Server",
-        "Version": state.auth.server_version(),
+        "Version": state.version.server_version(),
         "OperatingSystem": "",
         "LocalAddress": state.base_url,
         "StartupWizardCompleted": true,
     })
 }
 
-fn user() -> Value {
+/// `GET`, `POST /System/Ping`.
+pub(crate) async fn ping() -> Json<&'static str> {
+    Json("Jellyfin Server")
+}
+
+fn user_dto(state: &SimState, user: UserIndex) -> Value {
+    let account = state.accounts.get(user);
     json!({
-        "Id": USER_ID,
-        "Name": USER_NAME,
+        "Id": Accounts::id(user),
+        "Name": account.name,
         "ServerId": SERVER_ID,
         "HasPassword": true,
         "HasConfiguredPassword": true,
         "HasConfiguredEasyPassword": false,
         "EnableAutoLogin": false,
+        "Configuration": {
+            "DisplayMissingEpisodes": false, "PlayDefaultAudioTrack": true,
+            "RememberAudioSelections": true, "RememberSubtitleSelections": true,
+        },
         "Policy": {
-            "IsAdministrator": false, "IsDisabled": false, "IsHidden": false,
+            "IsAdministrator": account.administrator, "IsDisabled": false, "IsHidden": false,
             "EnableMediaPlayback": true, "EnableContentDownloading": true,
             "EnableAllFolders": true, "EnableAllDevices": true,
             "AuthenticationProviderId": "Jellyfin.Server.Implementations.Users.DefaultAuthenticationProvider",
@@ -59,11 +70,33 @@ fn user() -> Value {
     })
 }
 
+/// `GET /Users`.
+pub(crate) async fn users(State(state): State<Arc<SimState>>, _: Caller) -> Json<Value> {
+    let users = state.accounts.users();
+    Json(users.map(|user| user_dto(&state, user)).collect())
+}
+
+/// `GET /Users/Public`: who may be shown to whoever is not logged in yet.
+pub(crate) async fn public_users(State(state): State<Arc<SimState>>) -> Json<Value> {
+    let users = state.accounts.users();
+    Json(users.map(|user| user_dto(&state, user)).collect())
+}
+
+/// `GET /Users/{id}`.
+pub(crate) async fn user(
+    State(state): State<Arc<SimState>>,
+    _: Caller,
+    ItemId(id): ItemId,
+) -> Result<Json<Value>, StatusCode> {
+    let user = state.accounts.by_id(&id).ok_or(StatusCode::NOT_FOUND)?;
+    Ok(Json(user_dto(&state, user)))
+}
+
 /// `GET /Users/Me`: an API key is nobody, which Jellyfin answers with 400.
-pub(crate) async fn me(caller: Caller) -> Response {
-    match caller {
-        Caller::User => Json(user()).into_response(),
-        Caller::ApiKey => StatusCode::BAD_REQUEST.into_response(),
+pub(crate) async fn me(State(state): State<Arc<SimState>>, caller: Caller) -> Response {
+    match caller.user() {
+        Some(user) => Json(user_dto(&state, user)).into_response(),
+        None => StatusCode::BAD_REQUEST.into_response(),
     }
 }
 
@@ -72,66 +105,69 @@ pub(crate) async fn me(caller: Caller) -> Response {
 pub(crate) async fn authenticate(
     State(state): State<Arc<SimState>>,
     headers: HeaderMap,
-    Json(login): Json<Map<String, Value>>,
-) -> Result<Json<Value>, StatusCode> {
-    let client = client_header(state.auth, &headers).ok_or(StatusCode::BAD_REQUEST)?;
-    let say = |name| parameter(client, name).filter(|v| !v.is_empty());
-    let session = json!({
-        "UserId": USER_ID,
-        "UserName": USER_NAME,
-        "Client": say("Client").ok_or(StatusCode::BAD_REQUEST)?,
-        "DeviceName": say("Device").ok_or(StatusCode::BAD_REQUEST)?,
-        "DeviceId": say("DeviceId").ok_or(StatusCode::BAD_REQUEST)?,
-        "ApplicationVersion": say("Version").ok_or(StatusCode::BAD_REQUEST)?,
-        "ServerId": SERVER_ID,
-        "IsActive": true,
-    });
-    // ASP.NET reads the names of JSON without case, and clients rely on it.
-    let said = |wanted: &str| {
-        let field = login
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case(wanted));
-        field
-            .and_then(|(_, value)| value.as_str())
-            .ok_or(StatusCode::BAD_REQUEST)
-    };
-    let (name, password) = (said("Username")?, said("Pw")?);
-    if !name.eq_ignore_ascii_case(USER_NAME) || password != USER_NAME {
-        return Err(StatusCode::UNAUTHORIZED);
-    }
+    login: Body,
+) -> Result<Json<Value>, (StatusCode, &'static str)> {
+    let bad_request = (StatusCode::BAD_REQUEST, PROCESSING_ERROR);
+    let device = client_header(state.version, &headers).and_then(device_of);
+    let device = device.ok_or(bad_request)?;
+    let name = login.text("Username").ok_or(bad_request)?;
+    let password = login.text("Pw").unwrap_or_default();
+    let user = state.accounts.by_name(name);
+    let user = user.filter(|&user| state.accounts.get(user).password == password);
+    let user = user.ok_or((StatusCode::UNAUTHORIZED, PROCESSING_ERROR))?;
     Ok(Json(json!({
-        "User": user(),
-        "SessionInfo": session,
-        "AccessToken": state.user_token,
+        "User": user_dto(&state, user),
+        "SessionInfo": session_dto(&state, user, &device),
+        "AccessToken": state.accounts.log_in(user, &device.device_id),
         "ServerId": SERVER_ID,
     })))
 }
 
-pub(crate) async fn playing(
-    state: State<Arc<SimState>>,
-    _: Caller,
-    body: Json<Value>,
-) -> StatusCode {
-    report(&state, PlaybackEvent::Started, body)
+fn device_of(header: &str) -> Option<Device> {
+    let say = |name| parameter(header, name).filter(|value| !value.is_empty());
+    Some(Device {
+        client: say("Client")?,
+        device: say("Device")?,
+        device_id: say("DeviceId")?,
+        version: say("Version")?,
+    })
 }
 
-pub(crate) async fn progress(
-    state: State<Arc<SimState>>,
-    _: Caller,
-    body: Json<Value>,
-) -> StatusCode {
-    report(&state, PlaybackEvent::Progress, body)
+fn session_dto(state: &SimState, user: UserIndex, device: &Device) -> Value {
+    json!({
+        "Id": crate::ids::derived(&format!("{user}/{}/{}", device.device_id, device.client)),
+        "UserId": Accounts::id(user),
+        "UserName": state.accounts.get(user).name,
+        "Client": device.client,
+        "DeviceName": device.device,
+        "DeviceId": device.device_id,
+        "ApplicationVersion": device.version,
+        "ServerId": SERVER_ID,
+        "PlayState": { "CanSeek": false, "IsPaused": false, "IsMuted": false, "RepeatMode": "RepeatNone",
+            "PlaybackOrder": "Default" },
+        "AdditionalUsers": [],
+        "PlayableMediaTypes": [],
+        "NowPlayingQueue": [],
+        "NowPlayingQueueFullItems": [],
+        "SupportedCommands": [],
+        "LastActivityDate": crate::user_data::date(std::time::SystemTime::now()),
+        "LastPlaybackCheckIn": "0001-01-01T00:00:00.0000000Z",
+        "IsActive": true,
+        "SupportsMediaControl": false,
+        "SupportsRemoteControl": false,
+        "HasCustomDeviceName": false,
+    })
 }
 
-pub(crate) async fn stopped(
-    state: State<Arc<SimState>>,
+/// `POST /Sessions/Logout`: the token ends.
+pub(crate) async fn log_out(
+    State(state): State<Arc<SimState>>,
     _: Caller,
-    body: Json<Value>,
+    parts: Parts,
 ) -> StatusCode {
-    report(&state, PlaybackEvent::Stopped, body)
-}
-
-fn report(state: &SimState, event: PlaybackEvent, Json(body): Json<Value>) -> StatusCode {
-    state.reports.add(PlaybackReport { event, body });
+    let token = find_token(state.version, &parts.headers, &Query::of(&parts.uri));
+    if let Some((token, _)) = token {
+        state.accounts.log_out(&token);
+    }
     StatusCode::NO_CONTENT
 }

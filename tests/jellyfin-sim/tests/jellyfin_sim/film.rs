@@ -1,5 +1,4 @@
 //! A generated film is decoded by ffmpeg again: its picture and its sound tell the time they have.
-#![allow(clippy::unwrap_used)]
 
 use std::f64::consts::TAU;
 use std::path::Path;

@@ -1,5 +1,4 @@
 //! Each fault as a client meets it.
-#![allow(clippy::unwrap_used)]
 
 use std::time::{Duration, Instant};
 
