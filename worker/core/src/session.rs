@@ -358,6 +358,8 @@ fn report(actions: &mut Vec<Action>) {
 }
 
 #[cfg(test)]
+mod advance_orders;
+#[cfg(test)]
 mod advance_tests;
 #[cfg(test)]
 mod handover_tests;

@@ -1,6 +1,4 @@
-//! The session from one item to the next: word by word, and under any order of words and news.
-
-use proptest::prelude::*;
+//! The session from one item to the next, word by word. `advance_orders.rs` has any order of words and news.
 
 use super::tests::{fence, item, playing};
 use super::*;
@@ -11,7 +9,12 @@ const FROM_ITS_START: Anchor = Anchor {
     set_at: 2,
 };
 
-fn tell(session: &mut Session, fence: Fence, desired: Desired, role: Role) -> Vec<Action> {
+pub(super) fn tell(
+    session: &mut Session,
+    fence: Fence,
+    desired: Desired,
+    role: Role,
+) -> Vec<Action> {
     session.handle(Input::Lease {
         fence,
         desired: Box::new(desired),
@@ -39,7 +42,7 @@ fn first_then(next: i64) -> Desired {
 }
 
 /// An entry that became the current one at the anchor.
-fn then(current: i64, anchor: Anchor, next: i64) -> Desired {
+pub(super) fn then(current: i64, anchor: Anchor, next: i64) -> Desired {
     Desired {
         next: (next > 0).then(|| item(next)),
         current_set_at: anchor.set_at,
@@ -47,7 +50,7 @@ fn then(current: i64, anchor: Anchor, next: i64) -> Desired {
     }
 }
 
-fn at_start(set_at: u64) -> Anchor {
+pub(super) fn at_start(set_at: u64) -> Anchor {
     Anchor {
         position_ms: 0,
         set_at,
@@ -61,7 +64,7 @@ fn paused(desired: Desired) -> Desired {
     }
 }
 
-fn failure() -> Failure {
+pub(super) fn failure() -> Failure {
     Failure {
         code: "source_not_found".to_owned(),
         message: "gone".to_owned(),
@@ -459,168 +462,4 @@ fn what_followed_may_end_before_a_word_knows_it() {
     assert_eq!(actions, [Action::Report]);
     assert_eq!(said(&session), (Some(2), None, ended));
     assert_eq!(session.reported(), fence(1, 3));
-}
-
-/// A change of the desired record.
-#[derive(Debug, Clone)]
-struct Change {
-    current: i64,
-    next: i64,
-    seeks: bool,
-    hold: bool,
-    role: Role,
-}
-
-fn change() -> impl Strategy<Value = Change> {
-    let role = prop_oneof![
-        4 => Just(Role::Holds),
-        1 => (0..20_000_u64).prop_map(|position_ms| Role::HoldsUntil { position_ms }),
-    ];
-    let parts = (0..4_i64, 0..4_i64, any::<bool>(), any::<bool>(), role);
-    parts.prop_map(|(current, next, seeks, hold, role)| Change {
-        current,
-        next: if next == current { 0 } else { next },
-        seeks,
-        hold,
-        role,
-    })
-}
-
-/// The record after a change, as a scheduler keeps it.
-fn changed(before: &Desired, change: &Change, generation: u64) -> Desired {
-    let named = before.current.as_ref().map(|item| item.entry_id as i64);
-    let mut desired = then(change.current, at_start(generation), change.next);
-    if named == Some(change.current) {
-        desired.current_set_at = before.current_set_at;
-        if change.seeks {
-            desired.anchor.position_ms = 30_000;
-        } else {
-            desired.anchor = before.anchor;
-        }
-    }
-    if change.current == 0 {
-        desired.current = None;
-    }
-    desired.paused = change.hold;
-    desired
-}
-
-/// What else may come in, whatever came before.
-fn news_of_the_world() -> impl Strategy<Value = Input> {
-    let of_pipeline = prop_oneof![
-        3 => Just(PipelineNews::Ready),
-        1 => Just(PipelineNews::Read),
-        1 => Just(PipelineNews::Failed(failure())),
-    ];
-    prop_oneof![
-        3 => (1..12_u64, of_pipeline).prop_map(|(run, news)| Input::Pipeline { run, news }),
-        3 => Just(Input::MayPrepare),
-        1 => (1..12_u64).prop_map(|run| Input::TooDear { run }),
-        1 => Just(Input::Voice(VoiceNews::Started)),
-        2 => Just(Input::Voice(VoiceNews::Drained)),
-    ]
-}
-
-/// The other side of the actions: which pipelines are open, and which one is heard.
-#[derive(Debug, Default)]
-struct Stage {
-    /// With its entry.
-    current: Option<(u64, u64)>,
-    next: Option<(u64, u64)>,
-    /// The run that the voice output is fed from.
-    fed: Option<u64>,
-    /// The run that it would go over to.
-    joins: Option<u64>,
-}
-
-impl Stage {
-    fn act(&mut self, action: &Action) -> Result<(), TestCaseError> {
-        match action {
-            Action::Open {
-                run, item, warm, ..
-            } => {
-                self.current = Some((*run, item.entry_id));
-                self.fed = (!warm).then_some(*run);
-                self.joins = None;
-            }
-            Action::Prepare { run, item } => {
-                prop_assert_eq!(self.next, None, "two are prepared");
-                self.next = Some((*run, item.entry_id));
-            }
-            Action::Join { run } => {
-                prop_assert_eq!(self.next.map(|(next, _)| next), Some(*run));
-                self.joins = Some(*run);
-            }
-            Action::DropNext => {
-                prop_assert!(self.next.take().is_some());
-                self.joins = None;
-            }
-            Action::Advance => {
-                self.current = self.next.take();
-                prop_assert!(self.current.is_some());
-                self.joins = None;
-            }
-            Action::Feed { .. } => self.fed = self.current.map(|(run, _)| run),
-            Action::Close => {
-                self.current = None;
-                self.fed = None;
-                self.joins = None;
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-}
-
-proptest! {
-    #[test]
-    fn whatever_comes(
-        steps in proptest::collection::vec(
-            (prop_oneof![change().prop_map(Ok), news_of_the_world().prop_map(Err)], any::<bool>()),
-            1..60,
-        )
-    ) {
-        let mut session = Session::new();
-        let mut stage = Stage::default();
-        let mut desired = Desired::default();
-        for (step, joins) in steps {
-            // The voice output may go over at any moment at which it may at all, also right before a word.
-            if let Some(run) = stage.joins.take_if(|_| joins) {
-                stage.fed = Some(run);
-                let joined = VoiceNews::Joined { run, started: true };
-                for action in session.handle(Input::Voice(joined)) {
-                    stage.act(&action)?;
-                }
-                prop_assert_eq!(session.current_run(), run);
-            }
-            let before = session.reported();
-            let actions = match &step {
-                Ok(change) => {
-                    stage.joins = None;
-                    let fence = fence(1, session.fence().generation + 1);
-                    desired = changed(&desired, change, fence.generation);
-                    tell(&mut session, fence, desired.clone(), change.role)
-                }
-                // What has no source says nothing.
-                Err(Input::Voice(_)) if stage.fed.is_none() => continue,
-                Err(input) => session.handle(input.clone()),
-            };
-            for action in &actions {
-                stage.act(action)?;
-            }
-            prop_assert!(session.reported() >= before, "reports only rise: {:?}", step);
-            let may_be_heard = desired.current.iter().chain(&desired.next);
-            let mut may_be_heard = may_be_heard.map(|item| item.entry_id);
-            if let Some(fed) = stage.fed {
-                let (run, entry) = stage.current.expect("what is heard is open");
-                prop_assert_eq!(run, fed, "one is heard, another is the current one");
-                prop_assert_eq!((session.current_run(), session.entry_id()), (run, Some(entry)));
-                prop_assert!(may_be_heard.any(|named| named == entry), "{} is heard: {:?}", entry, step);
-            }
-            prop_assert_eq!(stage.next.map(|(run, _)| run), session.prepared_run());
-            if session.advanced_from().is_some() {
-                prop_assert_ne!(session.advanced_from(), session.entry_id());
-            }
-        }
-    }
 }
