@@ -31,7 +31,7 @@ pub(crate) const KEYS: &[(&str, &[&str])] = &[
     ),
     (
         "jellyfin",
-        &["url", "api_key", "allowed_origins", "rewrite"],
+        &["url", "api_key", "allowed_origins", "user", "rewrite"],
     ),
     ("discord", &["tokens", "api_url", "ca"]),
     ("log", &["filter", "format"]),

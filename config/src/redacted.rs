@@ -46,6 +46,7 @@ impl Config {
                 "not set"
             },
         );
+        lines.add_some("jellyfin.user", self.jellyfin.user.as_ref());
         for origin in &self.jellyfin.allowed_origins {
             lines.add("jellyfin.allowed_origins", origin);
         }

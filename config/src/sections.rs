@@ -235,6 +235,9 @@ pub struct Jellyfin {
     /// (`ORB_JELLYFIN__ALLOWED_ORIGINS`, comma-separated).
     #[serde(deserialize_with = "parse::list")]
     pub allowed_origins: Vec<HttpUrl>,
+    /// Name or id of the user whose library is shown and whose progress is kept
+    /// (`ORB_JELLYFIN__USER`); an API key is nobody. The first administrator without it.
+    pub user: Option<String>,
     /// `from=to`, applied to a source before its origin is checked (`ORB_JELLYFIN__REWRITE`).
     pub rewrite: Option<Rewrite>,
 }

@@ -91,6 +91,7 @@ fn every_short_name_is_understood() {
         ("ORB_WORKER_ID", "w1"),
         ("ORB_JELLYFIN_URL", "http://jellyfin:8096"),
         ("ORB_JELLYFIN_API_KEY", "123"),
+        ("ORB_JELLYFIN__USER", "2001"),
         ("ORB_JELLYFIN__ALLOWED_ORIGINS", "http://a:1, https://b"),
         ("ORB_JELLYFIN__REWRITE", "http://jf:1=http://127.0.0.1:2"),
         ("ORB_DISCORD_TOKENS", "t1,t2"),
@@ -118,6 +119,7 @@ fn every_short_name_is_understood() {
         config.jellyfin.rewrite.unwrap().as_str(),
         "http://jf:1=http://127.0.0.1:2"
     );
+    assert_eq!(config.jellyfin.user.as_deref(), Some("2001"));
     assert_eq!(config.jellyfin.api_key.unwrap().expose_secret(), "123");
     assert_eq!(config.discord.tokens.len(), 2);
     assert_eq!(config.timing.call_wait, Duration::from_millis(300));
