@@ -196,7 +196,7 @@ impl Item {
         if let Some(series) = &self.series_title {
             label.push_str(series);
             if let (Some(season), Some(episode)) = (self.season, self.episode) {
-                label.push_str(&format!(" S{season:02}E{episode:02}"));
+                label = format!("{label} S{season:02}E{episode:02}");
             }
             label.push_str(" · ");
         }
@@ -204,7 +204,7 @@ impl Item {
         if let Some(year) = self.year
             && self.series_title.is_none()
         {
-            label.push_str(&format!(" ({year})"));
+            label = format!("{label} ({year})");
         }
         label
     }

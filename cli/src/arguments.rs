@@ -70,6 +70,7 @@ pub struct Connection {
         help_heading = "Connection"
     )]
     pub server: Url,
+    #[expect(clippy::doc_markdown, reason = "this is the help, and shows backticks")]
     /// File with the API token; else it is ORB_API_TOKEN, or the first of ORB_API_TOKENS. (A token on the command line
     /// could be read by every user of this machine.)
     #[arg(long, global = true, value_name = "FILE", help_heading = "Connection")]
@@ -92,7 +93,7 @@ pub struct Party {
         env = "ORB_PARTY",
         value_name = "PARTY"
     )]
-    pub(crate) party: Option<String>,
+    pub(crate) wanted: Option<String>,
     #[command(subcommand)]
     pub(crate) command: PartyCommand,
 }

@@ -14,7 +14,18 @@ pub(crate) struct Cli {
     #[arg(long, global = true, env = "ORB_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     #[command(subcommand)]
-    pub(crate) role: Role,
+    pub(crate) command: Command,
+}
+
+/// What is asked for.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// To be a part of an installation.
+    #[command(flatten)]
+    Role(Role),
+    /// Something of one that runs.
+    #[command(flatten)]
+    Client(orb_cli::Command),
 }
 
 /// What this process is.

@@ -1,8 +1,10 @@
 //! `orb`: watch parties in Discord voice channels.
 //!
-//! One binary, several roles. `main` reads the configuration, settles which certificates are trusted
+//! One binary, several roles. To be one, it reads the configuration, settles which certificates are trusted
 //! (before there is any thread), starts the runtime and hands over to [`roles`]. Exit codes: 0 after a
-//! signal, 1 when a role failed, 64 when the configuration or the command line is wrong.
+//! signal, 1 when a role failed, 2 when the command line is wrong, 64 when the configuration is.
+//!
+//! The other commands are those of [`orb_cli`], which speak to a server that runs; their exit codes are told there.
 
 mod certificates;
 mod cli;
@@ -16,6 +18,7 @@ mod roles;
 mod stack;
 mod trust;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::LazyLock;
 
@@ -24,7 +27,7 @@ use orb_config::{Config, Loaded};
 use orb_telemetry::{Process, Telemetry};
 use uuid::Uuid;
 
-use crate::cli::{Cli, Role};
+use crate::cli::{Cli, Command, Role};
 
 /// As in BSD's `sysexits.h`: the command was used wrongly.
 const EXIT_USAGE: u8 = 64;
@@ -34,40 +37,53 @@ static LIFE: LazyLock<Uuid> = LazyLock::new(Uuid::new_v4);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    // What this program sets for its own second start is no setting.
-    let environment = orb_config::process_environment().filter(|(name, _)| name != trust::BUNDLE);
-    let loaded = match Config::load(cli.config.as_deref(), environment) {
+    match cli.command {
+        Command::Role(role) => serve(role, cli.config.as_deref()),
+        Command::Client(command) => {
+            install_tls_provider();
+            match tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+            {
+                Ok(runtime) => runtime.block_on(orb_cli::run(command)),
+                Err(error) => failed(&error.into()),
+            }
+        }
+    }
+}
+
+/// Is a role until a signal comes.
+fn serve(role: Role, config_file: Option<&Path>) -> ExitCode {
+    let loaded = match Config::load(config_file, environment()) {
         Ok(loaded) => loaded,
         Err(error) => return usage(&error),
     };
-    if let Err(error) = check(&loaded.config, &cli.role) {
+    if let Err(error) = check(&loaded.config, &role) {
         return usage(&error);
     }
     if let Err(error) = roles::source_policy(&loaded.config) {
         return usage(&error);
     }
-    let trust = match trust::settle(&loaded.config, &cli.role) {
+    let trust = match trust::settle(&loaded.config, &role) {
         Ok(trust) => trust,
         Err(error) => return usage(&error),
     };
-    let tls = match certificates::load(&loaded.config, &cli.role) {
+    let tls = match certificates::load(&loaded.config, &role) {
         Ok(tls) => tls,
         Err(error) => return usage(&error),
     };
-    // The one TLS provider of the process; everything else would bring its own, or panic without.
-    let installed = rustls::crypto::ring::default_provider().install_default();
-    debug_assert!(installed.is_ok(), "nothing before main installs a provider");
+    install_tls_provider();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
     {
         Ok(runtime) => runtime,
-        Err(error) => return failed(&anyhow::Error::from(error)),
+        Err(error) => return failed(&error.into()),
     };
     let started = {
         let _entered = runtime.enter();
         let Config { log, otlp, .. } = &loaded.config;
-        Telemetry::start(log, otlp, &process(&cli.role, &loaded.config))
+        Telemetry::start(log, otlp, &process(&role, &loaded.config))
     };
     let telemetry = match started {
         Ok(telemetry) => telemetry,
@@ -77,12 +93,25 @@ fn main() -> ExitCode {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    let outcome = runtime.block_on(roles::run(cli.role, config, trust, tls));
+    let outcome = runtime.block_on(roles::run(role, config, trust, tls));
     telemetry.flush();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }
+}
+
+/// What may hold settings. What this program sets for its own second start is none, and what its commands read is for
+/// them.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    orb_config::process_environment()
+        .filter(|(name, _)| name != trust::BUNDLE && !orb_cli::VARIABLES.contains(&name.as_str()))
+}
+
+/// The one TLS provider of the process; everything else would bring its own, or panic without.
+fn install_tls_provider() {
+    let installed = rustls::crypto::ring::default_provider().install_default();
+    debug_assert!(installed.is_ok(), "nothing before main installs a provider");
 }
 
 /// Who this process is in traces.

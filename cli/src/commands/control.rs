@@ -55,7 +55,7 @@ async fn act(context: &Context<'_>, id: &str, action: &str, body: Value) -> Resu
         .send()
         .await?;
     context.output.show(&answer, |style| {
-        Ok(outcome(&answer, &answer.read()?, *style))
+        Ok(outcome(&answer, &answer.read()?, style))
     })
 }
 

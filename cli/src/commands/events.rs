@@ -30,7 +30,7 @@ pub(super) async fn run(context: &Context<'_>, options: Events) -> Result<(), Er
         }
         let mut text = table(&page.events).render(style);
         if let Some(next) = page.next {
-            text.push_str(&format!("\nmore: --after {next}"));
+            text = format!("{text}\nmore: --after {next}");
         }
         Ok(text)
     })

@@ -29,7 +29,7 @@ pub(super) async fn run(
         }
         LibraryCommand::Show { item } => {
             let answer = client.get(&["library", "items", &item]).send().await?;
-            output.show(&answer, |style| Ok(in_full(&answer.read()?, *style)))
+            output.show(&answer, |style| Ok(in_full(&answer.read()?, style)))
         }
     }
 }
@@ -47,10 +47,7 @@ fn list(answer: &Answer, page: &Page, output: &Output) -> Result<(), Error> {
         let shown = u64::from(page.start.unwrap_or(0)) + found.items.len() as u64;
         let mut text = table(&found.items).render(style);
         if found.total > shown {
-            text.push_str(&format!(
-                "\n{shown} of {}; more: --start {shown}",
-                found.total
-            ));
+            text = format!("{text}\n{shown} of {}; more: --start {shown}", found.total);
         }
         Ok(text)
     })

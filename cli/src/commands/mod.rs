@@ -20,7 +20,7 @@ pub(crate) async fn run(command: Command, client: &Client, output: &Output) -> R
             let context = Context {
                 client,
                 output,
-                party: party.party.clone(),
+                wanted: party.wanted.clone(),
             };
             run_party(party, &context).await
         }
@@ -59,13 +59,13 @@ struct Context<'a> {
     client: &'a Client,
     output: &'a Output,
     /// As `--party` or `ORB_PARTY` names it.
-    party: Option<String>,
+    wanted: Option<String>,
 }
 
 impl Context<'_> {
     /// The id of the party: that which stands beside the command, else the option's.
     async fn party(&self, named: Option<String>) -> Result<String, Error> {
-        let wanted = named.or_else(|| self.party.clone());
+        let wanted = named.or_else(|| self.wanted.clone());
         choose::party(self.client, wanted.as_deref()).await
     }
 }

@@ -93,7 +93,7 @@ pub(super) async fn show(context: &Context<'_>, id: &str) -> Result<(), Error> {
     let answer = context.client.get(&["parties", id]).send().await?;
     context
         .output
-        .show(&answer, |style| Ok(in_full(&answer.read()?, *style)))
+        .show(&answer, |style| Ok(in_full(&answer.read()?, style)))
 }
 
 fn in_full(party: &Party, style: Style) -> String {
@@ -139,7 +139,7 @@ pub(super) async fn end(context: &Context<'_>, id: &str) -> Result<(), Error> {
         if answer.text.trim().is_empty() {
             return Ok(format!("{} has ended", printable(id)));
         }
-        Ok(control::outcome(&answer, &answer.read()?, *style))
+        Ok(control::outcome(&answer, &answer.read()?, style))
     })
 }
 

@@ -67,7 +67,7 @@ async fn add(context: &Context<'_>, items: Items, next: bool) -> Result<(), Erro
             .entries
             .iter()
             .filter(|entry| queue.added.contains(&entry.entry_id));
-        Ok(added_line(&queue, added.collect(), *style))
+        Ok(added_line(&queue, added.collect(), style))
     })
 }
 
@@ -78,7 +78,7 @@ fn added_line(queue: &Queue, added: Vec<&QueueEntry>, style: Style) -> String {
         added.len(),
         queue.waiting().count()
     );
-    format!("{summary}\n{}", table(queue, added).render(&style))
+    format!("{summary}\n{}", table(queue, added).render(style))
 }
 
 /// One call an entry: those before one that cannot be removed are gone.

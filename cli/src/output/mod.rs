@@ -37,12 +37,12 @@ impl Output {
     pub(crate) fn show(
         &self,
         answer: &Answer,
-        for_people: impl FnOnce(&Style) -> Result<String, Error>,
+        for_people: impl FnOnce(Style) -> Result<String, Error>,
     ) -> Result<(), Error> {
         if self.json {
             return self.json_line(&answer.text);
         }
-        self.line(&for_people(&self.style)?)
+        self.line(&for_people(self.style)?)
     }
 
     /// One JSON value on a line.
@@ -51,6 +51,7 @@ impl Output {
         self.line(&json.trim().replace(['\r', '\n'], " "))
     }
 
+    #[expect(clippy::unused_self, reason = "whoever prints was handed where to")]
     pub(crate) fn line(&self, text: &str) -> Result<(), Error> {
         let mut stdout = std::io::stdout().lock();
         writeln!(stdout, "{}", text.trim_end())?;

@@ -48,7 +48,7 @@ impl Table {
         self.rows.push(cells.collect());
     }
 
-    pub(crate) fn render(&self, style: &Style) -> String {
+    pub(crate) fn render(&self, style: Style) -> String {
         let widths: Vec<usize> = (0..self.headings.len())
             .map(|column| {
                 let cells = self.rows.iter().map(|row| width(&row[column].0));
@@ -73,7 +73,7 @@ impl Table {
         &self,
         cells: impl Iterator<Item = (&'a str, Option<Colour>)>,
         widths: &[usize],
-        style: &Style,
+        style: Style,
     ) -> String {
         let mut line = String::new();
         for (index, (cell, colour)) in cells.enumerate() {
@@ -115,7 +115,7 @@ mod tests {
             ]);
         }
         assert_eq!(
-            table.render(&Style::PLAIN),
+            table.render(Style::PLAIN),
             "TITLE      LENGTH  BY\n\
              Alien     1:57:00  api\n\
              千と千尋     5:00  -\n\
@@ -128,7 +128,7 @@ mod tests {
         let mut table = Table::new(&[("A", Align::Left), ("B", Align::Left)]);
         table.row(vec![("x".into(), Some(Colour::Green)), ("y".into(), None)]);
         assert_eq!(
-            table.render(&Style::COLOURED),
+            table.render(Style::COLOURED),
             "\x1b[1mA\x1b[0m  \x1b[1mB\x1b[0m\n\x1b[32mx\x1b[0m  y"
         );
     }

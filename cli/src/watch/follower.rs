@@ -29,6 +29,7 @@ pub(crate) fn follow<'a>(
         last_event_id: after,
         stream: None,
         patience: Patience::endless(),
+        has_tried: false,
         lost: false,
     };
     let turns = stream::unfold(follower, |mut follower| async move {
@@ -44,6 +45,8 @@ struct Follower<'a> {
     last_event_id: Option<String>,
     stream: Option<EventStream<'a>>,
     patience: Patience,
+    /// From the second connection on there is a pause before each, also when a server takes and drops them.
+    has_tried: bool,
     /// A loss was told.
     lost: bool,
 }
@@ -51,43 +54,40 @@ struct Follower<'a> {
 impl Follower<'_> {
     async fn next(&mut self) -> Result<Turn, Error> {
         loop {
-            let error = match &mut self.stream {
-                Some(stream) => match stream.next().await {
-                    Ok(Some(event)) => {
-                        // A connection that brings something was worth it.
-                        self.patience = Patience::endless();
-                        if let StreamEvent::Happened { id: Some(id), .. } = &event {
-                            self.last_event_id = Some(id.clone());
-                        }
-                        return Ok(Turn::Event(event));
-                    }
-                    Ok(None) => None,
-                    Err(error) => Some(error),
-                },
-                None => {
-                    let after = self.last_event_id.as_deref();
-                    match EventStream::open(self.client, &self.party, after).await {
-                        Ok(stream) => {
-                            self.stream = Some(stream);
-                            self.lost = false;
-                            return Ok(Turn::Connected);
-                        }
-                        Err(error) => Some(error),
-                    }
-                }
+            let reason = match self.step().await {
+                Ok(Some(turn)) => return Ok(turn),
+                Ok(None) => "the server has ended the connection".to_owned(),
+                Err(Error::Refused(problem)) if problem.status == 404 => return Ok(Turn::Gone),
+                Err(error) => passing(error)?,
             };
             self.stream = None;
-            let reason = match error {
-                None => "the server has ended the connection".to_owned(),
-                Some(Error::Refused(problem)) if problem.status == 404 => return Ok(Turn::Gone),
-                Some(error) => passing(error)?,
-            };
             if !std::mem::replace(&mut self.lost, true) {
                 return Ok(Turn::Lost(reason));
             }
-            let pause = self.patience.next_pause(None).unwrap_or_default();
-            tokio::time::sleep(pause).await;
         }
+    }
+
+    /// Reads on, or connects; none when the stream has ended.
+    async fn step(&mut self) -> Result<Option<Turn>, Error> {
+        let Some(stream) = &mut self.stream else {
+            if std::mem::replace(&mut self.has_tried, true) {
+                let pause = self.patience.next_pause(None).unwrap_or_default();
+                tokio::time::sleep(pause).await;
+            }
+            let after = self.last_event_id.as_deref();
+            self.stream = Some(EventStream::open(self.client, &self.party, after).await?);
+            self.lost = false;
+            return Ok(Some(Turn::Connected));
+        };
+        let Some(event) = stream.next().await? else {
+            return Ok(None);
+        };
+        // A connection that brings something was worth it.
+        self.patience = Patience::endless();
+        if let StreamEvent::Happened { id: Some(id), .. } = &event {
+            self.last_event_id = Some(id.clone());
+        }
+        Ok(Some(Turn::Event(event)))
     }
 }
 

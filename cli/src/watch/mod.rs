@@ -123,7 +123,7 @@ impl<'a> View<'a> {
             }
             return Ok(());
         };
-        let lines = text.lines(screen.columns(), self.output.style);
+        let lines = text.lines(Screen::columns(), self.output.style);
         Ok(screen.draw(&lines)?)
     }
 

@@ -22,7 +22,7 @@ impl Screen {
     }
 
     /// One less than there are: a line that fills the last column wraps on some terminals.
-    pub(super) fn columns(&self) -> usize {
+    pub(super) fn columns() -> usize {
         let size = rustix::termios::tcgetwinsize(io::stdout());
         let columns = size.map_or(0, |size| usize::from(size.ws_col));
         if columns == 0 {
@@ -37,12 +37,11 @@ impl Screen {
         if lines == self.drawn {
             return Ok(());
         }
-        let mut text = String::new();
-        match self.drawn.len() {
-            0 => text.push_str(HIDE_CURSOR),
-            1 => {}
-            count => text.push_str(&format!("\x1b[{}A", count - 1)),
-        }
+        let mut text = match self.drawn.len() {
+            0 => HIDE_CURSOR.to_owned(),
+            1 => String::new(),
+            count => format!("\x1b[{}A", count - 1),
+        };
         for (index, line) in lines.iter().enumerate() {
             text.push_str(if index == 0 { "\r" } else { "\r\n" });
             text.push_str(line);

@@ -23,15 +23,13 @@ pub(crate) struct StatusText<'a> {
 /// `playing  The Clock  0:43 / 2:00`
 pub(crate) fn state_line(party: &Party, style: Style) -> String {
     let state = style.paint(state_colour(party.playback_state), &state_words(party));
-    let mut line = state;
-    if let Some(title) = &party.current_title {
-        line.push_str(&format!(
-            "  {}  {}",
-            printable(title),
-            position(party, party.position_ms)
-        ));
+    match &party.current_title {
+        Some(title) => {
+            let position = position(party, party.position_ms);
+            format!("{state}  {}  {position}", printable(title))
+        }
+        None => state,
     }
-    line
 }
 
 pub(crate) fn state_colour(state: PlaybackState) -> Colour {
