@@ -1,8 +1,9 @@
 //! Whether what a caller wants can be held, before it is accepted; and the facts that placement needs.
 
+use crate::cause::{By, Cause};
 use crate::timers::Timer;
 use crate::{
-    Call, Candidate, Decision, Effect, Explanation, Item, KnownPlan, Lease, Millis, Now, Refusal,
+    Call, Candidate, Decision, Effect, Explanation, KnownPlan, Lease, Millis, Now, Refusal,
     Scheduler, Session, SessionId, Standing, Step, Wanted, WorkerId, cost, place,
 };
 
@@ -52,7 +53,7 @@ const RETRY_WHEN_FULL_MS: u64 = 5_000;
 const RETRY_WHEN_NOBODY_MS: u64 = 1_000;
 
 impl Scheduler {
-    /// Whether somebody has room for the item; nothing is changed by it.
+    /// Whether somebody has room for so many thousandths of a core; nothing is changed by it.
     ///
     /// A holder that is only being waited for (unknown, or its stream was reset a moment ago) keeps the
     /// session: if it does not come back, the session waits in line before everything new. Without anybody to
@@ -60,7 +61,7 @@ impl Scheduler {
     pub(crate) fn admit(
         &self,
         id: &SessionId,
-        item: &Item,
+        need: u32,
         last_try: bool,
         now: Now,
     ) -> Result<Admission, Refused> {
@@ -78,7 +79,7 @@ impl Scheduler {
             return Ok(Admission::Stays);
         }
         let kept = self.kept_worker(now);
-        let decision = self.decide(session, cost::need(Some(item), None), kept.as_ref(), now);
+        let decision = self.decide(session, need, kept.as_ref(), now);
         match decision.worker() {
             // Another life of the holder is another holder.
             Some(worker)
@@ -91,7 +92,7 @@ impl Scheduler {
                 worker.clone(),
                 Box::new(decision.explain()),
             )),
-            None => self.admit_without_choice(session, item, last_try, &decision, now),
+            None => self.admit_without_choice(session, need, last_try, &decision, now),
         }
     }
 
@@ -99,13 +100,12 @@ impl Scheduler {
     fn admit_without_choice(
         &self,
         session: &Session,
-        item: &Item,
+        need: u32,
         last_try: bool,
         decision: &Decision<'_>,
         now: Now,
     ) -> Result<Admission, Refused> {
         let id = &session.record.id;
-        let need = cost::need(Some(item), None);
         if self.expects_worker(now) {
             let holder = session.record.lease.as_ref();
             let holder = holder.filter(|_| self.lease_alive(id, now.monotonic));
@@ -119,7 +119,7 @@ impl Scheduler {
         let nobody = !self.has_worker(now);
         let retry_after_ms = if nobody {
             RETRY_WHEN_NOBODY_MS
-        } else if self.is_room_hoped_for(id, item, now) {
+        } else if self.is_room_hoped_for(id, need, now) {
             RETRY_WHEN_GUESSED_MS
         } else {
             RETRY_WHEN_FULL_MS
@@ -212,11 +212,12 @@ impl Scheduler {
         step.event(
             id,
             "lease_declined",
+            &By::worker(&by.worker, Cause::NoRoom),
             serde_json::json!({ "worker": by.worker.as_str(), "needMillicores": session.need() }),
         );
         self.decline(id, by.worker.clone(), now);
         self.revoke(id, step);
-        if let Some(session) = self.sessions.get(id) {
+        if let Some(session) = self.sessions.get_mut(id) {
             session.save(false, step);
         }
         self.orphaned(id);
@@ -265,14 +266,10 @@ impl Session {
     pub(crate) fn plan_reported(&self) -> Option<&KnownPlan> {
         let desired = &self.record.desired;
         let observed = self.observed.as_ref()?;
-        let newest = observed.opened_at.max(observed.fence.generation);
-        let about_current = desired.current.as_ref().map(|item| item.queue_entry_id)
-            == observed.queue_entry_id
-            && newest >= desired.current_set_at;
-        observed
-            .known_plan
-            .as_ref()
-            .filter(|_| about_current && desired.current.is_some())
+        let newest = observed.opened_at.max(self.reached(observed));
+        let about_current = newest >= desired.current_set_at
+            && (desired.current.as_ref()).is_some_and(|item| observed.is_about(item));
+        observed.known_plan.as_ref().filter(|_| about_current)
     }
 
     /// Its need is a guess: nobody has looked at the title yet.

@@ -1,7 +1,8 @@
 //! A party without anybody: after `empty_leave` it is stopped.
 
+use crate::cause::{By, Cause};
 use crate::timers::Timer;
-use crate::{AccountId, Action, Millis, Now, Scheduler, SessionId, Step};
+use crate::{AccountId, Millis, Now, Scheduler, SessionId, Step};
 
 impl Scheduler {
     /// How many people, bots apart, are in a channel, as the account in it sees it.
@@ -44,14 +45,14 @@ impl Scheduler {
         if session.empty_since != Some(since) || !session.record.desired.in_channel {
             return;
         }
+        let by = By::scheduler(Cause::Empty);
         let empty_ms = now.monotonic.since(since);
         step.event(
             id,
             "empty_leave",
+            &by,
             serde_json::json!({ "emptyMs": empty_ms }),
         );
-        // It is there and in its channel, so stopping it cannot be refused.
-        let trace = session.trace();
-        let _ = self.control(id, Action::Stop, trace, now, step);
+        self.stop(id, &by, now, step);
     }
 }

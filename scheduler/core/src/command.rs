@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Generation, Refusal, SessionId};
+use crate::{EntryId, Generation, Refusal, SessionId};
 
 /// The caller's id of one call.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub enum CommandOutcome {
         created: bool,
         /// What has to be observed.
         generation: Generation,
+        /// Entries that it added to the queue.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        added: Vec<EntryId>,
     },
     /// Refused, and nothing was changed.
     Refused(Refusal),

@@ -1,56 +1,182 @@
-//! Pause, resume, seek, skip, stop: changes of the desired record.
+//! Pause, resume, seek, skip, previous, start, stop, end: changes of the desired record.
 
+use crate::cause::{By, Cause};
+use crate::edit::named;
+use crate::play::Turn;
 use crate::timers::Timer;
 use crate::{
-    Action, Anchor, Effect, EndReason, Generation, Now, Refusal, Scheduler, Session, SessionId,
-    Step, TraceParent,
+    Action, Anchor, Call, Effect, EndReason, Generation, Now, Refusal, Scheduler, Session,
+    SessionId, Step,
 };
 
 impl Scheduler {
     pub(crate) fn control(
         &mut self,
-        id: &SessionId,
+        call: &Call,
         action: Action,
-        trace: Option<TraceParent>,
+        last_try: bool,
         now: Now,
         step: &mut Step,
     ) -> Result<Generation, Refusal> {
+        let id = &call.session;
+        let Some(session) = self.sessions.get(id) else {
+            return Err(Refusal::not_found(id));
+        };
+        let record = &session.record;
+        let generation = record.desired.generation;
+        let current = record.desired.current.as_ref().map(|item| item.entry);
+        let by = By::caller(&call.actor);
+        match action {
+            Action::Pause => self.act(call, "pause", now, step, |s| s.hold(true, now)),
+            Action::Resume => self.act(call, "resume", now, step, |s| s.hold(false, now)),
+            Action::Seek { position_ms } => {
+                self.act(call, "seek", now, step, |s| s.seek(position_ms, now))
+            }
+            Action::SeekBy { delta_ms } => {
+                self.act(call, "seek", now, step, |s| s.seek_by(delta_ms, now))
+            }
+            // Whoever saw another entry play has got what it wanted.
+            Action::Skip { entry }
+                if current.is_none() || entry.is_some_and(|e| current != Some(e)) =>
+            {
+                Ok(generation)
+            }
+            Action::Skip { .. } => {
+                self.skip(call, &by, now, step);
+                Ok(self.generation(id))
+            }
+            Action::Previous { entry: Some(entry) } if current != Some(entry) => Ok(generation),
+            Action::Previous { .. } => {
+                if session.queue.newest_ended().is_none() {
+                    return Err(Refusal::no_previous_entry());
+                }
+                self.take_turn(call, Turn::Previous, last_try, now, step)
+            }
+            Action::Start { entry }
+                if current.is_some() && (entry.is_none() || entry == current) =>
+            {
+                self.act(call, "resume", now, step, |s| s.hold(false, now))
+            }
+            Action::Start { entry: Some(entry) }
+                if session.queue.waiting_entry(entry).is_none() =>
+            {
+                Err(Refusal::entry_not_found(entry))
+            }
+            Action::Start { .. } => {
+                let turn = session.turn(action).ok_or_else(Refusal::queue_empty)?;
+                self.take_turn(call, turn, last_try, now, step)
+            }
+            Action::Stop => {
+                self.trace_from(call);
+                self.stop(id, &by, now, step);
+                Ok(self.generation(id))
+            }
+            Action::End => {
+                self.trace_from(call);
+                self.end(id, &by, now, step);
+                Ok(self.generation(id))
+            }
+        }
+    }
+
+    /// A change of the desired record that leaves the item as it is.
+    fn act(
+        &mut self,
+        call: &Call,
+        event: &'static str,
+        now: Now,
+        step: &mut Step,
+        change: impl FnOnce(&mut Session) -> Result<bool, Refusal>,
+    ) -> Result<Generation, Refusal> {
+        let id = &call.session;
         let epoch = self.epoch;
         let alive = self.lease_alive(id, now.monotonic);
         let Some(session) = self.sessions.get_mut(id) else {
             return Err(Refusal::not_found(id));
         };
-        let changed = match action {
-            Action::Pause => session.hold(true, now)?,
-            Action::Resume => session.hold(false, now)?,
-            Action::Seek { position_ms } => session.seek(position_ms, now)?,
-            Action::Skip => session.skip(now, step),
-            Action::Stop => session.stop(now, step),
-        };
-        let generation = session.record.desired.generation;
-        if !changed {
-            return Ok(generation);
+        if !change(session)? {
+            return Ok(session.record.desired.generation);
         }
         // What was being prepared is no longer what shall be; a drain prepares it anew.
         self.drop_handover(id, step);
         self.drain_due = true;
+        self.trace_from(call);
+        if let Some(session) = self.sessions.get_mut(id) {
+            let payload = session.described(event);
+            step.event(id, event, &By::caller(&call.actor), payload);
+            session.save(alive, step);
+            step.effects.extend(session.lease_effect(epoch));
+        }
+        self.account_anew(id);
+        Ok(self.generation(id))
+    }
+
+    fn skip(&mut self, call: &Call, by: &By, now: Now, step: &mut Step) {
+        let id = &call.session;
+        self.trace_from(call);
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.end_current(EndReason::Skipped, None, by, now, step);
+            let payload = session.described("skip");
+            step.event(id, "skip", by, payload);
+        }
+        self.go_on(id, false, by, now, step);
+    }
+
+    /// Ends playback and leaves the channel; no change when that was done already.
+    pub(crate) fn stop(&mut self, id: &SessionId, by: &By, now: Now, step: &mut Step) {
+        let epoch = self.epoch;
+        let alive = self.lease_alive(id, now.monotonic);
+        let is_stopped = |session: &Session| session.record.stopped;
+        if self.sessions.get(id).is_none_or(is_stopped) {
+            return;
+        }
+        self.drop_handover(id, step);
+        self.drain_due = true;
         let Some(session) = self.sessions.get_mut(id) else {
-            return Err(Refusal::not_found(id));
+            return;
         };
-        session.record.desired.trace = trace;
-        step.event(id, event_type(action), payload(action, generation));
+        // An end that came before is kept: it tells how that item ended, not how the party did.
+        session.end_current(EndReason::Stopped, None, by, now, step);
+        session.record.stopped = true;
+        session.change(now, |desired, _| {
+            desired.in_channel = false;
+            desired.paused = false;
+        });
+        step.event(id, "stop", by, serde_json::json!({}));
         session.save(alive, step);
         step.effects.extend(session.lease_effect(epoch));
         self.account_anew(id);
-        match action {
-            Action::Skip => self.timers.at(
-                now.monotonic.after(self.timing.idle_leave_ms),
-                Timer::IdleLeave(id.clone(), generation),
-            ),
-            Action::Stop => self.leave(id, now, step),
-            Action::Pause | Action::Resume | Action::Seek { .. } => {}
+        self.leave(id, now, step);
+    }
+
+    /// The same, and nothing waits any more.
+    fn end(&mut self, id: &SessionId, by: &By, now: Now, step: &mut Step) {
+        if let Some(session) = self.sessions.get_mut(id) {
+            let removed = session.queue.clear();
+            if !removed.is_empty() || !session.record.stopped {
+                step.event(id, "end", by, named(&removed));
+            }
         }
-        Ok(generation)
+        self.stop(id, by, now, step);
+        let alive = self.lease_alive(id, now.monotonic);
+        if let Some(session) = self.sessions.get_mut(id)
+            && session.queue.is_unwritten()
+        {
+            session.record.updated_at = now.wall_ms;
+            session.save(alive, step);
+        }
+    }
+
+    /// What follows belongs to the trace of this call.
+    fn trace_from(&mut self, call: &Call) {
+        if let Some(session) = self.sessions.get_mut(&call.session) {
+            session.record.desired.trace.clone_from(&call.trace);
+        }
+    }
+
+    fn generation(&self, id: &SessionId) -> Generation {
+        let session = self.sessions.get(id);
+        session.map_or_else(Generation::default, |s| s.record.desired.generation)
     }
 
     /// Takes the account out of the channel; the lease of `(account, guild)` ends when Discord
@@ -94,7 +220,8 @@ impl Scheduler {
             return;
         }
         session.change(now, |desired, _| desired.in_channel = false);
-        step.event(id, "idle_leave", serde_json::json!({}));
+        let by = By::scheduler(Cause::Idle);
+        step.event(id, "idle_leave", &by, serde_json::json!({}));
         session.save(alive, step);
         step.effects.extend(session.lease_effect(epoch));
         self.leave(id, now, step);
@@ -142,45 +269,27 @@ impl Session {
         Ok(true)
     }
 
-    fn skip(&mut self, now: Now, step: &mut Step) -> bool {
-        if self.record.desired.current.is_none() {
-            return false;
-        }
-        self.end_current(EndReason::Skipped, None, now, step);
-        self.change(now, |desired, _| desired.paused = false);
-        true
+    fn seek_by(&mut self, delta_ms: i64, now: Now) -> Result<bool, Refusal> {
+        let from = self.position_at(now.monotonic);
+        let to = from.saturating_add_signed(delta_ms);
+        let to = self.record.duration_ms.map_or(to, |end| to.min(end));
+        self.seek(i64::try_from(to).unwrap_or(i64::MAX), now)
     }
 
-    fn stop(&mut self, now: Now, step: &mut Step) -> bool {
-        if self.record.stopped {
-            return false;
-        }
-        // An end that came before is kept: it tells how that item ended, not how the party did.
-        self.end_current(EndReason::Stopped, None, now, step);
-        self.record.stopped = true;
-        self.change(now, |desired, _| {
-            desired.in_channel = false;
-            desired.paused = false;
+    /// Particulars of an event about the current item, or the one that has just ended.
+    fn described(&self, event: &str) -> serde_json::Value {
+        let record = &self.record;
+        let current = record.desired.current.as_ref();
+        let ids = current.map(|item| (item.entry, item.external_id));
+        let ended = record.ended.as_ref();
+        let ids = ids.or_else(|| ended.map(|ended| (ended.entry, ended.external_id)));
+        let mut payload = serde_json::json!({
+            "entryId": ids.map(|(entry, _)| entry.get()),
+            "queueEntryId": ids.and_then(|(_, external)| external),
         });
-        true
-    }
-}
-
-fn event_type(action: Action) -> &'static str {
-    match action {
-        Action::Pause => "pause",
-        Action::Resume => "resume",
-        Action::Seek { .. } => "seek",
-        Action::Skip => "skip",
-        Action::Stop => "stop",
-    }
-}
-
-fn payload(action: Action, generation: Generation) -> serde_json::Value {
-    match action {
-        Action::Seek { position_ms } => {
-            serde_json::json!({ "positionMs": position_ms, "generation": generation.get() })
+        if event == "seek" {
+            payload["positionMs"] = record.desired.anchor.position_ms.into();
         }
-        _ => serde_json::json!({ "generation": generation.get() }),
+        payload
     }
 }

@@ -8,7 +8,8 @@
 //!
 //! A neighbour that dies with it again and again, and never plays in between, ends as well: it cannot be told apart.
 
-use crate::timers::Timer;
+use crate::advance::Follows;
+use crate::cause::{By, Cause};
 use crate::{EndReason, Failure, Now, Scheduler, Session, SessionId, Step};
 
 /// So many holders may be lost in a row before the item had got anywhere.
@@ -41,16 +42,22 @@ impl Scheduler {
                       play another version of it, and look into the workers' logs"
                 .to_owned(),
         };
-        session.end_current(EndReason::Failed, Some(failure), now, step);
+        let by = By::scheduler(Cause::WorkerLost);
+        session.end_current(EndReason::Failed, Some(failure), &by, now, step);
         session.record.futile_losses.clear();
-        session.change(now, |_, _| {});
-        session.save(false, step);
-        let generation = session.record.desired.generation;
-        self.timers.at(
-            now.monotonic.after(self.timing.idle_leave_ms),
-            Timer::IdleLeave(id.clone(), generation),
-        );
+        let by = by.because(Cause::ItemFailed);
         self.drain_due = true;
+        if session.queue.head().is_some() {
+            // The next item was under none of those workers: it begins with no loss to its name.
+            self.drop_lease(id);
+            if let Some(session) = self.sessions.get_mut(id) {
+                session.queue.begin_next();
+                session.begin(session.record.desired.paused, Follows::None, &by, now, step);
+                session.save(false, step);
+            }
+        } else {
+            self.rest(id, &by, now, step);
+        }
         self.answer_settled(id, now, step);
         true
     }

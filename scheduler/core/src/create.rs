@@ -1,9 +1,11 @@
 //! `create`: durable at once, and waits for no worker.
 
+use crate::cause::By;
+use crate::scheduler::Done;
 use crate::timers::Timer;
 use crate::{
-    Call, Desired, Effect, FencingToken, Generation, Now, Refusal, Request, Scheduler, Session,
-    SessionId, SessionRecord, Step,
+    Call, Desired, Effect, EntryId, FencingToken, Generation, Now, Refusal, Request, Scheduler,
+    Session, SessionId, SessionRecord, Step, StoredSession,
 };
 
 impl Scheduler {
@@ -12,12 +14,15 @@ impl Scheduler {
         call: &Call,
         now: Now,
         step: &mut Step,
-    ) -> Result<(bool, Generation), Refusal> {
+    ) -> Result<Done, Refusal> {
         let Request::Create {
             guild_id,
             voice_channel_id,
             text_channel_id,
             worker_session_id,
+            title,
+            owner_user_id,
+            at_queue_end,
         } = &call.request
         else {
             unreachable!("only create calls come here")
@@ -30,6 +35,10 @@ impl Scheduler {
         let guild = snowflake("guild_id", guild_id)?;
         let channel = snowflake("voice_channel_id", voice_channel_id)?;
         snowflake("text_channel_id", text_channel_id)?;
+        check_title(title)?;
+        if !owner_user_id.is_empty() {
+            snowflake("owner_user_id", owner_user_id)?;
+        }
         let account = self.free_account(guild, now.monotonic)?;
         let generation = Generation::default().next();
         self.leased.insert((account, guild), id.clone());
@@ -59,12 +68,20 @@ impl Scheduler {
             last_error: None,
             position_ms: 0,
             duration_ms: None,
+            title: title.clone(),
+            owner_user_id: owner_user_id.clone(),
+            at_queue_end: *at_queue_end,
+            queue_version: 0,
+            last_entry: EntryId::default(),
+            follows: None,
         };
-        let session = Session::new(record);
+        let queue = Vec::new();
+        let mut session = Session::new(StoredSession { record, queue });
         session.save(false, step);
         step.event(
             id,
             "created",
+            &By::caller(&call.actor),
             serde_json::json!({ "guildId": guild_id, "voiceChannelId": voice_channel_id }),
         );
         self.sessions.insert(id.clone(), session);
@@ -79,7 +96,10 @@ impl Scheduler {
         });
         // It waits for no worker: whoever has room takes it, now or later.
         self.orphaned(id);
-        Ok((true, generation))
+        Ok(Done {
+            created: true,
+            ..Done::at(generation)
+        })
     }
 
     fn create_again(
@@ -90,7 +110,7 @@ impl Scheduler {
         text_channel_id: &str,
         now: Now,
         step: &mut Step,
-    ) -> Result<(bool, Generation), Refusal> {
+    ) -> Result<Done, Refusal> {
         let alive = self.lease_alive(id, now.monotonic);
         let Some(session) = self.sessions.get_mut(id) else {
             return Err(Refusal::not_found(id));
@@ -106,7 +126,7 @@ impl Scheduler {
             session.record.updated_at = now.wall_ms;
             session.save(alive, step);
         }
-        Ok((false, session.record.desired.generation))
+        Ok(Done::at(session.record.desired.generation))
     }
 
     /// Sees to it that the session holds `(account, guild)` and is, or will be, in the channel.
@@ -151,6 +171,20 @@ impl Scheduler {
 }
 
 const MAX_ID: usize = 128;
+
+/// In characters.
+const MAX_TITLE: usize = 200;
+
+fn check_title(title: &str) -> Result<(), Refusal> {
+    if title.chars().count() <= MAX_TITLE {
+        return Ok(());
+    }
+    Err(Refusal::invalid(
+        "title",
+        "too_long",
+        "must not be longer than 200 characters",
+    ))
+}
 
 fn check_session_id(id: &SessionId) -> Result<(), Refusal> {
     let text = id.as_str();

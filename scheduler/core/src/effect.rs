@@ -2,46 +2,20 @@
 
 use serde_json::Value;
 
+use crate::cause::By;
 use crate::{
-    AccountId, CallId, CommandRecord, Desired, Explanation, Fence, FencingToken, Grant,
-    Incarnation, Item, Refusal, Role, SessionId, SessionRecord, SessionStatus, SessionView,
-    TraceParent, VoiceCredentials, WorkerId,
+    AccountId, CallId, CommandRecord, Desired, EntryId, Explanation, Fence, FencingToken, Grant,
+    Incarnation, QueueEntry, QueueView, Refusal, Role, SessionId, SessionRecord, SessionStatus,
+    SessionView, TraceParent, VoiceCredentials, WorkerId,
 };
 
-/// `watch_party_queue.status`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum QueueStatus {
-    /// Plays now, or is about to.
-    Playing,
-    /// Played to its end.
-    Played,
-    /// Skipped, replaced or stopped.
-    Skipped,
-    /// Could not be played.
-    Failed,
-}
-
-impl QueueStatus {
-    /// As the table spells it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Playing => "playing",
-            Self::Played => "played",
-            Self::Skipped => "skipped",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-/// A row of `watch_party_queue`, found by `(session, external id)`.
+/// A row of `watch_party_queue`, found by `(session, entry id)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueRow {
     /// Whose.
     pub session: SessionId,
-    /// The item; its `queue_entry_id` is the row's `external_id`.
-    pub item: Item,
-    /// How it stands.
-    pub status: QueueStatus,
+    /// The whole row; the URLs of its item are secrets.
+    pub entry: QueueEntry,
 }
 
 /// A row of `watch_party_events`. Bears no URL.
@@ -51,7 +25,7 @@ pub struct EventRow {
     pub session: SessionId,
     /// Such as `play`, `pause`, `ended`.
     pub event_type: &'static str,
-    /// Cause and particulars.
+    /// An object: `cause`, `actor`, `generation` (the one that it led to), and particulars.
     pub payload: Value,
 }
 
@@ -67,8 +41,22 @@ pub struct WorkerStateRow {
 pub enum Write {
     /// The whole durable record, with the status that people see.
     Session(Box<SessionRecord>, SessionStatus),
-    /// Insert or update by `(session, external id)`.
+    /// Insert or update by `(session, entry id)`, position included. It comes before the `Session` that names it.
     Queue(Box<QueueRow>),
+    /// New positions for rows that are there.
+    QueueOrder {
+        /// Whose.
+        session: SessionId,
+        /// By entry.
+        positions: Vec<(EntryId, u64)>,
+    },
+    /// Delete these rows.
+    QueueRemoved {
+        /// Whose.
+        session: SessionId,
+        /// Which.
+        entries: Vec<EntryId>,
+    },
     /// Append.
     Event(EventRow),
     /// Insert or update.
@@ -202,6 +190,8 @@ pub enum Effect {
     },
     /// Tell watchers.
     Changed(SessionId),
+    /// The queue is another one than before: readers get [`crate::Scheduler::queue`].
+    QueueChanged(SessionId),
     /// Tell watchers of a session that goes on as before: nothing but its [`Vitals`](crate::Vitals) is new, and
     /// nothing durable.
     Advanced(SessionId),
@@ -218,6 +208,17 @@ pub struct Answer {
     pub created: bool,
     /// Whether the worker has carried out what was asked.
     pub settled: bool,
+    /// For [`crate::Request::Edit`].
+    pub edited: Option<Box<Edited>>,
+}
+
+/// What an edit of a queue came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edited {
+    /// The queue as it is now.
+    pub queue: QueueView,
+    /// The entries that this call added, in order.
+    pub added: Vec<EntryId>,
 }
 
 /// The outcome of one event.
@@ -230,11 +231,17 @@ pub struct Step {
 }
 
 impl Step {
-    pub(crate) fn event(&mut self, session: &SessionId, event_type: &'static str, payload: Value) {
+    pub(crate) fn event(
+        &mut self,
+        session: &SessionId,
+        event_type: &'static str,
+        by: &By,
+        payload: Value,
+    ) {
         self.writes.push(Write::Event(EventRow {
             session: session.clone(),
             event_type,
-            payload,
+            payload: by.sign(payload),
         }));
     }
 }

@@ -1,9 +1,9 @@
 //! What goes in.
 
 use crate::{
-    AccountId, CallId, CommandId, CommandRecord, DrainCause, FencingToken, Incarnation, Item,
-    KnownPlan, Observed, SessionId, SessionRecord, Shard, TraceParent, VoiceCredentials, WorkerId,
-    WorkerRegistration,
+    AccountId, AtQueueEnd, CallId, CommandId, CommandRecord, DrainCause, EntryId, FencingToken,
+    Incarnation, Item, KnownPlan, Observed, QueueEdit, SessionId, Shard, StoredSession,
+    TraceParent, VoiceCredentials, WorkerId, WorkerRegistration,
 };
 
 /// What a caller wants.
@@ -19,11 +19,19 @@ pub enum Request {
         text_channel_id: String,
         /// A fresh UUID, used when the session is new.
         worker_session_id: String,
+        /// Of the party, for people; empty: none.
+        title: String,
+        /// Discord snowflake of whoever makes it; empty: not known.
+        owner_user_id: String,
+        /// What happens when the last entry of the queue has ended.
+        at_queue_end: AtQueueEnd,
     },
-    /// Play an item from its start.
+    /// Play an item from its start: the caller's own entry, or, without an external id, a new one.
     Play(Box<Item>),
     /// Act on what plays.
     Control(Action),
+    /// Change what waits.
+    Edit(QueueEdit),
 }
 
 /// The control calls.
@@ -38,10 +46,30 @@ pub enum Action {
         /// From the start of the item.
         position_ms: i64,
     },
-    /// End the item.
-    Skip,
-    /// End playback and leave the channel.
+    /// Go to a media time relative to the present one, as far as the item goes.
+    SeekBy {
+        /// Either way.
+        delta_ms: i64,
+    },
+    /// End the item; the head of the queue plays.
+    Skip {
+        /// The entry that the caller saw playing: when another one plays by now, nothing is changed.
+        entry: Option<EntryId>,
+    },
+    /// Play what ended last again; what plays goes back to the head of the queue.
+    Previous {
+        /// As with [`Action::Skip`].
+        entry: Option<EntryId>,
+    },
+    /// Play from the queue.
+    Start {
+        /// This one, in place of what plays. None: go on with what is paused, leave alone what plays, else the head.
+        entry: Option<EntryId>,
+    },
+    /// End playback and leave the channel. The queue stays.
     Stop,
+    /// The same, and nothing waits any more.
+    End,
 }
 
 /// One mutating call.
@@ -56,11 +84,13 @@ pub struct Call {
     /// What the store knows of this command id.
     pub known: Option<CommandRecord>,
     /// What the store knows of the session, when it is not in memory ([`crate::Scheduler::knows`]).
-    pub stored: Option<Box<SessionRecord>>,
+    pub stored: Option<Box<StoredSession>>,
     /// Which session.
     pub session: SessionId,
     /// What is wanted.
     pub request: Request,
+    /// Who wants it, for the event rows.
+    pub actor: String,
     /// From which span it comes.
     pub trace: Option<TraceParent>,
 }

@@ -2,21 +2,32 @@
 //!
 //! Without this a leader's memory would grow with the number of ids ever used. A call for one that was
 //! forgotten brings its record along from the store ([`crate::Call::stored`]), so its tokens and
-//! generations go on where they were; a reader takes the row ([`SessionRecord::view`]).
+//! generations go on where they were; a reader takes the row ([`StoredSession::view`]).
 
 use crate::timers::Timer;
-use crate::{Effect, Now, Scheduler, Session, SessionId, SessionRecord, SessionView, Step};
+use crate::{
+    Effect, Now, QueueView, Scheduler, Session, SessionId, SessionRecord, SessionView, Step,
+    StoredSession,
+};
 
 /// A session that holds neither account nor lease is forgotten after so long. Whoever polls how it ended
 /// has read it by then, and from the store it takes only longer.
 pub const FORGET_AFTER_MS: u64 = 600_000;
 
-impl SessionRecord {
+impl StoredSession {
     /// The session as callers see it when no leader has it in memory.
     pub fn view(&self) -> SessionView {
         Session::new(self.clone()).view(false)
     }
 
+    /// Its queue as callers see it then.
+    pub fn queue_view(&self) -> QueueView {
+        let session = Session::new(self.clone());
+        session.queue.view(session.record.queue_version)
+    }
+}
+
+impl SessionRecord {
     /// Whether nobody holds anything of it and nobody will, until it is called for.
     pub fn is_over(&self) -> bool {
         self.account.is_none()
@@ -59,14 +70,16 @@ impl Scheduler {
     }
 
     /// A call for a session that was forgotten.
-    pub(crate) fn recall(&mut self, record: &SessionRecord, now: Now, step: &mut Step) {
+    pub(crate) fn recall(&mut self, stored: &StoredSession, now: Now, step: &mut Step) {
+        let record = &stored.record;
         if self.knows(&record.id) || !record.is_over() {
             return;
         }
         let id = record.id.clone();
         self.sessions
-            .insert(id.clone(), Session::new(record.clone()));
+            .insert(id.clone(), Session::new(stored.clone()));
         self.forget_later(&id, now);
-        step.effects.push(Effect::Changed(id));
+        step.effects.push(Effect::Changed(id.clone()));
+        step.effects.push(Effect::QueueChanged(id));
     }
 }

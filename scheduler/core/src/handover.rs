@@ -16,6 +16,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cause::{By, Cause};
 use crate::timers::Timer;
 use crate::{
     Anchor, Effect, Epoch, Explanation, Fence, Generation, Grant, GrantCause, Lease, Now,
@@ -129,6 +130,7 @@ impl Scheduler {
         step.event(
             id,
             "handover_started",
+            &By::scheduler(Cause::Drain),
             serde_json::json!({
                 "from": session.record.lease.as_ref().map(|lease| lease.worker.as_str()),
                 "to": worker.as_str(),
@@ -287,6 +289,10 @@ impl Scheduler {
         step.event(
             id,
             "handed_over",
+            &By::scheduler(match cause {
+                GrantCause::TakenOver { .. } => Cause::WorkerLost,
+                GrantCause::Placed | GrantCause::HandedOver => Cause::Drain,
+            }),
             serde_json::json!({
                 "from": from.worker.as_str(),
                 "to": worker.as_str(),
@@ -340,7 +346,9 @@ impl Scheduler {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
-        step.event(id, "handover_cancelled", serde_json::json!({ "why": why }));
+        let by = By::scheduler(Cause::Drain);
+        let payload = serde_json::json!({ "why": why });
+        step.event(id, "handover_cancelled", &by, payload);
         if matches!(phase, HandoverPhase::Stopping { .. }) {
             // The holder has been told to stop, and may have done it: it hears that it goes on.
             session.change(now, |_, _| {});

@@ -91,6 +91,10 @@ counter! {
     Generation
 }
 counter! {
+    /// Of an entry of a session's queue: from 1, rises, never used twice within the session.
+    EntryId
+}
+counter! {
     /// A Discord account, by its user id.
     AccountId
 }

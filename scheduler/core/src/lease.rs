@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cause::By;
 use crate::worker::Need;
 use crate::{
     Effect, Epoch, Explanation, FencingToken, Generation, Grant, Incarnation, Now, Scheduler,
@@ -61,7 +62,12 @@ impl Scheduler {
         };
         let explanation = decision.explain();
         if self.end_crash_loop(id, now, step) {
-            // The party without the item needs less, and may fit better elsewhere.
+            if !self.is_unserved(id, now) {
+                // It was the last of its queue, and the party leaves.
+                self.leave_line(id);
+                return true;
+            }
+            // The party without the item needs less or more, and may fit better elsewhere.
             return self.grant(id, kept, now, step);
         }
         self.note_loss(id, now);
@@ -105,6 +111,7 @@ impl Scheduler {
         step.event(
             id,
             "lease_granted",
+            &By::scheduler(cause.of_event()),
             serde_json::json!({
                 "worker": worker.as_str(),
                 "token": token.get(),

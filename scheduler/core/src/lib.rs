@@ -23,8 +23,10 @@
 
 mod accounts;
 mod admission;
+mod advance;
 mod arriving;
 mod audience;
+mod cause;
 mod checkpoint;
 mod command;
 mod control;
@@ -32,6 +34,7 @@ pub mod cost;
 mod crash_loop;
 mod create;
 mod drain;
+mod edit;
 mod effect;
 mod event;
 mod forget;
@@ -45,6 +48,7 @@ mod observed;
 mod placement;
 mod play;
 mod pool;
+mod queue;
 mod record;
 mod refusal;
 mod report;
@@ -59,25 +63,31 @@ mod voice;
 mod worker;
 
 pub use accounts::{JOIN_WAIT_MS, JOINS_A_MINUTE, Shard};
+pub use cause::Cause;
 pub use command::{CallId, CommandId, CommandOutcome, CommandRecord};
 pub use crash_loop::{MAX_LOSSES, PROGRESS_MS, WINDOW_MS};
 pub use drain::{DrainCause, HANDOVERS_AT_ONCE};
 pub use effect::{
-    Answer, Effect, EventRow, LeaseVerdict, QueueRow, QueueStatus, Step, WorkerStateRow, Write,
+    Answer, Edited, Effect, EventRow, LeaseVerdict, QueueRow, Step, WorkerStateRow, Write,
 };
 pub use event::{Action, Call, Event, Request};
 pub use forget::FORGET_AFTER_MS;
 pub use handover::{Handover, HandoverPhase, HandoverReport, Role};
-pub use ids::{AccountId, Epoch, FencingToken, Generation, Incarnation, SessionId, WorkerId};
+pub use ids::{
+    AccountId, EntryId, Epoch, FencingToken, Generation, Incarnation, SessionId, WorkerId,
+};
 pub use lease::{Fence, Lease};
-pub use observed::{Failure, Health, Observed, Position, VoiceLoss};
+pub use observed::{Failure, Health, Observed, Position, Prepared, VoiceLoss};
 pub use placement::{
     Candidate, Chosen, Decision, Excluded, Exclusion, Explanation, Standing, Wanted, Why, place,
 };
 pub use pool::Pool;
+pub use queue::{
+    KEPT_ENDED, MAX_ADDED, MAX_WAITING, QueueChange, QueueEdit, QueueEntry, QueueStatus, QueueView,
+};
 pub use record::{
-    Anchor, Desired, EndReason, Ended, Item, KnownPlan, SessionRecord, SessionStatus,
-    VoiceCredentials,
+    Anchor, AtQueueEnd, Desired, EndReason, Ended, Item, KnownPlan, SessionRecord, SessionStatus,
+    StoredSession, VoiceCredentials,
 };
 pub use refusal::{Refusal, RefusalKind};
 pub use scheduler::Scheduler;

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    EndReason, Fence, Generation, HandoverReport, KnownPlan, Millis, PlaybackState, SessionId,
-    WorkerStatus,
+    EndReason, EntryId, Fence, Generation, HandoverReport, Item, KnownPlan, Millis, PlaybackState,
+    SessionId, WorkerStatus,
 };
 
 /// A failure as callers see it.
@@ -56,6 +56,19 @@ impl Position {
     }
 }
 
+/// How far a worker is with the next item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prepared {
+    /// Which.
+    pub entry: EntryId,
+    /// Its first frame waits.
+    pub ready: bool,
+    /// It cannot be played.
+    pub failure: Option<Failure>,
+    /// What was found out about it.
+    pub known_plan: Option<KnownPlan>,
+}
+
 /// One report about one session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observed {
@@ -85,11 +98,28 @@ pub struct Observed {
     /// Counters.
     pub health: Health,
     /// The entry that this is about.
-    pub queue_entry_id: Option<i64>,
+    pub entry: Option<EntryId>,
+    /// The same by its caller's own id: all that workers of an older version say.
+    pub external_id: Option<i64>,
+    /// This entry was the current one of the newest word, it played to its end, and all that is said here is about what
+    /// was next to it.
+    pub advanced_from: Option<EntryId>,
+    /// Of the next item; none while nothing is being prepared.
+    pub prepared: Option<Box<Prepared>>,
     /// How far this worker is with a hand-over.
     pub handover: Option<HandoverReport>,
     /// Needs the leader's judgement.
     pub voice_loss: Option<VoiceLoss>,
     /// Of the watch output; none while there is none.
     pub watch_latency_ms: Option<u64>,
+}
+
+impl Observed {
+    /// Whether it is about this item, as far as its entry tells.
+    pub(crate) fn is_about(&self, item: &Item) -> bool {
+        match self.entry {
+            Some(entry) => entry == item.entry,
+            None => self.external_id.is_some() && self.external_id == item.external_id,
+        }
+    }
 }

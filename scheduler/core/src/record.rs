@@ -3,14 +3,19 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, Failure, FencingToken, Generation, Handover, Lease, SessionId, TraceParent, WorkerId,
+    AccountId, EntryId, Failure, FencingToken, Generation, Handover, Lease, QueueEntry, SessionId,
+    TraceParent, WorkerId,
 };
 
 /// What to play. Sources were checked before they got here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
-    /// The caller's id of the queue entry.
-    pub queue_entry_id: i64,
+    /// The scheduler's id of the entry; 0 until it has one.
+    #[serde(default)]
+    pub entry: EntryId,
+    /// The caller's own id of the entry, when it came through the worker contract.
+    #[serde(default, alias = "queue_entry_id")]
+    pub external_id: Option<i64>,
     /// Jellyfin's item id.
     pub item_id: String,
     /// Jellyfin's media source id.
@@ -35,6 +40,9 @@ pub struct Item {
     pub imdb_id: Option<String>,
     /// Such as "S01E02".
     pub episode: Option<String>,
+    /// A few sentences for people.
+    #[serde(default)]
+    pub summary: Option<String>,
 }
 
 /// Where playback starts, and since which generation that holds.
@@ -94,7 +102,7 @@ pub struct Desired {
     pub current: Option<Item>,
     /// The generation that set `current`: older reports are about something else.
     pub current_set_at: Generation,
-    /// Opened ahead.
+    /// Opened ahead: the head of the waiting entries, while something plays.
     pub next: Option<Item>,
     /// Whether playback is held.
     pub paused: bool,
@@ -105,6 +113,9 @@ pub struct Desired {
     /// Of the current item, once a worker has probed it. It raises no generation: it is for the next holder.
     #[serde(default)]
     pub plan: Option<KnownPlan>,
+    /// Of the next item, once a worker has looked at it. It raises no generation either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_plan: Option<KnownPlan>,
     /// Of the call that asked for all this. It raises no generation: nothing depends on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<TraceParent>,
@@ -140,7 +151,11 @@ impl EndReason {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
     /// Of the item that ended.
-    pub queue_entry_id: i64,
+    #[serde(default)]
+    pub entry: EntryId,
+    /// Of the item that ended.
+    #[serde(default, alias = "queue_entry_id")]
+    pub external_id: Option<i64>,
     /// Of the item that ended.
     pub title: String,
     /// Why.
@@ -149,6 +164,27 @@ pub struct Ended {
     pub position_ms: u64,
     /// Its duration, where it was known.
     pub duration_ms: Option<u64>,
+}
+
+/// What happens when the last entry of the queue has ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AtQueueEnd {
+    /// The account stays in the channel until `idle_leave`; what is added meanwhile plays at once.
+    #[default]
+    Wait,
+    /// As after a stop, but that the end of the last entry stays what callers see.
+    Leave,
+}
+
+impl AtQueueEnd {
+    /// As the party API spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Wait => "wait",
+            Self::Leave => "leave",
+        }
+    }
 }
 
 /// `watch_party_sessions.status`; the values are those of the bot's tables.
@@ -233,4 +269,32 @@ pub struct SessionRecord {
     pub position_ms: u64,
     /// The duration, where it is known.
     pub duration_ms: Option<u64>,
+    /// Of the party, for people; empty: none.
+    #[serde(default)]
+    pub title: String,
+    /// Discord snowflake of whoever made it; empty: not known.
+    #[serde(default)]
+    pub owner_user_id: String,
+    /// What happens when the last entry of the queue has ended.
+    #[serde(default)]
+    pub at_queue_end: AtQueueEnd,
+    /// Rises at every change of the queue, be it an edit or an advance.
+    #[serde(default)]
+    pub queue_version: u64,
+    /// The newest id ever given to an entry: it outlives the entry.
+    #[serde(default)]
+    pub last_entry: EntryId,
+    /// The entry that ended when the current one began, where the current one was next to it: a worker that went on
+    /// to it unasked says so in its reports, and these are about the current item, however old their fence is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<EntryId>,
+}
+
+/// All that is durable of a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredSession {
+    /// What it is.
+    pub record: SessionRecord,
+    /// What waits, what plays, and the newest [`crate::KEPT_ENDED`] of what ended; in any order.
+    pub queue: Vec<QueueEntry>,
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::EntryId;
+
 const NO_CAPACITY: &str = "no_capacity";
 
 /// The class of a refusal: what a caller can do about it.
@@ -18,6 +20,10 @@ pub enum RefusalKind {
     Precondition,
     /// There is no room now; try again later.
     Capacity,
+    /// It is not what the caller saw any more; look again.
+    Changed,
+    /// A bound is reached, and waiting does not help.
+    Full,
 }
 
 /// A refusal with its stable code.
@@ -137,6 +143,43 @@ impl Refusal {
 
     pub(crate) fn is_for_lack_of_room(&self) -> bool {
         self.code == NO_CAPACITY
+    }
+
+    /// Another version than the caller saw.
+    pub(crate) fn queue_changed(version: u64) -> Self {
+        Self::new(
+            RefusalKind::Changed,
+            "queue_changed",
+            format!("the queue was changed meanwhile, and is at version {version}; read it again"),
+        )
+    }
+
+    pub(crate) fn entry_not_found(entry: EntryId) -> Self {
+        Self::new(
+            RefusalKind::NotFound,
+            "entry_not_found",
+            format!("entry {entry} does not wait in this queue; read the queue again"),
+        )
+    }
+
+    pub(crate) fn queue_full(message: String) -> Self {
+        Self::new(RefusalKind::Full, "queue_full", message)
+    }
+
+    pub(crate) fn queue_empty() -> Self {
+        Self::new(
+            RefusalKind::Precondition,
+            "queue_empty",
+            "nothing plays and nothing is queued; add something to the queue first",
+        )
+    }
+
+    pub(crate) fn no_previous_entry() -> Self {
+        Self::new(
+            RefusalKind::Precondition,
+            "no_previous_entry",
+            "nothing has ended in this session yet that could be played again",
+        )
     }
 
     pub(crate) fn command_id_reused() -> Self {

@@ -1,6 +1,6 @@
 //! What workers report of sessions, and the conclusions drawn from it.
 
-use crate::timers::Timer;
+use crate::cause::Cause;
 use crate::{
     Effect, EndReason, Fence, Incarnation, Now, Observed, PlaybackState, Scheduler, Session,
     SessionId, Step, WorkerId, WorkerStatus,
@@ -74,22 +74,29 @@ impl Scheduler {
             return;
         }
         let before = session.view(true);
+        if session.is_played_out(&observed) {
+            // What comes is about another item.
+            session.record.position_ms = session.position_at(now.monotonic);
+        }
         session.observed = Some(observed);
         self.after_report(&before, now, step);
     }
 
     /// Draws the conclusions from a new report.
     fn after_report(&mut self, before: &crate::SessionView, now: Now, step: &mut Step) {
-        let epoch = self.epoch;
+        let Some(observed) = (self.sessions.get(&before.id)).and_then(|s| s.observed.clone())
+        else {
+            return;
+        };
+        self.take_advance(&before.id, &observed, now, step);
+        self.take_prepared(&before.id, &observed, now, step);
         let Some(session) = self.sessions.get_mut(&before.id) else {
             return;
         };
-        let Some(observed) = session.observed.clone() else {
-            return;
-        };
+        let reached = session.reached(&observed);
         let desired = &session.record.desired;
-        let about_current = observed.fence.generation >= desired.current_set_at
-            && desired.current.as_ref().map(|item| item.queue_entry_id) == observed.queue_entry_id;
+        let about_current = reached >= desired.current_set_at
+            && (desired.current.as_ref()).is_some_and(|item| observed.is_about(item));
         if about_current {
             if observed.duration_ms.is_some() {
                 session.record.duration_ms = observed.duration_ms;
@@ -112,24 +119,18 @@ impl Scheduler {
         }
         // An end that is older than an acknowledged seek is no end: the worker will carry out the seek.
         let ended = about_current
-            && session.record.desired.current.is_some()
             && observed.playback == PlaybackState::Ended
-            && observed.fence.generation >= session.record.desired.anchor.set_at;
+            && reached >= session.record.desired.anchor.set_at;
         if ended {
             let reason = observed.end_reason.unwrap_or(EndReason::Failed);
-            session.end_current(reason, observed.failure.clone(), now, step);
-            self.drop_handover(&before.id, step);
-            self.drain_due = true;
-            let Some(session) = self.sessions.get_mut(&before.id) else {
-                return;
-            };
-            session.change(now, |_, _| {});
-            let generation = session.record.desired.generation;
-            self.timers.at(
-                now.monotonic.after(self.timing.idle_leave_ms),
-                Timer::IdleLeave(before.id.clone(), generation),
-            );
-            step.effects.extend(session.lease_effect(epoch));
+            let by = session.by_holder(Cause::Report);
+            let paused = session.record.desired.paused;
+            session.end_current(reason, observed.failure.clone(), &by, now, step);
+            let by = by.because(match reason {
+                EndReason::Failed => Cause::ItemFailed,
+                _ => Cause::AutoAdvance,
+            });
+            self.go_on(&before.id, paused, &by, now, step);
         }
         let Some(session) = self.sessions.get_mut(&before.id) else {
             return;
@@ -144,9 +145,11 @@ impl Scheduler {
         {
             session.record.updated_at = now.wall_ms;
             if before.playback != after.playback || before.worker_status != after.worker_status {
+                let by = session.by_holder(Cause::Report);
                 step.event(
                     &before.id,
                     "observed",
+                    &by,
                     serde_json::json!({
                         "playbackState": after.playback.as_str(),
                         "workerStatus": after.worker_status.as_str(),
@@ -185,6 +188,7 @@ impl Scheduler {
                     view: session.view(alive),
                     created: waiter.created,
                     settled,
+                    edited: None,
                 })),
             });
         }
@@ -210,7 +214,10 @@ impl Session {
                     && known.fence == report.fence
                     && known.worker_status == report.worker_status
                     && known.playback == report.playback
-                    && known.queue_entry_id == report.queue_entry_id
+                    && known.entry == report.entry
+                    && known.external_id == report.external_id
+                    && known.advanced_from == report.advanced_from
+                    && known.prepared == report.prepared
                     && known.opened_at == report.opened_at
                     && known.duration_ms == report.duration_ms
                     && known.known_plan == report.known_plan

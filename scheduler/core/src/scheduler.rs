@@ -12,10 +12,29 @@ use crate::timers::{Timer, Timers};
 use crate::undecided::Undecided;
 use crate::worker::Worker;
 use crate::{
-    AccountId, Call, CommandId, CommandOutcome, CommandRecord, Effect, Epoch, Event, Incarnation,
-    Lease, Millis, Now, Refusal, Request, SchedulerTiming, Session, SessionId, SessionRecord,
-    SessionView, Step, Vitals, WorkerId, Write,
+    AccountId, Call, CommandId, CommandOutcome, CommandRecord, Edited, Effect, EntryId, Epoch,
+    Event, Generation, Incarnation, Lease, Millis, Now, QueueView, Refusal, Request,
+    SchedulerTiming, Session, SessionId, SessionView, Step, StoredSession, Vitals, WorkerId, Write,
 };
+
+/// What an accepted call came to.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Done {
+    pub(crate) created: bool,
+    /// What has to be observed.
+    pub(crate) generation: Generation,
+    /// Entries that it added to the queue.
+    pub(crate) added: Vec<EntryId>,
+}
+
+impl Done {
+    pub(crate) fn at(generation: Generation) -> Self {
+        Self {
+            generation,
+            ..Self::default()
+        }
+    }
+}
 
 /// All sessions, workers and accounts of one leader.
 #[derive(Debug)]
@@ -62,7 +81,7 @@ impl Scheduler {
     pub fn load(
         epoch: Epoch,
         timing: SchedulerTiming,
-        records: impl IntoIterator<Item = SessionRecord>,
+        stored: impl IntoIterator<Item = StoredSession>,
         now: Now,
     ) -> Self {
         let mut scheduler = Self {
@@ -92,11 +111,11 @@ impl Scheduler {
             .timers
             .at(scheduler.unknown_until, Timer::Reattach);
         scheduler.checkpoint_later(now);
-        for record in records {
-            if record.is_long_over(now) {
+        for stored in stored {
+            if stored.record.is_long_over(now) {
                 continue;
             }
-            let mut session = Session::new(record);
+            let mut session = Session::new(stored);
             if session.record.lease.is_some() {
                 // The last leader may have confirmed it a moment ago; without a grace, its holder is known to be gone.
                 let grace = timing.reset_grace_ms.min(timing.reattach_grace_ms);
@@ -225,8 +244,22 @@ impl Scheduler {
             }
         }
         self.settle(now, &mut step);
+        self.name_generations(&mut step);
         self.count_joins(&step.effects, now.monotonic);
         step
+    }
+
+    /// Every event row says to which generation it led.
+    fn name_generations(&self, step: &mut Step) {
+        for write in &mut step.writes {
+            if let Write::Event(row) = write
+                && let Some(session) = self.sessions.get(&row.session)
+                && let Some(payload) = row.payload.as_object_mut()
+            {
+                let generation = session.record.desired.generation.get();
+                payload.insert("generation".to_owned(), generation.into());
+            }
+        }
     }
 
     /// What follows from an event elsewhere: hand-overs, then those who wait, then drains.
@@ -266,6 +299,12 @@ impl Scheduler {
         Some(session.view(self.lease_alive(id, now.monotonic)))
     }
 
+    /// The queue of one session as callers see it.
+    pub fn queue(&self, id: &SessionId) -> Option<QueueView> {
+        let session = self.sessions.get(id)?;
+        Some(session.queue.view(session.record.queue_version))
+    }
+
     /// What a report has moved on of one session.
     pub fn vitals(&self, id: &SessionId, now: Now) -> Option<Vitals> {
         let session = self.sessions.get(id)?;
@@ -293,8 +332,8 @@ impl Scheduler {
     }
 
     fn call(&mut self, call: &Call, now: Now, step: &mut Step) {
-        if let Some(record) = &call.stored {
-            self.recall(record, now, step);
+        if let Some(stored) = &call.stored {
+            self.recall(stored, now, step);
         }
         self.overtake_undecided(call, step);
         let deadline = now.monotonic.after(self.timing.call_wait_ms);
@@ -319,9 +358,10 @@ impl Scheduler {
                 let last_try = deadline <= now.monotonic;
                 let effects = step.effects.len();
                 let outcome = match self.carry_out(call, last_try, now, step) {
-                    Ok((created, generation)) => CommandOutcome::Accepted {
-                        created,
-                        generation,
+                    Ok(done) => CommandOutcome::Accepted {
+                        created: done.created,
+                        generation: done.generation,
+                        added: done.added,
                     },
                     Err(refusal) if !last_try && self.may_find_room(call, &refusal, now) => {
                         // Nothing was decided, so there is nothing to tell of.
@@ -357,10 +397,14 @@ impl Scheduler {
             CommandOutcome::Accepted {
                 created,
                 generation,
+                added,
             } => {
-                let waits = !matches!(call.request, Request::Create { .. });
-                let deadline = waits.then_some(deadline);
-                self.answer(call, created, generation, deadline, now, step);
+                let done = Done {
+                    created,
+                    generation,
+                    added,
+                };
+                self.answer(call, done, deadline, now, step);
             }
         }
     }
@@ -371,53 +415,53 @@ impl Scheduler {
         last_try: bool,
         now: Now,
         step: &mut Step,
-    ) -> Result<(bool, crate::Generation), Refusal> {
+    ) -> Result<Done, Refusal> {
         match &call.request {
             Request::Create { .. } => self.create(call, now, step),
-            Request::Play(item) => self
-                .play(call, item, last_try, now, step)
-                .map(|g| (false, g)),
+            Request::Play(item) => self.play(call, item, last_try, now, step).map(Done::at),
             Request::Control(action) => self
-                .control(&call.session, *action, call.trace.clone(), now, step)
-                .map(|g| (false, g)),
+                .control(call, *action, last_try, now, step)
+                .map(Done::at),
+            Request::Edit(edit) => self.edit(call, edit, now, step),
         }
     }
 
-    fn answer(
-        &mut self,
-        call: &Call,
-        created: bool,
-        generation: crate::Generation,
-        waits_until: Option<Millis>,
-        now: Now,
-        step: &mut Step,
-    ) {
+    fn answer(&mut self, call: &Call, done: Done, deadline: Millis, now: Now, step: &mut Step) {
         let alive = self.lease_alive(&call.session, now.monotonic);
         let Some(session) = self.sessions.get_mut(&call.session) else {
             return;
         };
-        let settled = session.has_settled(generation);
-        if let Some(deadline) = waits_until.filter(|_| !settled) {
+        let is_edit = matches!(call.request, Request::Edit(_));
+        let waits_for_worker = !is_edit && !matches!(call.request, Request::Create { .. });
+        let settled = session.has_settled(done.generation);
+        if waits_for_worker && !settled {
             session.wait(
                 Waiter {
                     call: call.id,
-                    generation,
-                    created,
+                    generation: done.generation,
+                    created: done.created,
                     deadline,
                 },
                 &mut self.timers,
             );
-        } else {
-            let result = Ok(Box::new(Answer {
-                view: session.view(alive),
-                created,
-                settled: settled || waits_until.is_none(),
-            }));
-            step.effects.push(Effect::Answer {
-                call: call.id,
-                result,
-            });
+            return;
         }
+        let edited = is_edit.then(|| {
+            Box::new(Edited {
+                queue: session.queue.view(session.record.queue_version),
+                added: done.added,
+            })
+        });
+        let result = Ok(Box::new(Answer {
+            view: session.view(alive),
+            created: done.created,
+            settled: settled || !waits_for_worker,
+            edited,
+        }));
+        step.effects.push(Effect::Answer {
+            call: call.id,
+            result,
+        });
     }
 
     fn tick(&mut self, now: Now, step: &mut Step) {
@@ -458,7 +502,7 @@ impl Scheduler {
         }
     }
 
-    pub(crate) fn is_at(&self, session: &SessionId, generation: crate::Generation) -> bool {
+    pub(crate) fn is_at(&self, session: &SessionId, generation: Generation) -> bool {
         self.sessions
             .get(session)
             .is_some_and(|session| session.record.desired.generation == generation)

@@ -1,11 +1,13 @@
 //! One session in memory: its durable record, and what is known of it only while this scheduler runs.
 
+use crate::cause::By;
 use crate::line::Place;
+use crate::queue::Queue;
 use crate::timers::{Timer, Timers};
 use crate::{
-    Anchor, CallId, Desired, Effect, EndReason, Ended, Failure, Fence, Generation, HandoverReport,
-    Millis, Now, Observed, QueueRow, QueueStatus, SessionRecord, Step, WorkerId, WorkerStateRow,
-    Write,
+    Anchor, CallId, Desired, Effect, EndReason, Ended, EntryId, Failure, Fence, Generation,
+    HandoverReport, Millis, Now, Observed, QueueStatus, SessionRecord, Step, StoredSession,
+    WorkerId, WorkerStateRow, Write,
 };
 
 /// Somebody waits until the worker has carried out a generation.
@@ -21,6 +23,8 @@ pub(crate) struct Waiter {
 #[derive(Debug, Clone)]
 pub struct Session {
     pub(crate) record: SessionRecord,
+    /// Durable as well, in rows of its own.
+    pub(crate) queue: Queue,
     /// The newest report under the present lease.
     pub(crate) observed: Option<Observed>,
     pub(crate) waiters: Vec<Waiter>,
@@ -47,8 +51,22 @@ pub struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(record: SessionRecord) -> Self {
+    pub(crate) fn new(stored: StoredSession) -> Self {
+        let StoredSession { mut record, queue } = stored;
+        let ids = queue.iter().map(|entry| entry.id());
+        record.last_entry = ids.fold(record.last_entry, EntryId::max);
+        if let Some(item) = &mut record.desired.current
+            && item.entry == EntryId::default()
+        {
+            // Of an older version, which knew the item by its caller's id alone.
+            let external = |id: Option<i64>| id.is_some() && id == item.external_id;
+            let row = queue.iter().find(|row| external(row.item.external_id));
+            item.entry = row.map_or(record.last_entry.next(), |row| row.id());
+            record.last_entry = record.last_entry.max(item.entry);
+        }
+        let current = record.desired.current.as_ref();
         Self {
+            queue: Queue::load(queue, current, record.updated_at),
             lease_is_inherited: record.lease.is_some(),
             record,
             observed: None,
@@ -81,17 +99,34 @@ impl Session {
 
     /// The newest report, if it is about the current item.
     pub(crate) fn observed_current(&self) -> Option<&Observed> {
+        let desired = &self.record.desired;
+        let item = desired.current.as_ref()?;
         self.observed.as_ref().filter(|observed| {
-            self.record.desired.current.is_some()
-                && observed.fence.generation >= self.record.desired.current_set_at
+            let names_one = observed.entry.is_some() || observed.external_id.is_some();
+            self.reached(observed) >= desired.current_set_at
+                && (!names_one || observed.is_about(item))
         })
+    }
+
+    /// What a report has carried out. One of a worker that went on to the current item unasked bears the fence of
+    /// the word before, and has carried out what made the item the current one all the same.
+    pub(crate) fn reached(&self, observed: &Observed) -> Generation {
+        let desired = &self.record.desired;
+        let went_on = observed.advanced_from.is_some()
+            && observed.advanced_from == self.record.follows
+            && (desired.current.as_ref()).is_some_and(|item| observed.is_about(item));
+        if went_on {
+            observed.fence.generation.max(desired.current_set_at)
+        } else {
+            observed.fence.generation
+        }
     }
 
     /// Media time as well as it is known at `now`.
     pub(crate) fn position_at(&self, now: Millis) -> u64 {
         let desired = &self.record.desired;
         match self.observed_current() {
-            Some(observed) if observed.fence.generation >= desired.anchor.set_at => {
+            Some(observed) if self.reached(observed) >= desired.anchor.set_at => {
                 let position = observed.position.at(now);
                 self.record
                     .duration_ms
@@ -120,6 +155,11 @@ impl Session {
         let generation = self.record.desired.generation.next();
         self.record.desired.generation = generation;
         change(&mut self.record.desired, generation);
+        if self.record.desired.current.is_none() {
+            // Nothing is opened ahead of an item that nobody knows.
+            self.record.desired.next = None;
+            self.record.desired.next_plan = None;
+        }
         self.record.updated_at = now.wall_ms;
     }
 
@@ -134,11 +174,12 @@ impl Session {
         });
     }
 
-    /// Ends the current item, if there is one: sticky until the next play.
+    /// Ends the current item, if there is one: sticky until something plays again.
     pub(crate) fn end_current(
         &mut self,
         reason: EndReason,
         failure: Option<Failure>,
+        by: &By,
         now: Now,
         step: &mut Step,
     ) {
@@ -147,9 +188,22 @@ impl Session {
             return;
         };
         let duration_ms = self.record.duration_ms;
+        step.event(
+            &self.record.id,
+            "ended",
+            by,
+            serde_json::json!({
+                "entryId": item.entry.get(),
+                "queueEntryId": item.external_id,
+                "reason": reason.as_str(),
+                "positionMs": position_ms,
+                "error": failure.as_ref().map(|f| &f.code),
+            }),
+        );
         self.record.ended = Some(Ended {
-            queue_entry_id: item.queue_entry_id,
-            title: item.title.clone(),
+            entry: item.entry,
+            external_id: item.external_id,
+            title: item.title,
             reason,
             position_ms: match (reason, duration_ms) {
                 (EndReason::Finished, Some(duration)) => duration,
@@ -162,24 +216,10 @@ impl Session {
             EndReason::Skipped | EndReason::Stopped => QueueStatus::Skipped,
             EndReason::Failed => QueueStatus::Failed,
         };
-        step.event(
-            &self.record.id,
-            "ended",
-            serde_json::json!({
-                "queueEntryId": item.queue_entry_id,
-                "reason": reason.as_str(),
-                "positionMs": position_ms,
-                "error": failure.as_ref().map(|f| &f.code),
-            }),
-        );
+        self.queue.end(status, failure.clone());
         if failure.is_some() {
             self.record.last_error = failure;
         }
-        step.writes.push(Write::Queue(Box::new(QueueRow {
-            session: self.record.id.clone(),
-            item,
-            status,
-        })));
     }
 
     /// The fence of the next word to the lease holder.
@@ -221,8 +261,15 @@ impl Session {
             .any(|(who, until)| who == worker && *until > now)
     }
 
-    /// Writes record and status row, and tells watchers.
-    pub(crate) fn save(&self, worker_alive: bool, step: &mut Step) {
+    /// Writes the queue's changes, record and status row, and tells watchers.
+    pub(crate) fn save(&mut self, worker_alive: bool, step: &mut Step) {
+        let queue = self.queue.take_writes(&self.record.id);
+        if !queue.is_empty() {
+            self.record.queue_version += 1;
+            step.writes.extend(queue);
+            let changed = Effect::QueueChanged(self.record.id.clone());
+            step.effects.push(changed);
+        }
         step.writes.push(Write::Session(
             Box::new(self.record.clone()),
             self.table_status(),

@@ -1,7 +1,8 @@
 //! What callers see of a session: derived, never stored.
 
 use crate::{
-    EndReason, Failure, Generation, Health, Position, Session, SessionId, SessionStatus, WorkerId,
+    AtQueueEnd, EndReason, EntryId, Failure, Generation, Health, Position, Session, SessionId,
+    SessionStatus, WorkerId,
 };
 
 /// Of the voice connection.
@@ -81,14 +82,16 @@ pub struct SessionView {
     /// Of the item.
     pub playback: PlaybackState,
     /// Of the item that plays or ended last.
-    pub title: Option<String>,
+    pub current_title: Option<String>,
     /// Where it is; extrapolate with [`Position::at`].
     pub position: Position,
     /// Where it is known.
     pub duration_ms: Option<u64>,
     /// What people should read.
     pub last_error: Option<Failure>,
-    /// Of the item that plays or ended last.
+    /// The entry that plays or that ended last.
+    pub entry: Option<EntryId>,
+    /// The same by its caller's own id, if it has one.
     pub queue_entry_id: Option<i64>,
     /// Why the last item ended.
     pub end_reason: Option<EndReason>,
@@ -106,6 +109,20 @@ pub struct SessionView {
     pub worker: Option<WorkerId>,
     /// Of the watch output; none while there is none.
     pub watch_latency_ms: Option<u64>,
+    /// Of the party, for people; empty: none.
+    pub title: String,
+    /// Discord snowflake of whoever made it; empty: not known.
+    pub owner_user_id: String,
+    /// What happens when the last entry of the queue has ended.
+    pub at_queue_end: AtQueueEnd,
+    /// Rises at every change of the queue.
+    pub queue_version: u64,
+    /// How many entries wait.
+    pub queued: usize,
+    /// As the table has it.
+    pub status: SessionStatus,
+    /// Unix milliseconds.
+    pub created_at: i64,
 }
 
 /// What of a [`SessionView`] every report moves on.
@@ -169,7 +186,7 @@ impl Session {
             text_channel_id: record.text_channel_id.clone(),
             worker_status: self.worker_status(worker_alive),
             playback: self.playback(),
-            title: current
+            current_title: current
                 .map(|item| item.title.clone())
                 .or_else(|| ended.map(|e| e.title.clone())),
             position: self.position(),
@@ -179,9 +196,14 @@ impl Session {
                 ended.and_then(|e| e.duration_ms)
             },
             last_error: record.last_error.clone(),
-            queue_entry_id: current
-                .map(|item| item.queue_entry_id)
-                .or_else(|| ended.map(|e| e.queue_entry_id)),
+            entry: match (current, ended) {
+                (Some(item), _) => Some(item.entry),
+                (None, ended) => ended.map(|e| e.entry),
+            },
+            queue_entry_id: match (current, ended) {
+                (Some(item), _) => item.external_id,
+                (None, ended) => ended.and_then(|e| e.external_id),
+            },
             end_reason: if current.is_some() {
                 None
             } else {
@@ -198,6 +220,13 @@ impl Session {
             health: observed.map(|o| o.health).unwrap_or_default(),
             worker: record.lease.as_ref().map(|lease| lease.worker.clone()),
             watch_latency_ms: observed.and_then(|o| o.watch_latency_ms),
+            title: record.title.clone(),
+            owner_user_id: record.owner_user_id.clone(),
+            at_queue_end: record.at_queue_end,
+            queue_version: record.queue_version,
+            queued: self.queue.waiting().len(),
+            status: self.table_status(),
+            created_at: record.created_at,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cause::Cause;
 use crate::{FencingToken, Lease, Millis, Now, Scheduler, Session, WorkerId};
 
 /// Length of `00-<32 hex digits>-<16 hex digits>-<2 hex digits>`.
@@ -47,6 +48,17 @@ pub enum GrantCause {
         /// Since when nothing was heard of it; none when this leader never heard of it at all.
         unheard_ms: Option<u64>,
     },
+}
+
+impl GrantCause {
+    /// For the event row.
+    pub(crate) fn of_event(self) -> Cause {
+        match self {
+            Self::Placed => Cause::Placement,
+            Self::HandedOver => Cause::Drain,
+            Self::TakenOver { .. } => Cause::WorkerLost,
+        }
+    }
 }
 
 /// A grant, for a span.

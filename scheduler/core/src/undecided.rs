@@ -8,7 +8,7 @@
 
 use crate::effect::Answer;
 use crate::timers::Timer;
-use crate::{Call, Effect, Item, Millis, Now, Refusal, Request, Scheduler, SessionId, Step, cost};
+use crate::{Call, Effect, Millis, Now, Refusal, Request, Scheduler, SessionId, Step, cost};
 
 /// Plays that wait in line for a worker that is expected take so much of it, in thousandths of a core, at
 /// most: what a small one holds. More might be accepted and starve.
@@ -24,16 +24,25 @@ pub(crate) struct Undecided {
 impl Scheduler {
     /// Whether a play that was just refused room may find some before its wait is over.
     pub(crate) fn may_find_room(&self, call: &Call, refusal: &Refusal, now: Now) -> bool {
-        let Request::Play(item) = &call.request else {
+        let Some(need) = self.need_of(call) else {
             return false;
         };
         refusal.is_for_lack_of_room()
-            && (self.expects_worker(now) || self.is_room_hoped_for(&call.session, item, now))
+            && (self.expects_worker(now) || self.is_room_hoped_for(&call.session, need, now))
     }
 
-    /// Whether guesses about other titles are all that the item has no room for.
-    pub(crate) fn is_room_hoped_for(&self, id: &SessionId, item: &Item, now: Now) -> bool {
-        let need = cost::need(Some(item), None);
+    /// What the item takes that the call is about to have played.
+    fn need_of(&self, call: &Call) -> Option<u32> {
+        let session = self.sessions.get(&call.session)?;
+        match &call.request {
+            Request::Play(item) => Some(cost::need(Some(item), None)),
+            Request::Control(action) => session.need_of(&session.turn(*action)?),
+            Request::Create { .. } | Request::Edit(_) => None,
+        }
+    }
+
+    /// Whether guesses about other titles are all that an item of this need has no room for.
+    pub(crate) fn is_room_hoped_for(&self, id: &SessionId, need: u32, now: Now) -> bool {
         let kept = self.kept_worker(now);
         self.workers.iter().any(|(worker, state)| {
             !state.draining
@@ -74,10 +83,7 @@ impl Scheduler {
         // One that found no room stands for all that need as much.
         let mut too_much = u32::MAX;
         for held_back in std::mem::take(&mut self.undecided) {
-            let need = match &held_back.call.request {
-                Request::Play(item) => cost::need(Some(item), None),
-                _ => 0,
-            };
+            let need = self.need_of(&held_back.call).unwrap_or_default();
             let is_over = held_back.deadline <= now.monotonic;
             if need >= too_much && !is_over {
                 self.undecided.push_back(held_back);
@@ -94,7 +100,7 @@ impl Scheduler {
     /// Another call about the session came: what was held back is refused, so that it cannot undo later
     /// what was asked for after it.
     pub(crate) fn overtake_undecided(&mut self, by: &Call, step: &mut Step) {
-        if matches!(by.request, Request::Create { .. }) {
+        if matches!(by.request, Request::Create { .. } | Request::Edit(_)) {
             return;
         }
         let overtaken = |held_back: &Undecided| {

@@ -3,6 +3,7 @@
 //! Only the leader sees both the worker's close code and Discord's voice states, so only it can tell a
 //! kick from a move from a lost voice server.
 
+use crate::cause::{By, Cause};
 use crate::timers::Timer;
 use crate::{
     AccountId, Effect, EndReason, Failure, Generation, Millis, Now, Observed, Scheduler, SessionId,
@@ -102,11 +103,12 @@ impl Scheduler {
                     "the bot was disconnected from the voice channel; play again to bring it back"
                         .to_owned(),
             };
-            session.end_current(EndReason::Stopped, None, now, step);
+            let by = By::scheduler(Cause::Voice);
+            session.end_current(EndReason::Stopped, None, &by, now, step);
             session.record.last_error = Some(failure);
             session.record.stopped = true;
             session.change(now, |desired, _| desired.in_channel = false);
-            step.event(&id, "voice_kicked", serde_json::json!({}));
+            step.event(&id, "voice_kicked", &by, serde_json::json!({}));
         }
         self.release(&id, now, step);
     }
@@ -166,7 +168,8 @@ impl Scheduler {
             message,
         });
         session.record.updated_at = now.wall_ms;
-        step.event(id, "voice_failed", serde_json::json!({ "code": code }));
+        let by = By::scheduler(Cause::Voice);
+        step.event(id, "voice_failed", &by, serde_json::json!({ "code": code }));
         session.save(alive, step);
     }
 
@@ -191,9 +194,10 @@ impl Scheduler {
             return;
         };
         let failure = session.record.last_error.clone();
-        session.end_current(EndReason::Failed, failure, now, step);
+        let by = By::scheduler(Cause::Voice);
+        session.end_current(EndReason::Failed, failure, &by, now, step);
         session.change(now, |desired, _| desired.in_channel = false);
-        step.event(id, "idle_leave", serde_json::json!({}));
+        step.event(id, "idle_leave", &by, serde_json::json!({}));
         session.save(alive, step);
         step.effects.extend(session.lease_effect(epoch));
         self.leave(id, now, step);
@@ -219,6 +223,7 @@ impl Scheduler {
         step.event(
             &observed.session,
             "voice_lost",
+            &By::scheduler(Cause::Voice),
             serde_json::json!({ "closeCode": loss.close_code }),
         );
         if loss.close_code == Some(DISCONNECTED) {
