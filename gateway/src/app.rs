@@ -11,10 +11,15 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     auth,
+    catalogue::{self, Catalogue},
     config::GatewayConfig,
-    contract, login, metrics,
+    contract,
+    feeds::Feeds,
+    login, metrics,
     metrics::HttpMetrics,
-    openapi, page, parties, problem, readiness,
+    openapi, page, party_api,
+    problem::{self, Problem},
+    readiness,
     readiness::Readiness,
     scheduler_client::SchedulerClient,
     signing::{Signer, TokenSet},
@@ -22,9 +27,11 @@ use crate::{
     watch::WorkerMedia,
 };
 
-/// What the handlers share. Nothing in it changes after start but readiness, which is handed in.
+/// What the handlers share. Nothing in it changes after start but readiness, which is handed in, and who listens.
 pub(crate) struct Gateway {
     pub(crate) scheduler: SchedulerClient,
+    pub(crate) feeds: Feeds,
+    pub(crate) catalogue: Option<Arc<dyn Catalogue>>,
     pub(crate) worker_media: WorkerMedia,
     pub(crate) tokens: TokenSet,
     pub(crate) signer: Signer,
@@ -38,12 +45,12 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     fn new(config: GatewayConfig, leader: LeaderChannel, readiness: Receiver<Readiness>) -> Self {
+        let scheduler =
+            SchedulerClient::new(leader, config.scheduler_token.as_ref(), config.call_timeout);
         Self {
-            scheduler: SchedulerClient::new(
-                leader,
-                config.scheduler_token.as_ref(),
-                config.call_timeout,
-            ),
+            feeds: Feeds::new(scheduler.clone()),
+            scheduler,
+            catalogue: config.catalogue,
             worker_media: WorkerMedia::new(config.tls),
             tokens: TokenSet::new(&config.api_tokens),
             signer: Signer::new(config.signing_key),
@@ -54,6 +61,13 @@ impl Gateway {
             metrics: config.metrics,
             public_url: config.public_url,
         }
+    }
+
+    /// The library, for a call that needs one.
+    pub(crate) fn catalogue(&self) -> Result<&dyn Catalogue, Problem> {
+        self.catalogue
+            .as_deref()
+            .ok_or_else(catalogue::not_configured)
     }
 
     pub(crate) fn is_https(&self) -> bool {
@@ -102,7 +116,7 @@ pub fn router(
 pub(crate) fn token_routes() -> OpenApiRouter<Arc<Gateway>> {
     OpenApiRouter::new()
         .merge(contract::routes())
-        .merge(parties::routes())
+        .merge(party_api::routes())
 }
 
 /// Documented routes that need none, or bring a signature of their own.

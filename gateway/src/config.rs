@@ -1,6 +1,6 @@
 //! What the gateway is given at start.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use hmac::{Hmac, Mac as _};
 use orb_operation::Metrics;
@@ -8,6 +8,8 @@ use orb_tls::MutualTls;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 use url::Url;
+
+use crate::catalogue::Catalogue;
 
 /// Longest a call to the scheduler may take, retries included. The scheduler itself waits at most 5 s for a
 /// worker; the rest is room for a leader that restarts meanwhile.
@@ -41,6 +43,8 @@ pub struct GatewayConfig {
     pub public_url: Option<Url>,
     /// How long a watch link is good for, unless its maker asks for less.
     pub watch_link_ttl: Duration,
+    /// Where items of a library are looked up. `None`: there is no library, and calls that need one say so.
+    pub catalogue: Option<Arc<dyn Catalogue>>,
     /// What this process counts; the gateway adds its own and shows all of it at `/metrics`.
     pub metrics: Metrics,
 }
@@ -58,6 +62,7 @@ impl GatewayConfig {
             scheduler_token: None,
             public_url: None,
             watch_link_ttl: WATCH_LINK_TTL,
+            catalogue: None,
             metrics: Metrics::default(),
         }
     }

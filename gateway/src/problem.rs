@@ -89,6 +89,12 @@ impl Problem {
         self
     }
 
+    /// The same under another status.
+    pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
     /// Says when to come again.
     #[must_use]
     pub fn with_retry_after(mut self, delay: Duration) -> Self {

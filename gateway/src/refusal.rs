@@ -21,18 +21,33 @@ const UNREACHABLE_RETRY: Duration = Duration::from_secs(2);
 
 impl From<Status> for Problem {
     fn from(status: Status) -> Self {
-        let http = http_status(status.code());
+        Self::of(&status, contract_name)
+    }
+}
+
+impl Problem {
+    /// A refusal, with its field named as the party API has it.
+    pub(crate) fn of_party(status: &Status) -> Self {
+        Self::of(status, party_name)
+    }
+
+    fn of(status: &Status, name: fn(&str) -> String) -> Self {
         let info = status
             .get_details_error_info()
             // Which scheduler leads is nothing to callers: for them, none can be reached.
             .filter(|info| info.domain == ERROR_DOMAIN && info.reason != "not_leading");
         let Some(info) = info else {
             tracing::warn!(code = ?status.code(), message = status.message(), "scheduler refused without a reason");
-            return without_reason(http);
+            return without_reason(http_status(status.code()));
+        };
+        let http = match info.reason.as_str() {
+            // Of the same gRPC code as a pool without room, but no time makes it better.
+            "queue_full" => StatusCode::CONFLICT,
+            _ => http_status(status.code()),
         };
         if http == StatusCode::INTERNAL_SERVER_ERROR {
             tracing::error!(code = ?status.code(), reason = info.reason, message = status.message(), "scheduler failed");
-            return Problem::internal();
+            return Self::internal();
         }
         let mut problem = Self::new(http, info.reason, status.message().to_owned());
         let violations = status
@@ -40,9 +55,9 @@ impl From<Status> for Problem {
             .map(|bad| bad.field_violations)
             .unwrap_or_default();
         if let Some(violation) = violations.into_iter().next() {
-            problem = problem.with_field(contract_name(&violation.field));
+            problem = problem.with_field(name(&violation.field));
         }
-        problem.with_retry_after(retry_after(&status))
+        problem.with_retry_after(retry_after(status))
     }
 }
 
@@ -109,6 +124,29 @@ fn contract_name(field: &str) -> String {
     }
 }
 
+/// The party API's name of a field of `session.proto` or `party.proto`. What the gateway looked up is called as what the
+/// caller sent for it.
+fn party_name(field: &str) -> String {
+    let name = field.rsplit('.').next().unwrap_or(field);
+    match field
+        .split(['.', '['])
+        .find(|part| !["add", "edit"].contains(part))
+    {
+        Some("item") => return "itemId".to_owned(),
+        Some("items") => return "itemIds".to_owned(),
+        _ => {}
+    }
+    match name {
+        "session_id" => "id".to_owned(),
+        "position_ms" => "positionSeconds".to_owned(),
+        "delta_ms" => "bySeconds".to_owned(),
+        "command_id" => "Idempotency-Key".to_owned(),
+        "actor" => "X-Orb-Actor".to_owned(),
+        "if_version" => "If-Match".to_owned(),
+        name => camel_case(name),
+    }
+}
+
 fn camel_case(name: &str) -> String {
     let mut camel = String::with_capacity(name.len());
     let mut raise = false;
@@ -149,6 +187,36 @@ mod tests {
         ] {
             assert_eq!(contract_name(proto), contract);
         }
+    }
+
+    #[test]
+    fn names_fields_as_the_party_api_does() {
+        for (proto, party) in [
+            ("session_id", "id"),
+            ("at_queue_end", "atQueueEnd"),
+            ("item.stream_url", "itemId"),
+            ("add.items[3].stream_url", "itemIds"),
+            ("items", "itemIds"),
+            ("seek.position_ms", "positionSeconds"),
+            ("seek_by.delta_ms", "bySeconds"),
+            ("reorder.entry_ids", "entryIds"),
+            ("to_index", "toIndex"),
+            ("if_version", "If-Match"),
+            ("actor", "X-Orb-Actor"),
+        ] {
+            assert_eq!(party_name(proto), party);
+        }
+    }
+
+    #[test]
+    fn a_full_queue_is_no_fault_of_the_pool() {
+        let details = tonic_types::ErrorDetails::with_error_info(
+            "queue_full",
+            ERROR_DOMAIN,
+            std::collections::HashMap::new(),
+        );
+        let status = Status::with_error_details(Code::ResourceExhausted, "it is full", details);
+        assert_eq!(Problem::of_party(&status).status(), StatusCode::CONFLICT);
     }
 
     #[test]

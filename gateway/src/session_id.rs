@@ -22,7 +22,7 @@ pub(crate) struct SessionPath {
 }
 
 /// An id that a session can have. Anything else in a path can name no session, and is a 404.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct SessionId(String);
 
 impl SessionId {

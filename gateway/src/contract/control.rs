@@ -10,10 +10,12 @@ use orb_proto::v1::{ControlRequest, Pause, Resume, Seek, Skip, Stop, control_req
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{CommandId, IdempotencyKey, SessionStatus, json_fields::Fields, present, settled_code};
+use super::{ACTOR, SessionStatus, present, settled_code};
 use crate::{
     app::Gateway,
     body::JsonBody,
+    command_id::{CommandId, IdempotencyKey},
+    json_fields::{Fields, milliseconds},
     problem::{Problem, ProblemBody},
     session_id::{SessionId, SessionPath},
 };
@@ -21,10 +23,6 @@ use crate::{
 const ACTION_NAMES: [&str; 2] = ["action", "command"];
 const TARGET_NAMES: [&str; 4] = ["positionSeconds", "position", "seconds", "seekSeconds"];
 const NESTS: [&str; 3] = ["payload", "params", "value"];
-
-/// Farthest seek target that is passed on as it is, some 30,000 years; what is beyond it is beyond every end, and
-/// passed on as this.
-const MAX_SEEK_SECONDS: f64 = 1e12;
 
 /// Body of `POST /sessions/{id}/control`.
 #[derive(ToSchema)]
@@ -92,13 +90,9 @@ fn target_ms(body: &Map<String, Value>) -> Result<i64, Problem> {
         _ => None,
     };
     // A negative one is passed on: whether there is a session to seek in at all is said first, by the scheduler.
-    match seconds {
-        Some(seconds) if seconds.is_finite() => {
-            let seconds = seconds.clamp(-MAX_SEEK_SECONDS, MAX_SEEK_SECONDS);
-            Ok((seconds * 1000.0).round() as i64)
-        }
-        _ => Err(target.wrong("must be a number of seconds")),
-    }
+    seconds
+        .and_then(milliseconds)
+        .ok_or_else(|| target.wrong("must be a number of seconds"))
 }
 
 fn is_scalar(value: &Value) -> bool {
@@ -162,6 +156,7 @@ pub(super) async fn control(
         session_id: id.into_string(),
         action,
         command_id: command_id.0,
+        actor: ACTOR.to_owned(),
         ..ControlRequest::default()
     };
     let response = gateway.scheduler.control(request).await?;

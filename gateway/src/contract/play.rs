@@ -6,10 +6,12 @@ use axum::{Json, extract::State, http::StatusCode};
 use orb_proto::v1::{Item, PlayRequest};
 use utoipa::ToSchema;
 
-use super::{CommandId, IdempotencyKey, SessionStatus, json_fields::Fields, present, settled_code};
+use super::{ACTOR, SessionStatus, present, settled_code};
 use crate::{
     app::Gateway,
     body::JsonBody,
+    command_id::{CommandId, IdempotencyKey},
+    json_fields::Fields,
     problem::{Problem, ProblemBody},
     session_id::{SessionId, SessionPath},
 };
@@ -118,6 +120,7 @@ impl PlayBody {
             tmdb_id: playback.tmdb_id.unwrap_or_default(),
             imdb_id: playback.imdb_id.unwrap_or_default(),
             episode: playback.episode.unwrap_or_default(),
+            ..Item::default()
         })
     }
 }
@@ -168,6 +171,7 @@ pub(super) async fn play(
         session_id: id.into_string(),
         item: Some(item),
         command_id: command_id.0,
+        actor: ACTOR.to_owned(),
         ..PlayRequest::default()
     };
     let response = gateway.scheduler.play(request).await?;

@@ -6,10 +6,12 @@ use axum::{Json, extract::State, http::StatusCode};
 use orb_proto::v1::CreateRequest;
 use utoipa::ToSchema;
 
-use super::{CommandId, IdempotencyKey, SessionStatus, json_fields::Fields, present};
+use super::{ACTOR, SessionStatus, present};
 use crate::{
     app::Gateway,
     body::JsonBody,
+    command_id::{CommandId, IdempotencyKey},
+    json_fields::Fields,
     problem::{Problem, ProblemBody},
     session_id::{SessionId, SessionPath},
 };
@@ -52,6 +54,7 @@ impl CreateBody {
             voice_channel_id: self.voice_channel_id,
             text_channel_id: self.text_channel_id,
             command_id: command_id.0,
+            actor: ACTOR.to_owned(),
             ..CreateRequest::default()
         }
     }

@@ -20,9 +20,9 @@ use super::link::{Viewer, ViewerPath};
 use crate::{
     app::Gateway,
     contract::{EndReason, PlaybackState},
-    events,
     problem::Problem,
     serve::Closing,
+    sse,
 };
 
 /// Oldest that a position is taken to be. The scheduler stamps each change and sends one at least once a second
@@ -63,12 +63,12 @@ pub(super) struct PublicState {
 }
 
 impl PublicState {
-    fn of(session: Session, now: SystemTime) -> Self {
+    fn of(session: &Session, now: SystemTime) -> Self {
         Self {
             playback_state: session.playback_state().into(),
             end_reason: EndReason::of(session.end_reason()),
-            age_ms: age(&session, now).as_millis() as u64,
-            title: Some(session.current_title).filter(|title| !title.is_empty()),
+            age_ms: age(session, now).as_millis() as u64,
+            title: Some(session.current_title.clone()).filter(|title| !title.is_empty()),
             position_ms: session.position_ms.max(0),
             duration_ms: Some(session.duration_ms).filter(|duration| *duration > 0),
             latency_ms: session
@@ -100,7 +100,7 @@ pub(super) async fn state(
     viewer: Viewer,
 ) -> Result<Response, Problem> {
     let session = gateway.scheduler.get(&viewer.session).await?;
-    let state = PublicState::of(session, SystemTime::now());
+    let state = PublicState::of(&session, SystemTime::now());
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(state)).into_response())
 }
 
@@ -113,10 +113,12 @@ pub(super) async fn events(
     closing: Option<Extension<Closing>>,
     viewer: Viewer,
 ) -> Result<Response, Problem> {
-    let changes = events::changes(&gateway, &viewer.session).await?;
+    let states = gateway.feeds.states(&viewer.session).await?;
     let link_end = Box::pin(tokio::time::sleep(viewer.time_left()));
-    let view = |session| PublicState::of(session, SystemTime::now());
-    Ok(events::sse(changes.take_until(link_end), closing, view))
+    let events = states
+        .take_until(link_end)
+        .map(|session| sse::event(&PublicState::of(&session, SystemTime::now())));
+    Ok(sse::answer(events, closing))
 }
 
 #[cfg(test)]
@@ -143,7 +145,7 @@ mod tests {
     #[test]
     fn age_is_bounded_since_clocks_differ() {
         let at =
-            |millis| PublicState::of(session(), UNIX_EPOCH + Duration::from_millis(millis)).age_ms;
+            |millis| PublicState::of(&session(), UNIX_EPOCH + Duration::from_millis(millis)).age_ms;
         assert_eq!(at(100_000), 0);
         assert_eq!(at(100_250), 250);
         assert_eq!(at(99_000), 0);
@@ -153,7 +155,7 @@ mod tests {
     #[test]
     fn shows_nothing_of_the_worker() {
         let state =
-            serde_json::to_string(&PublicState::of(session(), UNIX_EPOCH)).unwrap_or_default();
+            serde_json::to_string(&PublicState::of(&session(), UNIX_EPOCH)).unwrap_or_default();
         assert!(state.contains("\"watchable\":true"), "{state}");
         assert!(
             !state.contains("10.0.0.7") && !state.contains("secret-token"),

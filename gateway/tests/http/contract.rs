@@ -47,6 +47,7 @@ async fn create_says_whether_the_session_is_new() {
         voice_channel_id: "222".into(),
         text_channel_id: "333".into(),
         command_id,
+        actor: "contract".into(),
         ..CreateRequest::default()
     };
     assert_eq!(harness.scheduler.calls()[1], Call::Create(expected));
@@ -86,7 +87,9 @@ async fn play_passes_on_every_field() {
             tmdb_id: "1234".into(),
             imdb_id: "tt1234567".into(),
             episode: String::new(),
+            ..Item::default()
         }),
+        actor: "contract".into(),
         ..PlayRequest::default()
     };
     assert_eq!(
@@ -167,7 +170,7 @@ async fn control_translates_each_action() {
             session_id: "456".into(),
             action: Some(action),
             command_id: "k".into(),
-            ..ControlRequest::default()
+            actor: "contract".into(),
         };
         assert_eq!(
             harness.scheduler.calls().pop(),

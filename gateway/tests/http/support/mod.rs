@@ -1,5 +1,7 @@
 //! A gateway on a loopback port, the scheduler that it calls, and what a test asks of both.
 
+mod catalogue;
+mod party;
 mod scheduler;
 mod sse;
 
@@ -14,8 +16,9 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::transport::Endpoint;
 
+pub(crate) use catalogue::Films;
 pub(crate) use scheduler::{Call, Reply, Scheduler, refusal};
-pub(crate) use sse::Events;
+pub(crate) use sse::{Events, SseEvent};
 
 pub(crate) const TOKEN: &str = "first-token";
 pub(crate) const OTHER_TOKEN: &str = "second-token";
@@ -94,6 +97,14 @@ impl Harness {
 
     pub(crate) fn get(&self, path: &str) -> RequestBuilder {
         self.bare(Method::GET, path).bearer_auth(TOKEN)
+    }
+
+    pub(crate) fn put(&self, path: &str, body: impl Into<reqwest::Body>) -> RequestBuilder {
+        self.bare(Method::PUT, path).bearer_auth(TOKEN).body(body)
+    }
+
+    pub(crate) fn delete(&self, path: &str) -> RequestBuilder {
+        self.bare(Method::DELETE, path).bearer_auth(TOKEN)
     }
 
     pub(crate) fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> RequestBuilder {

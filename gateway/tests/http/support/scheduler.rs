@@ -1,4 +1,6 @@
-//! A `SessionService` that answers as a test says, and keeps what it was asked.
+//! A scheduler that answers as a test says, and keeps what it was asked.
+//!
+//! `SessionService` and `GatewayService` are here, `PartyService` and `AdminService` in `party`.
 
 use std::{
     collections::HashMap,
@@ -9,10 +11,13 @@ use std::{
 
 use futures::{Stream, StreamExt as _, stream};
 use orb_proto::v1::{
-    ControlRequest, ControlResponse, CreateRequest, CreateResponse, GetRequest, GetResponse,
+    ControlRequest, ControlResponse, CreateRequest, CreateResponse, DrainWorkerRequest,
+    EditQueueRequest, Event, GetQueueRequest, GetRequest, GetResponse, ListEventsRequest,
     ListRequest, ListResponse, LocateWatchRequest, LocateWatchResponse, PlayRequest, PlayResponse,
-    Session, WatchRequest, WatchResponse,
+    Queue, Session, WatchEventsRequest, WatchRequest, WatchResponse,
+    admin_service_server::AdminServiceServer,
     gateway_service_server::{GatewayService, GatewayServiceServer},
+    party_service_server::PartyServiceServer,
     session_service_server::{SessionService, SessionServiceServer},
 };
 use tokio::{net::TcpListener, sync::broadcast};
@@ -22,6 +27,8 @@ use tokio_util::{
     task::TaskTracker,
 };
 use tonic::{Code, Request, Response, Status};
+
+use super::party::{Parties, Told};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +40,12 @@ pub(crate) enum Call {
     Get(GetRequest),
     List,
     Watch(WatchRequest),
+    Queue(GetQueueRequest),
+    Edit(EditQueueRequest),
+    Events(ListEventsRequest),
+    WatchEvents(WatchEventsRequest),
+    Workers,
+    Drain(DrainWorkerRequest),
 }
 
 /// A session, and what stands beside it (`created`, `settled`).
@@ -51,12 +64,13 @@ pub(crate) struct Scheduler {
     _guard: Arc<DropGuard>,
 }
 
-struct Shared {
+pub(super) struct Shared {
     script: Mutex<Script>,
     calls: Mutex<Vec<(Call, Option<String>)>>,
     changes: broadcast::Sender<Result<Session, Status>>,
     /// Where the watch output is said to be: a worker's URL and its token.
     worker: Mutex<Option<(String, String)>>,
+    pub(super) parties: Parties,
 }
 
 /// A refusal as the scheduler makes them: a reason, and for bad input the field.
@@ -79,7 +93,9 @@ impl Scheduler {
         let gateways = GatewayServiceServer::from_arc(Arc::clone(&scheduler.shared));
         let server = tonic::transport::Server::builder()
             .add_service(service)
-            .add_service(gateways);
+            .add_service(gateways)
+            .add_service(PartyServiceServer::from_arc(Arc::clone(&scheduler.shared)))
+            .add_service(AdminServiceServer::from_arc(Arc::clone(&scheduler.shared)));
         let stopped = scheduler.stop.clone().cancelled_owned();
         let serving =
             server.serve_with_incoming_shutdown(TcpListenerStream::new(listener), stopped);
@@ -96,6 +112,7 @@ impl Scheduler {
             calls: Mutex::default(),
             changes,
             worker: Mutex::default(),
+            parties: Parties::default(),
         });
         let stop = CancellationToken::new();
         let guard = Arc::new(stop.clone().drop_guard());
@@ -138,6 +155,36 @@ impl Scheduler {
         self.shared.changes.send(change).unwrap();
     }
 
+    /// From now on, this is the queue, until an edit changes it.
+    pub(crate) fn queue(&self, queue: Queue) {
+        self.shared.parties.put(queue);
+    }
+
+    /// Has an event happen, in every session; answers its id.
+    pub(crate) fn happen(&self, event_type: &str, payload: &str) -> i64 {
+        self.shared.parties.happen(event_type, payload)
+    }
+
+    /// Breaks the streams of events that there are now.
+    pub(crate) fn break_event_streams(&self, status: Status) {
+        self.shared.parties.tell(Told::Broken(status));
+    }
+
+    /// The same store, behind another process: what a scheduler is after its restart.
+    pub(crate) fn keeping_events_of(self, old: &Self) -> Self {
+        self.shared.parties.keep(old.events());
+        self
+    }
+
+    fn events(&self) -> Vec<Event> {
+        self.shared.parties.all()
+    }
+
+    /// How many follow the events now.
+    pub(crate) fn event_watchers(&self) -> usize {
+        self.shared.parties.watchers()
+    }
+
     /// How many watch now.
     pub(crate) fn watchers(&self) -> usize {
         self.shared.changes.receiver_count()
@@ -165,7 +212,11 @@ impl Scheduler {
 }
 
 impl Shared {
-    fn take<T>(&self, request: Request<T>, wrap: impl FnOnce(T) -> Call) -> Result<Reply, Status> {
+    pub(super) fn take<T>(
+        &self,
+        request: Request<T>,
+        wrap: impl FnOnce(T) -> Call,
+    ) -> Result<Reply, Status> {
         let authorization = request.metadata().get("authorization");
         let authorization = authorization.map(|value| value.to_str().unwrap().to_owned());
         let call = wrap(request.into_inner());

@@ -85,11 +85,69 @@ impl<'a> Fields<'a> {
             .ok_or_else(|| self.wrong(name, "must be an integer"))
     }
 
+    /// True or false.
+    pub(crate) fn boolean(&self, name: &str) -> Result<Option<bool>, Problem> {
+        self.value(name)
+            .map(|value| {
+                value
+                    .as_bool()
+                    .ok_or_else(|| self.wrong(name, "must be true or false"))
+            })
+            .transpose()
+    }
+
+    /// A whole number above zero.
+    pub(crate) fn id(&self, name: &str) -> Result<Option<u64>, Problem> {
+        match self.integer(name)? {
+            None => Ok(None),
+            Some(number) => match u64::try_from(number) {
+                Ok(id) if id > 0 => Ok(Some(id)),
+                _ => Err(self.wrong(name, "must be a positive integer")),
+            },
+        }
+    }
+
+    /// A number of seconds, as milliseconds.
+    pub(crate) fn seconds(&self, name: &str) -> Result<Option<i64>, Problem> {
+        self.value(name)
+            .map(|value| {
+                value
+                    .as_f64()
+                    .and_then(milliseconds)
+                    .ok_or_else(|| self.wrong(name, "must be a number of seconds"))
+            })
+            .transpose()
+    }
+
+    /// An array that must be there, of what `read` makes something of.
+    pub(crate) fn required_list<T>(
+        &self,
+        name: &str,
+        rule: &str,
+        read: impl Fn(&Value) -> Option<T>,
+    ) -> Result<Vec<T>, Problem> {
+        self.value(name)
+            .and_then(Value::as_array)
+            .and_then(|list| list.iter().map(read).collect())
+            .ok_or_else(|| self.wrong(name, rule))
+    }
+
     /// A refusal of this field.
     pub(crate) fn wrong(&self, name: &str, rule: &str) -> Problem {
         let path = self.path(name);
         Problem::invalid_field(path.clone(), format!("{path} {rule}"))
     }
+}
+
+/// Farthest time that is passed on as it is, some 30,000 years; what is beyond it is beyond every end, and passed on as
+/// this.
+const MAX_SECONDS: f64 = 1e12;
+
+/// `None` for what is no number.
+pub(crate) fn milliseconds(seconds: f64) -> Option<i64> {
+    seconds
+        .is_finite()
+        .then(|| (seconds.clamp(-MAX_SECONDS, MAX_SECONDS) * 1000.0).round() as i64)
 }
 
 /// Whether a float stands for an integer exactly.
@@ -124,5 +182,11 @@ mod tests {
         let inner = fields.object("o").unwrap().unwrap();
         assert_eq!(inner.path("b"), "o.b");
         assert!(fields.object("a").is_err());
+        assert!(fields.boolean("a").is_err());
+        assert_eq!(fields.boolean("null").unwrap(), None);
+        assert_eq!(fields.seconds("half").unwrap(), Some(500));
+        assert!(fields.seconds("a").is_err());
+        assert_eq!(fields.id("n").unwrap(), Some(1));
+        assert!(fields.id("half").is_err());
     }
 }

@@ -1,13 +1,12 @@
 //! Calls to the scheduler: authorised, bounded in time, and repeated while it cannot be reached.
+//!
+//! `calls` has one method a call; how a call is made is here.
+
+mod calls;
 
 use std::{error::Error as _, time::Duration};
 
-use orb_proto::v1::{
-    ControlRequest, ControlResponse, CreateRequest, CreateResponse, GetRequest, ListRequest,
-    LocateWatchRequest, LocateWatchResponse, PlayRequest, PlayResponse, Session, WatchRequest,
-    WatchResponse, gateway_service_client::GatewayServiceClient,
-    session_service_client::SessionServiceClient,
-};
+use orb_proto::v1::{GetRequest, session_service_client::SessionServiceClient};
 use orb_scheduler_client::{LeaderChannel, Reconnect, Route};
 use orb_telemetry::{TRACEPARENT, traceparent};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -19,8 +18,6 @@ use tonic::{
 };
 use tonic_types::StatusExt as _;
 use tracing::Span;
-
-use crate::session_id::SessionId;
 
 /// Share of the call's time within which a new attempt may begin; the rest is left for that attempt itself.
 const RETRY_SHARE: f64 = 0.5;
@@ -39,7 +36,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_millis(800);
 /// A session id that the readiness check asks for; that there is none is the expected answer.
 const PROBE_SESSION: &str = "readiness-probe";
 
-/// `SessionService` and `GatewayService`, with this gateway's token.
+/// The scheduler's services, with this gateway's token.
 #[derive(Clone)]
 pub(crate) struct SchedulerClient {
     leader: LeaderChannel,
@@ -64,77 +61,6 @@ impl SchedulerClient {
             authorization,
             call_timeout,
         }
-    }
-
-    pub(crate) async fn create(&self, request: CreateRequest) -> Result<CreateResponse, Status> {
-        self.call(request, async |channel, request| {
-            SessionServiceClient::new(channel).create(request).await
-        })
-        .await
-    }
-
-    pub(crate) async fn play(&self, request: PlayRequest) -> Result<PlayResponse, Status> {
-        self.call(request, async |channel, request| {
-            SessionServiceClient::new(channel).play(request).await
-        })
-        .await
-    }
-
-    pub(crate) async fn control(&self, request: ControlRequest) -> Result<ControlResponse, Status> {
-        self.call(request, async |channel, request| {
-            SessionServiceClient::new(channel).control(request).await
-        })
-        .await
-    }
-
-    pub(crate) async fn get(&self, id: &SessionId) -> Result<Session, Status> {
-        let request = GetRequest {
-            session_id: id.as_str().to_owned(),
-        };
-        let response = self
-            .call(request, async |channel, request| {
-                SessionServiceClient::new(channel).get(request).await
-            })
-            .await?;
-        response
-            .session
-            .ok_or_else(|| Status::internal("GetResponse without a session"))
-    }
-
-    pub(crate) async fn list(&self) -> Result<Vec<Session>, Status> {
-        let response = self
-            .call(ListRequest {}, async |channel, request| {
-                SessionServiceClient::new(channel).list(request).await
-            })
-            .await?;
-        Ok(response.sessions)
-    }
-
-    /// The stream has no deadline; only its beginning has. It ends when another scheduler leads, for the one at its
-    /// other end may stand still.
-    pub(crate) async fn watch(&self, id: &SessionId) -> Result<Updates, Status> {
-        let request = WatchRequest {
-            session_id: id.as_str().to_owned(),
-        };
-        let (stream, route) = self
-            .call_routed(request, async |channel, request| {
-                SessionServiceClient::new(channel).watch(request).await
-            })
-            .await?;
-        Ok(Updates { stream, route })
-    }
-
-    /// Where the session's watch output is.
-    pub(crate) async fn locate_watch(&self, id: &SessionId) -> Result<LocateWatchResponse, Status> {
-        let request = LocateWatchRequest {
-            session_id: id.as_str().to_owned(),
-        };
-        self.call(request, async |channel, request| {
-            GatewayServiceClient::new(channel)
-                .locate_watch(request)
-                .await
-        })
-        .await
     }
 
     /// Whether the scheduler answers this gateway at all.
@@ -233,15 +159,16 @@ impl SchedulerClient {
     }
 }
 
-/// A session's states as they come, of one leader.
-pub(crate) struct Updates {
-    stream: Streaming<WatchResponse>,
+/// What a stream tells, as it comes, of one leader.
+pub(crate) struct Updates<T> {
+    stream: Streaming<T>,
     route: Route,
 }
 
-impl Updates {
-    /// The next one; `None` when the stream has ended.
-    pub(crate) async fn message(&mut self) -> Result<Option<WatchResponse>, Status> {
+impl<T> Updates<T> {
+    /// The next one; `None` when the stream has ended, or another scheduler leads: the one at its other end may stand
+    /// still.
+    pub(crate) async fn message(&mut self) -> Result<Option<T>, Status> {
         tokio::select! {
             message = self.stream.message() => message,
             () = self.route.replaced() => Ok(None),
