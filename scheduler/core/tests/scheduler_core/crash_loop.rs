@@ -37,7 +37,7 @@ fn an_item_that_gets_nowhere_ends_with_its_reason_and_its_party_stays() {
         crash(&mut h, "s", life);
         assert!(!is_over(&h), "after {life}");
         assert_eq!(h.view("s").playback, PlaybackState::Loading);
-        assert_eq!(h.lease("s").1.current.unwrap().queue_entry_id, 1);
+        assert_eq!(h.lease("s").1.current.unwrap().external_id, Some(1));
     }
     crash(&mut h, "s", MAX_LOSSES);
     let view = h.view("s");
@@ -46,12 +46,11 @@ fn an_item_that_gets_nowhere_ends_with_its_reason_and_its_party_stays() {
     assert_eq!(view.last_error.unwrap().code, "item_crashes_workers");
     assert_eq!(view.queue_entry_id, Some(1));
     assert!(h.lease("s").1.current.is_none() && h.lease("s").1.in_channel);
-    let failed =
-        |write: &Write| matches!(write, Write::Queue(row) if row.status == QueueStatus::Failed);
+    let failed = |write: &Write| matches!(write, Write::Queue(row) if row.entry.status == QueueStatus::Failed);
     assert!(h.writes.iter().any(failed));
     // It holds the pool up no longer, and neither does it the next item.
     h.play("s", 2);
-    assert_eq!(h.lease("s").1.current.unwrap().queue_entry_id, 2);
+    assert_eq!(h.lease("s").1.current.unwrap().external_id, Some(2));
 }
 
 #[test]

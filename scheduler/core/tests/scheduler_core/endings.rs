@@ -130,15 +130,7 @@ fn a_session_that_is_over_leaves_memory_and_goes_on_where_it_was_when_called_for
     h.play_on(FORGET_AFTER_MS);
     assert!(!h.is_in_memory("s"));
     assert!(h.effects.contains(&Effect::Forgotten(SessionId::new("s"))));
-    let row = h
-        .writes
-        .iter()
-        .rev()
-        .find_map(|write| match write {
-            Write::Session(record, _) => Some(record.view()),
-            _ => None,
-        })
-        .unwrap();
+    let row = h.tables.session(&SessionId::new("s")).unwrap().view();
     assert_eq!(row, before, "a reader of the row sees the same");
 
     let again = h.create("s");

@@ -7,12 +7,14 @@
 )]
 
 use orb_scheduler_core::{
-    AccountId, Action, Anchor, Answer, Call, CallId, CommandId, Desired, DrainCause, Effect,
-    EndReason, Epoch, Event, Failure, Fence, HandoverReport, Incarnation, Item, Millis, Now,
-    Observed, PlaybackState, Position, Refusal, Request, Role, Scheduler, SchedulerTiming,
-    SessionId, SessionRecord, SessionView, Shard, Step, VoiceCredentials, VoiceLoss, WorkerId,
-    WorkerRegistration, WorkerStatus, Write,
+    AccountId, Action, Anchor, Answer, AtQueueEnd, Call, CallId, CommandId, Desired, DrainCause,
+    Effect, EndReason, EntryId, Epoch, Event, Failure, Fence, HandoverReport, Incarnation, Item,
+    Millis, Now, Observed, PlaybackState, Position, Refusal, Request, Role, Scheduler,
+    SchedulerTiming, SessionId, SessionView, Shard, Step, StoredSession, VoiceCredentials,
+    VoiceLoss, WorkerId, WorkerRegistration, WorkerStatus, Write,
 };
+
+use crate::stored::Tables;
 
 pub const ACCOUNT: AccountId = AccountId::new(1111);
 pub const GUILD: u64 = 123;
@@ -22,6 +24,7 @@ pub struct Harness {
     pub now: u64,
     pub effects: Vec<Effect>,
     pub writes: Vec<Write>,
+    pub tables: Tables,
     calls: u64,
 }
 
@@ -40,6 +43,7 @@ impl Harness {
             now: 0,
             effects: Vec::new(),
             writes: Vec::new(),
+            tables: Tables::default(),
             calls: 0,
         }
     }
@@ -63,23 +67,18 @@ impl Harness {
 
     /// The same, at that unix time.
     pub fn restart_at(self, wall_ms: u64) -> Self {
-        let mut records: std::collections::BTreeMap<SessionId, SessionRecord> = Default::default();
-        for write in self.writes {
-            if let Write::Session(record, _) = write {
-                records.insert(record.id.clone(), *record);
-            }
-        }
         let now = Now {
             monotonic: Millis(self.now),
             wall_ms: wall_ms as i64,
         };
         let timing = SchedulerTiming::default();
-        let scheduler = Scheduler::load(Epoch::new(2), timing, records.into_values(), now);
+        let scheduler = Scheduler::load(Epoch::new(2), timing, self.tables.all(), now);
         Self {
             scheduler,
             now: self.now,
             effects: Vec::new(),
             writes: Vec::new(),
+            tables: self.tables,
             calls: self.calls,
         }
     }
@@ -91,6 +90,7 @@ impl Harness {
         };
         let step = self.scheduler.handle(event, now);
         self.effects.extend(step.effects.iter().cloned());
+        self.tables.commit(&step.writes);
         self.writes.extend(step.writes.iter().cloned());
         step
     }
@@ -203,20 +203,18 @@ impl Harness {
             stored: self.stored(session),
             session: SessionId::new(session),
             request,
+            actor: "tester".to_owned(),
             trace: None,
         })));
         id
     }
 
     /// What the store knows of a session that is not in memory.
-    fn stored(&self, session: &str) -> Option<Box<SessionRecord>> {
-        if self.scheduler.knows(&SessionId::new(session)) {
-            return None;
-        }
-        self.writes.iter().rev().find_map(|write| match write {
-            Write::Session(record, _) if record.id.as_str() == session => Some(record.clone()),
-            _ => None,
-        })
+    fn stored(&self, session: &str) -> Option<Box<StoredSession>> {
+        let id = SessionId::new(session);
+        let forgotten = !self.scheduler.knows(&id);
+        let stored = forgotten.then(|| self.tables.session(&id)).flatten();
+        stored.map(Box::new)
     }
 
     /// The answer to a call, if it was given.
@@ -401,7 +399,10 @@ impl Harness {
             known_plan: None,
             handover: None,
             health: Default::default(),
-            queue_entry_id: desired.current.map(|item| item.queue_entry_id),
+            entry: desired.current.as_ref().map(|item| item.entry),
+            external_id: desired.current.and_then(|item| item.external_id),
+            advanced_from: None,
+            prepared: None,
             voice_loss: None,
             watch_latency_ms: None,
         }
@@ -454,6 +455,9 @@ pub fn create(guild: u64) -> Request {
         voice_channel_id: "456".to_owned(),
         text_channel_id: "789".to_owned(),
         worker_session_id: "worker-session".to_owned(),
+        title: String::new(),
+        owner_user_id: String::new(),
+        at_queue_end: AtQueueEnd::Wait,
     }
 }
 
@@ -471,7 +475,8 @@ pub fn credentials(token: &str) -> VoiceCredentials {
 
 pub fn item(entry: i64) -> Item {
     Item {
-        queue_entry_id: entry,
+        entry: EntryId::default(),
+        external_id: Some(entry),
         item_id: format!("item-{entry}"),
         source_id: "source".to_owned(),
         title: format!("Film {entry}"),
@@ -484,5 +489,6 @@ pub fn item(entry: i64) -> Item {
         tmdb_id: None,
         imdb_id: None,
         episode: None,
+        summary: None,
     }
 }

@@ -45,7 +45,7 @@ fn happening() -> impl Strategy<Value = Happening> {
     let action = prop_oneof![
         Just(Action::Pause),
         Just(Action::Resume),
-        Just(Action::Skip),
+        Just(Action::Skip { entry: None }),
         Just(Action::Stop),
         (-10..70_000i64).prop_map(|position_ms| Action::Seek { position_ms }),
     ]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::harness::Harness;
 use orb_scheduler_core::{
     Effect, Epoch, Fence, Millis, Now, Observed, PlaybackState, Scheduler, SchedulerTiming,
-    SessionId, SessionRecord, Write,
+    SessionId, SessionRecord, StoredSession, Write,
 };
 
 const SESSIONS: usize = 1_300;
@@ -24,13 +24,16 @@ fn many() -> (Harness, Vec<Observed>) {
         })
         .unwrap();
     let ids = || (0..SESSIONS).map(|number| SessionId::new(format!("s{number}")));
-    let records = ids().enumerate().map(|(number, id)| SessionRecord {
-        id,
-        guild_id: (1_000 + number).to_string(),
-        ..(**record).clone()
+    let stored = ids().enumerate().map(|(number, id)| StoredSession {
+        record: SessionRecord {
+            id,
+            guild_id: (1_000 + number).to_string(),
+            ..(**record).clone()
+        },
+        queue: Vec::new(),
     });
     let timing = SchedulerTiming::default();
-    let scheduler = Scheduler::load(Epoch::new(2), timing, records, Now::default());
+    let scheduler = Scheduler::load(Epoch::new(2), timing, stored, Now::default());
     let reports = ids().map(|session| Observed {
         session,
         ..report.clone()

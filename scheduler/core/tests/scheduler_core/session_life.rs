@@ -37,21 +37,14 @@ fn create_again_is_no_change_and_another_channel_is_a_conflict() {
     h.create("s");
     let again = h.create("s");
     assert!(!h.answer(again).unwrap().unwrap().created);
+    let mut other = create(GUILD);
     let Request::Create {
-        guild_id,
-        text_channel_id,
-        worker_session_id,
-        ..
-    } = create(GUILD)
+        voice_channel_id, ..
+    } = &mut other
     else {
         panic!()
     };
-    let other = Request::Create {
-        guild_id,
-        voice_channel_id: "457".to_owned(),
-        text_channel_id,
-        worker_session_id,
-    };
+    "457".clone_into(voice_channel_id);
     let call = h.call("s", other);
     assert_eq!(h.refusal(call).code, "session_conflict");
 }
@@ -65,15 +58,12 @@ fn bad_ids_name_their_field() {
         ("s", "x", "guild_id"),
         ("s", "0", "guild_id"),
     ] {
-        let call = h.call(
-            session,
-            Request::Create {
-                guild_id: guild.to_owned(),
-                voice_channel_id: "456".to_owned(),
-                text_channel_id: "789".to_owned(),
-                worker_session_id: "u".to_owned(),
-            },
-        );
+        let mut request = create(GUILD);
+        let Request::Create { guild_id, .. } = &mut request else {
+            panic!()
+        };
+        guild.clone_into(guild_id);
+        let call = h.call(session, request);
         let refusal = h.refusal(call);
         assert_eq!(
             (refusal.kind, refusal.field.as_deref()),
@@ -134,7 +124,7 @@ fn play_is_answered_when_the_worker_has_done_it() {
     let answer = h.answer(play).unwrap().unwrap();
     assert!(answer.settled);
     assert_eq!(answer.view.playback, PlaybackState::Playing);
-    assert_eq!(answer.view.title.as_deref(), Some("Film 1"));
+    assert_eq!(answer.view.current_title.as_deref(), Some("Film 1"));
 }
 
 #[test]
@@ -159,7 +149,7 @@ fn the_same_play_again_changes_nothing_and_another_entry_replaces() {
     assert_eq!(h.view("s").generation, generation);
     h.play("s", 2);
     assert_eq!(h.view("s").queue_entry_id, Some(2));
-    assert_eq!(h.lease("s").1.current, Some(item(2)));
+    assert_eq!(h.lease("s").1.current.unwrap().item_id, item(2).item_id);
 }
 
 #[test]
@@ -249,7 +239,7 @@ fn controls_with_nothing_to_act_on() {
 fn skip_ends_the_item_and_the_end_stays_visible() {
     let mut h = Harness::playing();
     h.wait(700);
-    h.control("s", Action::Skip);
+    h.control("s", Action::Skip { entry: None });
     let view = h.view("s");
     assert_eq!(
         (view.playback, view.end_reason),
@@ -356,7 +346,7 @@ fn an_end_older_than_an_acknowledged_seek_is_no_end() {
     end.end_reason = Some(EndReason::Finished);
     h.control("s", Action::Seek { position_ms: 1_000 });
     h.beat(vec![end]);
-    assert_eq!(h.lease("s").1.current, Some(item(1)));
+    assert_eq!(h.lease("s").1.current.unwrap().item_id, item(1).item_id);
     h.report("s", PlaybackState::Playing, 1_020);
     assert_eq!(h.view("s").playback, PlaybackState::Playing);
 }

@@ -18,6 +18,7 @@ fn traced(h: &mut Harness, request: Request, call: u8) -> Step {
         request_hash: [call; 32],
         known: None,
         stored: None,
+        actor: "tester".to_owned(),
         session: SessionId::new("s"),
         request,
         trace: Some(trace(call)),

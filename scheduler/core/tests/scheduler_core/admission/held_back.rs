@@ -60,7 +60,7 @@ fn a_play_while_the_only_worker_restarts_is_accepted_and_waits_in_line() {
     assert!(!h.answer(play).unwrap().unwrap().settled, "accepted: 202");
     assert_eq!(h.view("s").playback, PlaybackState::Loading);
     h.attach("w1", "life-2", vec![]);
-    assert_eq!(h.lease("s").1.current.unwrap().queue_entry_id, 1);
+    assert_eq!(h.lease("s").1.current.unwrap().external_id, Some(1));
 }
 
 #[test]

@@ -255,6 +255,6 @@ fn a_refused_play_keeps_what_plays() {
     learn_cost(&mut h, "w1", "s1", 20, 30);
     let second = h.call("s1", Request::Play(Box::new(item(2))));
     assert_eq!(h.refusal(second).code, "no_capacity");
-    assert_eq!(h.view("s1").title.as_deref(), Some("Film 1"));
+    assert_eq!(h.view("s1").current_title.as_deref(), Some("Film 1"));
     assert_eq!(h.view("s1").playback, PlaybackState::Playing);
 }

@@ -88,7 +88,7 @@ impl World {
             (Some(_), None) => cost::UNPROBED_VIDEO,
         };
         let next = |record: &SessionRecord| record.handover.clone().map(|handover| handover.to);
-        let here = self.records.values().filter(|record| {
+        let here = self.tables.records.values().filter(|record| {
             record.lease.as_ref().is_some_and(is_here) || next(record).as_ref().is_some_and(is_here)
         });
         let all: u32 = here.map(need).sum();
@@ -140,7 +140,7 @@ impl World {
     /// LS-7: the last word to each process says what is durable: only the holder holds, only the next one
     /// warms up, nobody has voice after a stop, and nobody is revoked what is its own.
     fn word_is_durable(&self, session: &SessionId, process: &Process, word: &Effect) {
-        let Some(record) = self.records.get(session) else {
+        let Some(record) = self.tables.records.get(session) else {
             return;
         };
         let is = |lease: Option<&Lease>, fence: &Fence| {
@@ -178,7 +178,7 @@ impl World {
     pub(crate) fn take_overs_are_bounded(&mut self, writes: &[Write]) {
         for write in writes {
             let Write::Event(row) = write else { continue };
-            let Some(record) = self.records.get(&row.session) else {
+            let Some(record) = self.tables.records.get(&row.session) else {
                 continue;
             };
             if row.event_type != "lease_granted" || record.desired.current.is_none() {
@@ -212,7 +212,7 @@ impl World {
     /// LS-2: at no commit do two sessions hold one account in one guild.
     fn accounts_are_held_once(&self) {
         let held = |record: &SessionRecord| Some((record.account?, record.guild_id.clone()));
-        let all: Vec<_> = self.records.values().filter_map(held).collect();
+        let all: Vec<_> = self.tables.records.values().filter_map(held).collect();
         let distinct: BTreeSet<_> = all.iter().collect();
         assert_eq!(all.len(), distinct.len(), "LS-2: {all:?}");
     }
@@ -220,7 +220,12 @@ impl World {
     /// LS-9: a worker hands over a few sessions at once.
     fn handovers_are_few(&self) {
         let mut under_way: BTreeMap<&WorkerId, usize> = BTreeMap::new();
-        for record in self.records.values().filter(|r| r.handover.is_some()) {
+        for record in self
+            .tables
+            .records
+            .values()
+            .filter(|r| r.handover.is_some())
+        {
             let from = record.lease.as_ref().expect("a hand-over is from somebody");
             *under_way.entry(&from.worker).or_default() += 1;
         }
@@ -240,14 +245,18 @@ impl World {
     /// LS-4: the next leader knows what this one knows, but for what is over.
     pub(crate) fn memory_is_what_is_durable(&self) {
         for view in self.scheduler.views(self.now()) {
-            let record = self.records.get(&view.id).expect("LS-4: never written");
+            let record = self
+                .tables
+                .records
+                .get(&view.id)
+                .expect("LS-4: never written");
             assert_eq!(record.desired.generation, view.generation, "LS-4");
-            let durable = record.view();
+            let durable = self.tables.session(&view.id).unwrap().view();
             assert_eq!(durable.end_reason, view.end_reason, "LS-4");
             assert_eq!(durable.queue_entry_id, view.queue_entry_id, "LS-4");
             assert_eq!(durable.worker, view.worker, "LS-4");
         }
-        for (id, record) in &self.records {
+        for (id, record) in &self.tables.records {
             let lives = record.account.is_some() || record.lease.is_some();
             assert!(
                 !lives || self.scheduler.knows(id),
@@ -259,7 +268,7 @@ impl World {
     /// LS-10: when the faults are over, everybody who shall be in a channel is carried out by a worker
     /// that knows it, nothing hangs half done, and no account is held for nothing.
     pub(crate) fn every_party_is_carried_out(&self) {
-        for (id, record) in &self.records {
+        for (id, record) in &self.tables.records {
             assert_eq!(
                 record.account.is_some(),
                 record.desired.in_channel,
@@ -308,7 +317,7 @@ impl World {
                         .is_some_and(|l| l.worker == process.id)
                 };
                 assert!(
-                    self.records.get(id).is_some_and(holds),
+                    self.tables.records.get(id).is_some_and(holds),
                     "LS-10: {id} was not revoked"
                 );
             }

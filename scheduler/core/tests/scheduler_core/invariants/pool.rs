@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use orb_scheduler_core::{
-    Desired, Effect, Fence, HandoverReport, Incarnation, KnownPlan, Millis, Observed,
+    Desired, Effect, Fence, HandoverReport, Incarnation, Item, KnownPlan, Millis, Observed,
     PlaybackState, Position, Role, SessionId, VoiceLoss, WorkerId, WorkerRegistration,
     WorkerStatus,
 };
 
-/// What a title costs here, by its entry: 20, 650 or 1,300 millicores.
-pub(crate) fn cost(entry: i64) -> u32 {
-    match entry {
-        1 => 20,
-        2 => 650,
+/// What a title costs here: 20, 650 or 1,300 millicores.
+pub(crate) fn cost(item: &Item) -> u32 {
+    match item.item_id.as_str() {
+        "item-1" => 20,
+        "item-2" => 650,
         _ => 1_300,
     }
 }
@@ -123,7 +123,7 @@ impl Process {
             .told
             .values()
             .filter_map(|told| told.desired.current.as_ref());
-        let used: u32 = entries.map(|item| cost(item.queue_entry_id)).sum();
+        let used: u32 = entries.map(cost).sum();
         self.total.saturating_sub(used)
     }
 
@@ -166,11 +166,14 @@ impl Process {
             plan: String::new(),
             opened_at: told.desired.anchor.set_at,
             known_plan: item.map(|item| KnownPlan {
-                cost_millicores: cost(item.queue_entry_id),
+                cost_millicores: cost(item),
                 details: String::new(),
             }),
             health: orb_scheduler_core::Health::default(),
-            queue_entry_id: item.map(|item| item.queue_entry_id),
+            entry: item.map(|item| item.entry),
+            external_id: item.and_then(|item| item.external_id),
+            advanced_from: None,
+            prepared: None,
             handover,
             voice_loss: None::<VoiceLoss>,
             watch_latency_ms: None,

@@ -1,15 +1,16 @@
 //! A leader, its workers, Discord and callers, all of them mortal.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use orb_scheduler_core::{
     AccountId, Action, Call, CallId, CommandId, DrainCause, Effect, EndReason, Epoch, Event,
-    Millis, Now, PlaybackState, Request, Scheduler, SchedulerTiming, SessionId, SessionRecord,
-    Shard, VoiceCredentials, VoiceLoss, Write,
+    Millis, Now, PlaybackState, Request, Scheduler, SchedulerTiming, SessionId, Shard,
+    VoiceCredentials, VoiceLoss,
 };
 
 use super::pool::Process;
 use crate::harness::{GUILD, create, item};
+use crate::stored::Tables;
 
 const ACCOUNTS: [AccountId; 2] = [AccountId::new(1111), AccountId::new(2222)];
 
@@ -19,7 +20,7 @@ pub(crate) struct World {
     pub(crate) now: u64,
     pub(crate) processes: Vec<Process>,
     /// What the store holds.
-    pub(crate) records: BTreeMap<SessionId, SessionRecord>,
+    pub(crate) tables: Tables,
     /// What Discord has not said yet.
     owed: VecDeque<Event>,
     revisions: u64,
@@ -37,7 +38,7 @@ impl World {
             epoch: 1,
             now: 0,
             processes: (0..3).map(Process::new).collect(),
-            records: BTreeMap::new(),
+            tables: Tables::default(),
             owed: VecDeque::new(),
             revisions: 0,
             calls: BTreeSet::new(),
@@ -66,11 +67,7 @@ impl World {
     /// One event, its commit, its effects, and everything that must hold after them.
     pub(crate) fn event(&mut self, event: Event) {
         let step = self.scheduler.handle(event, self.now());
-        for write in &step.writes {
-            if let Write::Session(record, _) = write {
-                self.records.insert(record.id.clone(), (**record).clone());
-            }
-        }
+        self.tables.commit(&step.writes);
         self.take_overs_are_bounded(&step.writes);
         self.holds_after(&step.effects);
         for effect in &step.effects {
@@ -127,7 +124,7 @@ impl World {
         let id = CallId(self.calls_made);
         let session = SessionId::new(format!("s{session}"));
         let stored = (!self.scheduler.knows(&session))
-            .then(|| self.records.get(&session).cloned().map(Box::new))
+            .then(|| self.tables.session(&session).map(Box::new))
             .flatten();
         self.calls.insert(id);
         self.event(Event::Call(Box::new(Call {
@@ -138,6 +135,7 @@ impl World {
             stored,
             session,
             request,
+            actor: "tester".to_owned(),
             trace: None,
         })));
     }
@@ -159,7 +157,7 @@ impl World {
     }
 
     fn place(&self, s: u8) -> Option<(AccountId, u64)> {
-        let record = self.records.get(&SessionId::new(format!("s{s}")))?;
+        let record = self.tables.records.get(&SessionId::new(format!("s{s}")))?;
         Some((record.account?, record.guild_id.parse().ok()?))
     }
 
@@ -352,9 +350,9 @@ impl World {
     pub(crate) fn leader_change(&mut self) {
         self.memory_is_what_is_durable();
         self.epoch += 1;
-        let records = self.records.values().cloned();
+        let stored = self.tables.all();
         let timing = SchedulerTiming::default();
-        self.scheduler = Scheduler::load(Epoch::new(self.epoch), timing, records, self.now());
+        self.scheduler = Scheduler::load(Epoch::new(self.epoch), timing, stored, self.now());
         self.calls.clear();
         for process in &mut self.processes {
             process.attached = false;
