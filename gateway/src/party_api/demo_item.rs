@@ -4,15 +4,12 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode};
 
-use crate::{
-    app::Gateway,
-    problem::{Problem, ProblemBody},
-};
+use crate::{app::Gateway, problem::Problem};
 
 /// Body of the `play` that "Play again" repeats; the demo has one.
 #[utoipa::path(get, path = "/api/v1/demo-item", tag = "page", responses(
-    (status = 200, description = "A body for `POST /sessions/{id}/play`.", body = Object),
-    (status = 404, description = "There is none.", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 200, description = "A body for `POST /sessions/{id}/play`.", body = Object,
+        example = json!({"queueEntryId": 1, "playback": {"itemId": "abc123", "streamUrl": "http://jellyfin/film"}})),
 ))]
 pub(super) async fn demo_item(
     State(gateway): State<Arc<Gateway>>,

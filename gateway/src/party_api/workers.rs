@@ -49,6 +49,7 @@ pub(super) struct Worker {
 /// What can be expected of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = WorkerStanding)]
 enum Standing {
     /// Heard of, and takes parties.
     Ready,
