@@ -28,6 +28,7 @@ test: deps test-deps web ## All tests
 	cd gateway/web && npm test --silent
 	$(CARGO) $(TEST_RUNNER) --workspace --no-fail-fast
 	tests/python/run $(VENV)/bin/python
+	node tests/node/jellyfin_sdk.mjs
 	node tests/node/page.mjs
 	node tests/node/take_over.mjs
 

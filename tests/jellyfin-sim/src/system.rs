@@ -148,7 +148,6 @@ fn session_dto(state: &SimState, user: UserIndex, device: &Device) -> Value {
         "AdditionalUsers": [],
         "PlayableMediaTypes": [],
         "NowPlayingQueue": [],
-        "NowPlayingQueueFullItems": [],
         "SupportedCommands": [],
         "LastActivityDate": crate::user_data::date(std::time::SystemTime::now()),
         "LastPlaybackCheckIn": "0001-01-01T00:00:00.0000000Z",
