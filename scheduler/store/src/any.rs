@@ -1,8 +1,8 @@
 //! The store that a URL asks for.
 
-use orb_scheduler_core::{CommandId, CommandRecord, Epoch, SessionId, SessionRecord, Write};
+use orb_scheduler_core::{CommandId, CommandRecord, Epoch, SessionId, StoredSession, Write};
 
-use crate::{AccountSession, Error, PostgresStore, Seal, SqliteStore, Store};
+use crate::{AccountSession, Error, PostgresStore, Seal, SqliteStore, Store, StoredEvent};
 
 /// One of the stores, chosen at run time. ([`Store`] hands out futures, so it cannot be a trait object.)
 #[derive(Debug)]
@@ -61,12 +61,25 @@ impl Store for AnyStore {
         either!(self, store => store.lead(at_least))
     }
 
-    async fn load(&self, over_since_ms: i64) -> Result<Vec<SessionRecord>, Error> {
+    async fn load(&self, over_since_ms: i64) -> Result<Vec<StoredSession>, Error> {
         either!(self, store => store.load(over_since_ms))
     }
 
-    async fn sessions(&self, ids: &[SessionId]) -> Result<Vec<SessionRecord>, Error> {
+    async fn sessions(&self, ids: &[SessionId]) -> Result<Vec<StoredSession>, Error> {
         either!(self, store => store.sessions(ids))
+    }
+
+    async fn events(
+        &self,
+        session: &SessionId,
+        after_id: i64,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, Error> {
+        either!(self, store => store.events(session, after_id, limit))
+    }
+
+    async fn newest_event(&self, session: &SessionId) -> Result<i64, Error> {
+        either!(self, store => store.newest_event(session))
     }
 
     async fn commit_all(

@@ -18,6 +18,7 @@
 //! credentials, gateway sessions and the URLs of sources are sealed ([`Seal`]).
 
 mod any;
+mod entries;
 mod error;
 mod postgres;
 mod rows;
@@ -26,7 +27,7 @@ mod sqlite;
 
 use std::future::Future;
 
-use orb_scheduler_core::{CommandId, CommandRecord, Epoch, SessionId, SessionRecord, Write};
+use orb_scheduler_core::{CommandId, CommandRecord, Epoch, SessionId, StoredSession, Write};
 
 pub use any::AnyStore;
 pub use error::Error;
@@ -58,6 +59,23 @@ impl std::fmt::Debug for AccountSession {
     }
 }
 
+/// A row of `watch_party_events`. Bears no URL and no secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEvent {
+    /// Rises within a database in the order of the commits, with gaps: one leader writes at a time, over one
+    /// connection, and its last transaction has ended before the next leader's first begins. So whoever has read up to
+    /// an id misses nothing when it reads on from there.
+    pub id: i64,
+    /// Whose.
+    pub session: SessionId,
+    /// Such as `play`, `paused`, `ended`.
+    pub event_type: String,
+    /// A JSON object: cause, actor and particulars.
+    pub payload_json: String,
+    /// Unix milliseconds.
+    pub created_at: i64,
+}
+
 /// Durable state behind one leader.
 pub trait Store: Send + Sync + 'static {
     /// What it is and where, for people; without a password.
@@ -79,30 +97,41 @@ pub trait Store: Send + Sync + 'static {
     fn lead(&self, at_least: Epoch) -> impl Future<Output = Result<Epoch, Error>> + Send;
 
     /// The sessions that live, and those that have been over since that unix time or later: a leader needs no
-    /// others in memory. A commit whose outcome is not known ([`Error::InDoubt`], or a future that was dropped) is
+    /// others in memory. Each with what plays and waits in its queue, and the newest 100 entries that ended. A commit whose outcome is not known ([`Error::InDoubt`], or a future that was dropped) is
     /// waited for: it is in what is loaded, or never will be.
     fn load(
         &self,
         over_since_ms: i64,
-    ) -> impl Future<Output = Result<Vec<SessionRecord>, Error>> + Send;
+    ) -> impl Future<Output = Result<Vec<StoredSession>, Error>> + Send;
 
-    /// These sessions, in any order; unknown ones are left out. The leader keeps those that are over no longer in
-    /// memory.
+    /// These sessions with their queues, as of one moment, in any order; unknown ones are left out. The leader keeps
+    /// those that are over no longer in memory.
     ///
-    /// What is read so, here and by [`Store::commands`], is as new as any commit that was acknowledged before; it
+    /// What is read so, here and by [`Store::commands`] and [`Store::events`], is as new as any commit that was acknowledged before; it
     /// waits for none that is under way.
     fn sessions(
         &self,
         ids: &[SessionId],
-    ) -> impl Future<Output = Result<Vec<SessionRecord>, Error>> + Send;
+    ) -> impl Future<Output = Result<Vec<StoredSession>, Error>> + Send;
 
     /// One session, if there is one.
     fn session(
         &self,
         id: &SessionId,
-    ) -> impl Future<Output = Result<Option<SessionRecord>, Error>> + Send {
+    ) -> impl Future<Output = Result<Option<StoredSession>, Error>> + Send {
         async { Ok(self.sessions(std::slice::from_ref(id)).await?.pop()) }
     }
+
+    /// What happened in a session after that event, oldest first, at most so many.
+    fn events(
+        &self,
+        session: &SessionId,
+        after_id: i64,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<StoredEvent>, Error>> + Send;
+
+    /// The id of what happened in a session last; 0: nothing has.
+    fn newest_event(&self, session: &SessionId) -> impl Future<Output = Result<i64, Error>> + Send;
 
     /// Commits the writes in their order, and the gateway sessions of accounts, in one transaction, unless `epoch`
     /// is no longer the leader's.

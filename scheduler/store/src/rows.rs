@@ -1,9 +1,11 @@
 //! From the state machine's records to rows and back.
 
-use orb_scheduler_core::{CommandId, CommandRecord, SessionId, SessionRecord, VoiceCredentials};
+use orb_scheduler_core::{
+    CommandId, CommandRecord, Item, SessionId, SessionRecord, VoiceCredentials,
+};
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountSession, Error, Seal};
+use crate::{AccountSession, Error, Seal, StoredEvent};
 
 const COMMANDS: &str = "commands";
 const ACCOUNT_SESSIONS: &str = "account_sessions";
@@ -18,22 +20,35 @@ struct Secrets {
     next: Option<Sources>,
 }
 
+/// Of one item.
 #[derive(Serialize, Deserialize)]
-struct Sources {
+pub(crate) struct Sources {
     stream: String,
     download: Option<String>,
 }
 
+impl Sources {
+    /// Out of the item.
+    pub(crate) fn take(item: &mut Item) -> Self {
+        Self {
+            stream: std::mem::take(&mut item.stream_url),
+            download: item.download_url.take(),
+        }
+    }
+
+    /// Back into the item.
+    pub(crate) fn put(self, item: &mut Item) {
+        item.stream_url = self.stream;
+        item.download_url = self.download;
+    }
+}
+
 /// The record as JSON, and its secrets, sealed: they are taken out of it.
 pub(crate) fn split(seal: &Seal, record: &mut SessionRecord) -> Result<(String, Vec<u8>), Error> {
-    let take = |item: &mut orb_scheduler_core::Item| Sources {
-        stream: std::mem::take(&mut item.stream_url),
-        download: item.download_url.take(),
-    };
     let secrets = Secrets {
         voice: record.voice.take(),
-        current: record.desired.current.as_mut().map(take),
-        next: record.desired.next.as_mut().map(take),
+        current: record.desired.current.as_mut().map(Sources::take),
+        next: record.desired.next.as_mut().map(Sources::take),
     };
     let corrupt = |error| Error::corrupt(SESSIONS, error);
     let json = serde_json::to_string(record).map_err(corrupt)?;
@@ -61,8 +76,7 @@ pub(crate) fn join(
         (&mut record.desired.next, secrets.next),
     ] {
         if let Some((item, sources)) = item.as_mut().zip(sources) {
-            item.stream_url = sources.stream;
-            item.download_url = sources.download;
+            sources.put(item);
         }
     }
     if record.desired.current.is_some()
@@ -73,8 +87,19 @@ pub(crate) fn join(
     Ok(record)
 }
 
-/// Ids as one JSON array, for databases without arrays.
-pub(crate) fn id_list<T: Serialize>(ids: &[T]) -> Result<String, Error> {
+/// `watch_party_sessions.title`: the party's, else that of what plays.
+pub(crate) fn title(record: &SessionRecord) -> Option<&str> {
+    let current = record.desired.current.as_ref();
+    some(&record.title).or(current.map(|item| item.title.as_str()))
+}
+
+/// NULL for what is empty.
+pub(crate) fn some(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// Ids (and what goes with them) as one JSON array, for databases without arrays.
+pub(crate) fn json_list<T: Serialize>(ids: &[T]) -> Result<String, Error> {
     serde_json::to_string(ids).map_err(|error| Error::corrupt("ids", error))
 }
 
@@ -94,6 +119,18 @@ pub(crate) fn command(
             .map_err(|_| Error::corrupt(COMMANDS, "the hash has another length"))?,
         outcome: serde_json::from_str(&outcome).map_err(|error| Error::corrupt(COMMANDS, error))?,
     })
+}
+
+pub(crate) fn event(
+    (id, session, event_type, payload_json, created_at): (i64, String, String, String, i64),
+) -> StoredEvent {
+    StoredEvent {
+        id,
+        session: SessionId::new(session),
+        event_type,
+        payload_json,
+        created_at,
+    }
 }
 
 /// None when it was sealed with other tokens: that account identifies anew.

@@ -1,11 +1,11 @@
 //! SQLite: one writer, WAL, every commit on disk before it is acknowledged.
 
+mod queue;
+
 use std::str::FromStr;
 use std::time::Duration;
 
-use orb_scheduler_core::{
-    CommandId, CommandRecord, Epoch, QueueRow, SessionId, SessionRecord, Write,
-};
+use orb_scheduler_core::{CommandId, CommandRecord, Epoch, SessionId, StoredSession, Write};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
@@ -13,7 +13,8 @@ use sqlx::sqlite::{
 use sqlx::{Connection, Sqlite, Transaction};
 use tokio::sync::Mutex;
 
-use crate::{AccountSession, Error, Seal, Store, rows};
+use crate::entries::{self, EntryRow, loaded_entries};
+use crate::{AccountSession, Error, Seal, Store, StoredEvent, rows};
 
 /// Another process (a shell, a backup) may hold the file for a moment; the leader itself has one writer.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -58,16 +59,19 @@ impl SqliteStore {
     ) -> Result<(), Error> {
         match write {
             Write::Session(mut record, status) => {
-                let current = record.desired.current.clone();
-                let title = current.as_ref().map(|item| item.title.clone());
+                let current = record.desired.current.as_ref();
+                let entry = current.map(|item| item.entry.get() as i64);
+                let title = rows::title(&record).map(str::to_owned);
+                let owner = rows::some(&record.owner_user_id).map(str::to_owned);
                 let (json, sealed) = rows::split(&self.seal, &mut record)?;
                 sqlx::query(
                     "INSERT INTO watch_party_sessions (id, guild_id, voice_channel_id, text_channel_id, \
-                     status, worker_session_id, created_at, updated_at, record, sealed, title, over_since) \
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?13) \
+                     status, worker_session_id, created_at, updated_at, record, sealed, title, over_since, \
+                     owner_user_id) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?13, ?14) \
                      ON CONFLICT (id) DO UPDATE SET voice_channel_id = ?3, text_channel_id = ?4, status = ?5, updated_at = ?8, \
                      record = ?9, sealed = ?10, title = ?11, over_since = ?13, current_queue_entry_id = \
-                     (SELECT id FROM watch_party_queue WHERE session_id = ?1 AND external_id = ?12)",
+                     (SELECT id FROM watch_party_queue WHERE session_id = ?1 AND entry_id = ?12)",
                 )
                 .bind(record.id.as_str())
                 .bind(&record.guild_id)
@@ -80,12 +84,19 @@ impl SqliteStore {
                 .bind(json)
                 .bind(sealed)
                 .bind(title)
-                .bind(current.map(|item| item.queue_entry_id))
+                .bind(entry)
                 .bind(record.is_over().then_some(record.updated_at))
+                .bind(owner)
                 .execute(&mut **transaction)
                 .await?;
             }
-            Write::Queue(row) => Self::write_queue(transaction, &row, wall_ms).await?,
+            Write::Queue(row) => queue::put(transaction, &self.seal, &row).await?,
+            Write::QueueOrder { session, positions } => {
+                queue::order(transaction, &session, &positions).await?;
+            }
+            Write::QueueRemoved { session, entries } => {
+                queue::remove(transaction, &session, &entries).await?;
+            }
             Write::Event(event) => {
                 sqlx::query(
                     "INSERT INTO watch_party_events (session_id, event_type, payload_json, created_at) \
@@ -111,7 +122,7 @@ impl SqliteStore {
                 .bind(view.id.as_str())
                 .bind(view.worker_status.as_str())
                 .bind(view.playback.as_str())
-                .bind(view.title)
+                .bind(view.current_title)
                 .bind((view.position.media_ms / 1000) as i64)
                 .bind(view.duration_ms.map(|ms| (ms / 1000) as i64))
                 .bind(view.last_error.map(|failure| failure.message))
@@ -137,42 +148,15 @@ impl SqliteStore {
         Ok(())
     }
 
-    fn records(
+    fn stored(
         &self,
-        rows: Vec<(String, Vec<u8>, Option<i64>)>,
-    ) -> Result<Vec<SessionRecord>, Error> {
-        rows.into_iter()
-            .map(|(json, sealed, position_ms)| rows::join(&self.seal, &json, &sealed, position_ms))
-            .collect()
-    }
-
-    async fn write_queue(
-        transaction: &mut Transaction<'_, Sqlite>,
-        row: &QueueRow,
-        wall_ms: i64,
-    ) -> Result<(), Error> {
-        let item = &row.item;
-        sqlx::query(
-            "INSERT INTO watch_party_queue (session_id, position, media_type, jellyfin_source_id, title, \
-             year, runtime, poster_url, status, created_at, external_id) \
-             VALUES (?1, (SELECT coalesce(max(position), 0) + 1 FROM watch_party_queue WHERE session_id = ?1), \
-             ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
-             ON CONFLICT (session_id, external_id) DO UPDATE SET status = ?8, media_type = ?2, \
-             jellyfin_source_id = ?3, title = ?4, year = ?5, runtime = ?6, poster_url = ?7",
-        )
-        .bind(row.session.as_str())
-        .bind(&item.media_type)
-        .bind(&item.source_id)
-        .bind(&item.title)
-        .bind(&item.year)
-        .bind(item.duration_ms.map(|ms| (ms / 1000) as i64))
-        .bind(&item.poster_url)
-        .bind(row.status.as_str())
-        .bind(wall_ms)
-        .bind(item.queue_entry_id)
-        .execute(&mut **transaction)
-        .await?;
-        Ok(())
+        records: Vec<(String, Vec<u8>, Option<i64>)>,
+        queues: Vec<EntryRow>,
+    ) -> Result<Vec<StoredSession>, Error> {
+        let records = records
+            .into_iter()
+            .map(|(json, sealed, position_ms)| rows::join(&self.seal, &json, &sealed, position_ms));
+        entries::with_queues(&self.seal, records.collect::<Result<_, _>>()?, queues)
     }
 }
 
@@ -201,29 +185,74 @@ impl Store for SqliteStore {
         Ok(Epoch::new(epoch as u64))
     }
 
-    async fn load(&self, over_since_ms: i64) -> Result<Vec<SessionRecord>, Error> {
+    async fn load(&self, over_since_ms: i64) -> Result<Vec<StoredSession>, Error> {
         let mut writer = self.writer.lock().await;
-        let rows = sqlx::query_as(
+        let mut moment = writer.begin().await?;
+        let records = sqlx::query_as(
             "SELECT s.record, s.sealed, w.position_ms FROM watch_party_sessions s \
              LEFT JOIN watch_party_worker_state w ON w.session_id = s.id \
              WHERE s.over_since IS NULL OR s.over_since >= ?",
         )
         .bind(over_since_ms)
-        .fetch_all(&mut *writer)
+        .fetch_all(&mut *moment)
         .await?;
-        self.records(rows)
+        let queues = sqlx::query_as(loaded_entries!(
+            "SELECT s.id FROM watch_party_sessions s \
+             WHERE s.over_since IS NULL OR s.over_since >= ?"
+        ))
+        .bind(over_since_ms)
+        .fetch_all(&mut *moment)
+        .await?;
+        moment.rollback().await?;
+        self.stored(records, queues)
     }
 
-    async fn sessions(&self, ids: &[SessionId]) -> Result<Vec<SessionRecord>, Error> {
-        let rows = sqlx::query_as(
+    async fn sessions(&self, ids: &[SessionId]) -> Result<Vec<StoredSession>, Error> {
+        let ids = rows::json_list(ids)?;
+        let mut moment = self.readers.begin().await?;
+        let records = sqlx::query_as(
             "SELECT s.record, s.sealed, w.position_ms FROM watch_party_sessions s \
              LEFT JOIN watch_party_worker_state w ON w.session_id = s.id \
              WHERE s.id IN (SELECT value FROM json_each(?))",
         )
-        .bind(rows::id_list(ids)?)
+        .bind(&ids)
+        .fetch_all(&mut *moment)
+        .await?;
+        let queues = sqlx::query_as(loaded_entries!(
+            "SELECT DISTINCT value AS id FROM json_each(?)"
+        ))
+        .bind(&ids)
+        .fetch_all(&mut *moment)
+        .await?;
+        moment.rollback().await?;
+        self.stored(records, queues)
+    }
+
+    async fn events(
+        &self,
+        session: &SessionId,
+        after_id: i64,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, Error> {
+        let found = sqlx::query_as(
+            "SELECT id, session_id, event_type, payload_json, created_at FROM watch_party_events \
+             WHERE session_id = ? AND id > ? ORDER BY id LIMIT ?",
+        )
+        .bind(session.as_str())
+        .bind(after_id)
+        .bind(limit)
         .fetch_all(&self.readers)
         .await?;
-        self.records(rows)
+        Ok(found.into_iter().map(rows::event).collect())
+    }
+
+    async fn newest_event(&self, session: &SessionId) -> Result<i64, Error> {
+        Ok(sqlx::query_scalar(
+            "SELECT coalesce(max(id), 0) FROM watch_party_events WHERE session_id = ?",
+        )
+        .bind(session.as_str())
+        .fetch_one(&self.readers)
+        .await?)
     }
 
     async fn commit_all(
@@ -273,7 +302,7 @@ impl Store for SqliteStore {
             "SELECT id, session_id, request_hash, outcome FROM commands \
              WHERE id IN (SELECT value FROM json_each(?))",
         )
-        .bind(rows::id_list(ids)?)
+        .bind(rows::json_list(ids)?)
         .fetch_all(&self.readers)
         .await?
         .into_iter()

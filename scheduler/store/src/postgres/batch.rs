@@ -4,17 +4,18 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use orb_scheduler_core::{
-    CommandRecord, EventRow, QueueRow, SessionRecord, SessionStatus, WorkerStateRow, Write,
+    CommandRecord, EventRow, SessionRecord, SessionStatus, WorkerStateRow, Write,
 };
 use sqlx::postgres::PgConnection;
 
+use super::queue_batch::{QueueBatch, QueueWrites};
 use crate::{AccountSession, Error, Seal, rows};
 
 /// The net effect of some writes. A statement may touch a row once only, so of several writes to one row
 /// the newest stays; what is appended stays whole, in its order.
 pub(super) struct Batch {
     sessions: Vec<Session>,
-    queue: Vec<QueueRow>,
+    queue: QueueBatch,
     worker_states: Vec<WorkerStateRow>,
     events: Vec<EventRow>,
     commands: Vec<(CommandRecord, String)>,
@@ -42,12 +43,15 @@ impl Batch {
         writes: Vec<Write>,
         accounts: Vec<AccountSession>,
     ) -> Result<Self, Error> {
-        let (mut sessions, mut queue, mut worker_states) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut sessions, mut worker_states) = (Vec::new(), Vec::new());
+        let mut queue = QueueWrites::default();
         let (mut events, mut commands) = (Vec::new(), Vec::new());
         for write in writes {
             match write {
                 Write::Session(record, status) => sessions.push((*record, status)),
-                Write::Queue(row) => queue.push(*row),
+                Write::Queue(row) => queue.put(*row),
+                Write::QueueOrder { session, positions } => queue.order(&session, positions),
+                Write::QueueRemoved { session, entries } => queue.remove(&session, entries),
                 Write::WorkerState(row) => worker_states.push(*row),
                 Write::Event(event) => events.push(event),
                 Write::Command(command) => {
@@ -70,7 +74,7 @@ impl Batch {
             .collect::<Result<_, Error>>()?;
         Ok(Self {
             sessions,
-            queue: newest(queue, |row| (row.session.clone(), row.item.queue_entry_id)),
+            queue: queue.seal(seal)?,
             worker_states: newest(worker_states, |row| row.view.id.clone()),
             events,
             commands,
@@ -86,58 +90,19 @@ impl Batch {
         })
     }
 
-    /// In an order in which every row finds those that it points to: the queue's reference to its session is
-    /// checked at the commit.
+    /// In an order in which every row finds those that it points to. References between queue and sessions are checked
+    /// at the commit.
     pub(super) async fn write(
         &self,
         connection: &mut PgConnection,
         wall_ms: i64,
     ) -> Result<(), sqlx::Error> {
-        self.write_queue(connection, wall_ms).await?;
+        self.queue.write(connection).await?;
         self.write_sessions(connection).await?;
         self.write_worker_states(connection, wall_ms).await?;
         self.write_events(connection, wall_ms).await?;
         self.write_commands(connection, wall_ms).await?;
         self.write_accounts(connection, wall_ms).await
-    }
-
-    async fn write_queue(
-        &self,
-        connection: &mut PgConnection,
-        wall_ms: i64,
-    ) -> Result<(), sqlx::Error> {
-        let rows = &self.queue;
-        if rows.is_empty() {
-            return Ok(());
-        }
-        sqlx::query(
-            "INSERT INTO watch_party_queue (session_id, position, media_type, jellyfin_source_id, title, \
-             year, runtime, poster_url, status, created_at, external_id) \
-             SELECT n.session_id, \
-             (SELECT coalesce(max(q.position), 0) FROM watch_party_queue q WHERE q.session_id = n.session_id) \
-             + row_number() OVER (PARTITION BY n.session_id ORDER BY n.place), \
-             n.media_type, n.source_id, n.title, n.year, n.runtime, n.poster_url, n.status, $10, n.external_id \
-             FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], \
-             $8::text[], $9::bigint[]) WITH ORDINALITY AS n (session_id, media_type, source_id, title, year, \
-             runtime, poster_url, status, external_id, place) \
-             ON CONFLICT (session_id, external_id) DO UPDATE SET status = excluded.status, \
-             media_type = excluded.media_type, jellyfin_source_id = excluded.jellyfin_source_id, \
-             title = excluded.title, year = excluded.year, runtime = excluded.runtime, \
-             poster_url = excluded.poster_url",
-        )
-        .bind(column(rows, |row| row.session.as_str()))
-        .bind(column(rows, |row| text(&row.item.media_type)))
-        .bind(column(rows, |row| text(&row.item.source_id)))
-        .bind(column(rows, |row| text(&row.item.title)))
-        .bind(column(rows, |row| row.item.year.as_deref().map(text)))
-        .bind(column(rows, |row| row.item.duration_ms.map(seconds)))
-        .bind(column(rows, |row| row.item.poster_url.as_deref().map(text)))
-        .bind(column(rows, |row| row.status.as_str()))
-        .bind(column(rows, |row| row.item.queue_entry_id))
-        .bind(wall_ms)
-        .execute(connection)
-        .await?;
-        Ok(())
     }
 
     async fn write_sessions(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
@@ -150,20 +115,20 @@ impl Batch {
                 .desired
                 .current
                 .as_ref()
-                .map(|i| i.queue_entry_id)
+                .map(|item| item.entry.get() as i64)
         };
         sqlx::query(
             "INSERT INTO watch_party_sessions (id, guild_id, voice_channel_id, text_channel_id, title, \
              status, worker_session_id, current_queue_entry_id, created_at, updated_at, record, sealed, \
-             over_since) \
+             over_since, owner_user_id) \
              SELECT n.id, n.guild_id, n.voice_channel_id, n.text_channel_id, n.title, n.status, \
              n.worker_session_id, (SELECT q.id FROM watch_party_queue q \
-             WHERE q.session_id = n.id AND q.external_id = n.external_id), \
-             n.created_at, n.updated_at, n.record, n.sealed, n.over_since \
+             WHERE q.session_id = n.id AND q.entry_id = n.entry_id), \
+             n.created_at, n.updated_at, n.record, n.sealed, n.over_since, n.owner_user_id \
              FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], \
-             $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::bytea[], $13::bigint[]) AS n (id, \
-             guild_id, voice_channel_id, text_channel_id, title, status, worker_session_id, external_id, \
-             created_at, updated_at, record, sealed, over_since) \
+             $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::bytea[], $13::bigint[], $14::text[]) \
+             AS n (id, guild_id, voice_channel_id, text_channel_id, title, status, worker_session_id, entry_id, \
+             created_at, updated_at, record, sealed, over_since, owner_user_id) \
              ON CONFLICT (id) DO UPDATE SET voice_channel_id = excluded.voice_channel_id, \
              text_channel_id = excluded.text_channel_id, title = excluded.title, status = excluded.status, \
              current_queue_entry_id = excluded.current_queue_entry_id, updated_at = excluded.updated_at, \
@@ -173,10 +138,7 @@ impl Batch {
         .bind(column(rows, |row| row.record.guild_id.as_str()))
         .bind(column(rows, |row| row.record.voice_channel_id.as_str()))
         .bind(column(rows, |row| row.record.text_channel_id.as_str()))
-        .bind(column(rows, |row| {
-            let current = row.record.desired.current.as_ref();
-            current.map(|item| text(&item.title))
-        }))
+        .bind(column(rows, |row| rows::title(&row.record).map(text)))
         .bind(column(rows, |row| row.status.as_str()))
         .bind(column(rows, |row| row.record.worker_session_id.as_str()))
         .bind(column(rows, current))
@@ -188,6 +150,7 @@ impl Batch {
             let record = &row.record;
             record.is_over().then_some(record.updated_at)
         }))
+        .bind(column(rows, |row| rows::some(&row.record.owner_user_id)))
         .execute(connection)
         .await?;
         Ok(())
@@ -219,7 +182,7 @@ impl Batch {
         .bind(column(rows, |row| row.view.id.as_str()))
         .bind(column(rows, |row| row.view.worker_status.as_str()))
         .bind(column(rows, |row| row.view.playback.as_str()))
-        .bind(column(rows, |row| row.view.title.as_deref().map(text)))
+        .bind(column(rows, |row| row.view.current_title.as_deref().map(text)))
         .bind(column(rows, |row| row.view.duration_ms.map(seconds)))
         .bind(column(rows, |row| {
             let failure = row.view.last_error.as_ref();
@@ -329,7 +292,7 @@ pub(super) fn newest<R, K: Ord>(rows: Vec<R>, key: impl Fn(&R) -> K) -> Vec<R> {
 }
 
 /// PostgreSQL's texts hold any character but NUL, and somebody's film may have one in its title.
-fn text(value: &str) -> Cow<'_, str> {
+pub(super) fn text(value: &str) -> Cow<'_, str> {
     if value.contains('\0') {
         value.replace('\0', "\u{fffd}").into()
     } else {
@@ -337,6 +300,6 @@ fn text(value: &str) -> Cow<'_, str> {
     }
 }
 
-fn seconds(ms: u64) -> i64 {
+pub(super) fn seconds(ms: u64) -> i64 {
     (ms / 1000) as i64
 }

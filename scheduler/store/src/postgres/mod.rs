@@ -2,16 +2,18 @@
 
 mod batch;
 mod connection;
+mod queue_batch;
 
 use std::time::Duration;
 
-use orb_scheduler_core::{CommandId, CommandRecord, Epoch, SessionId, SessionRecord, Write};
+use orb_scheduler_core::{CommandId, CommandRecord, Epoch, SessionId, StoredSession, Write};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
 
 use self::batch::{Batch, column};
 use self::connection::{Link, within};
-use crate::{AccountSession, Error, Seal, Store, rows};
+use crate::entries::{self, EntryRow, loaded_entries};
+use crate::{AccountSession, Error, Seal, Store, StoredEvent, rows};
 
 /// The advisory lock of those who bring the tables up to date: "orb" and a number.
 const MIGRATION_LOCK: i64 = 0x6f72_6201;
@@ -31,6 +33,9 @@ pub struct PostgresStore {
     reader: Link,
     seal: Seal,
 }
+
+/// Of sessions, and of their queues.
+type Rows = (Vec<PgRow>, Vec<EntryRow>);
 
 /// One read; once more, with a new connection, when the server had closed the one that rested. (No function: a
 /// closure that borrows the query's parameters makes no future that is known to be `Send`.)
@@ -70,13 +75,12 @@ impl PostgresStore {
         Ok(store)
     }
 
-    fn records(&self, rows: &[PgRow]) -> Result<Vec<SessionRecord>, Error> {
-        rows.iter()
-            .map(|row| {
-                let (json, sealed) = (row.try_get(0)?, row.try_get(1)?);
-                rows::join(&self.seal, json, sealed, row.try_get(2)?)
-            })
-            .collect()
+    fn stored(&self, (records, queues): Rows) -> Result<Vec<StoredSession>, Error> {
+        let records = records.iter().map(|row| {
+            let (json, sealed) = (row.try_get(0)?, row.try_get(1)?);
+            rows::join(&self.seal, json, sealed, row.try_get(2)?)
+        });
+        entries::with_queues(&self.seal, records.collect::<Result<_, _>>()?, queues)
     }
 }
 
@@ -98,22 +102,42 @@ impl Store for PostgresStore {
         within(MIGRATE, raise(&mut connection, at_least)).await
     }
 
-    async fn load(&self, over_since_ms: i64) -> Result<Vec<SessionRecord>, Error> {
+    async fn load(&self, over_since_ms: i64) -> Result<Vec<StoredSession>, Error> {
         let mut held = self.link.settle().await?;
         let rows = within(LOAD, load_rows(&mut held.connection, over_since_ms)).await?;
         held.rest();
-        self.records(&rows)
+        self.stored(rows)
     }
 
-    async fn sessions(&self, ids: &[SessionId]) -> Result<Vec<SessionRecord>, Error> {
+    async fn sessions(&self, ids: &[SessionId]) -> Result<Vec<StoredSession>, Error> {
         let ids = column(ids, SessionId::as_str);
-        let rows = ask!(self.reader, connection => sqlx::query(
-            "SELECT s.record, s.sealed, w.position_ms FROM watch_party_sessions s \
-             LEFT JOIN watch_party_worker_state w ON w.session_id = s.id WHERE s.id = ANY($1)",
+        let rows = ask!(self.reader, connection => session_rows(connection, &ids));
+        self.stored(rows)
+    }
+
+    async fn events(
+        &self,
+        session: &SessionId,
+        after_id: i64,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, Error> {
+        let found: Vec<_> = ask!(self.reader, connection => sqlx::query_as(
+            "SELECT id, session_id, event_type, payload_json, created_at FROM watch_party_events \
+             WHERE session_id = $1 AND id > $2 ORDER BY id LIMIT $3",
         )
-        .bind(&ids)
+        .bind(session.as_str())
+        .bind(after_id)
+        .bind(i64::from(limit))
         .fetch_all(connection));
-        self.records(&rows)
+        Ok(found.into_iter().map(rows::event).collect())
+    }
+
+    async fn newest_event(&self, session: &SessionId) -> Result<i64, Error> {
+        Ok(ask!(self.reader, connection => sqlx::query_scalar(
+            "SELECT coalesce(max(id), 0) FROM watch_party_events WHERE session_id = $1",
+        )
+        .bind(session.as_str())
+        .fetch_one(connection)))
     }
 
     async fn commit_all(
@@ -213,22 +237,46 @@ async fn raise(connection: &mut PgConnection, at_least: Epoch) -> Result<Epoch, 
     Ok(Epoch::new(epoch as u64))
 }
 
-async fn load_rows(
-    connection: &mut PgConnection,
-    over_since_ms: i64,
-) -> Result<Vec<PgRow>, sqlx::Error> {
-    let mut transaction = connection.begin_with("BEGIN READ ONLY").await?;
-    allow(&mut transaction, LOAD).await?;
-    let rows = sqlx::query(
+/// Both statements see the same moment.
+const BEGIN_MOMENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+async fn load_rows(connection: &mut PgConnection, over_since_ms: i64) -> Result<Rows, sqlx::Error> {
+    let mut moment = connection.begin_with(BEGIN_MOMENT).await?;
+    allow(&mut moment, LOAD).await?;
+    let records = sqlx::query(
         "SELECT s.record, s.sealed, w.position_ms FROM watch_party_sessions s \
          LEFT JOIN watch_party_worker_state w ON w.session_id = s.id \
          WHERE s.over_since IS NULL OR s.over_since >= $1",
     )
     .bind(over_since_ms)
-    .fetch_all(&mut *transaction)
+    .fetch_all(&mut *moment)
     .await?;
-    transaction.commit().await?;
-    Ok(rows)
+    let queues = sqlx::query_as(loaded_entries!(
+        "SELECT s.id FROM watch_party_sessions s \
+         WHERE s.over_since IS NULL OR s.over_since >= $1"
+    ))
+    .bind(over_since_ms)
+    .fetch_all(&mut *moment)
+    .await?;
+    moment.commit().await?;
+    Ok((records, queues))
+}
+
+async fn session_rows(connection: &mut PgConnection, ids: &[&str]) -> Result<Rows, sqlx::Error> {
+    let mut moment = connection.begin_with(BEGIN_MOMENT).await?;
+    let records = sqlx::query(
+        "SELECT s.record, s.sealed, w.position_ms FROM watch_party_sessions s \
+         LEFT JOIN watch_party_worker_state w ON w.session_id = s.id WHERE s.id = ANY($1)",
+    )
+    .bind(ids)
+    .fetch_all(&mut *moment)
+    .await?;
+    let queues = sqlx::query_as(loaded_entries!("SELECT DISTINCT unnest($1::text[]) AS id"))
+        .bind(ids)
+        .fetch_all(&mut *moment)
+        .await?;
+    moment.commit().await?;
+    Ok((records, queues))
 }
 
 /// Statements of this transaction may take so long.

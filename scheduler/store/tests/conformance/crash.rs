@@ -8,7 +8,7 @@ use orb_scheduler_core::{CommandId, Epoch};
 use orb_scheduler_store::{AnyStore, Error, PostgresStore, Store};
 
 use crate::database::{Database, PostgresServer, seal};
-use crate::records::{ALL, NOW, command, event, session, write, write_command};
+use crate::records::{ALL, NOW, command, event, records, session, write, write_command};
 use crate::server::{BLOCKED, COMMIT_UNANSWERED, COMMITS_SLOWLY, SLOW_COMMITS};
 
 async fn leading(database: &PostgresServer) -> (Epoch, Arc<PostgresStore>) {
@@ -82,7 +82,7 @@ async fn cut_after_the_commit_the_outcome_is_in_doubt_and_the_command_known() {
     ] {
         database.execute(setting).await;
     }
-    assert_eq!(store.load(ALL).await.unwrap(), [session()]);
+    assert_eq!(records(store.load(ALL).await.unwrap()), [session()]);
     let id = number.to_string();
     let known = store.command(&CommandId(id.clone())).await.unwrap();
     assert_eq!(known, Some(command(&id)), "a retry gets the first outcome");
@@ -105,7 +105,7 @@ async fn a_commit_that_nobody_waits_for_any_more_is_in_the_next_load() {
         1,
         "the server still carries it out"
     );
-    assert_eq!(store.load(ALL).await.unwrap(), [moved]);
+    assert_eq!(records(store.load(ALL).await.unwrap()), [moved]);
 }
 
 #[tokio::test]
@@ -122,7 +122,7 @@ async fn a_server_that_restarts_between_two_calls_is_not_noticed() {
     let known = store.command(&CommandId("c".to_owned())).await.unwrap();
     assert_eq!(known, None);
     restart(&mut database.server).await;
-    assert_eq!(store.load(ALL).await.unwrap(), [session()]);
+    assert_eq!(records(store.load(ALL).await.unwrap()), [session()]);
     restart(&mut database.server).await;
     assert!(store.account_sessions().await.unwrap().is_empty());
     // Also one that is away when it is asked, and comes back within the store's patience.

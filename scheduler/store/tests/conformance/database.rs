@@ -1,8 +1,11 @@
 //! The databases that the suites run against.
 
+use std::str::FromStr;
+
 use orb_cluster::Postgres;
 use orb_scheduler_store::{PostgresStore, Seal, SqliteStore, Store};
 use secrecy::SecretString;
+use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection};
 use tempfile::TempDir;
 
@@ -14,6 +17,12 @@ pub(crate) trait Database: Sized + Sync {
 
     /// Another store on it, sealed with this token.
     async fn open_with(&self, token: &str) -> Self::Store;
+
+    /// The tables as that version made them.
+    async fn of_version(version: i64) -> Self;
+
+    /// Runs something that the store would not.
+    async fn execute(&self, sql: &'static str);
 
     /// The columns of a query, whose values are cast to text.
     async fn texts(&self, sql: &str) -> Vec<Vec<Option<String>>>;
@@ -48,6 +57,21 @@ impl Database for SqliteFile {
         Self { folder }
     }
 
+    async fn of_version(version: i64) -> Self {
+        let database = Self::new().await;
+        let options = SqliteConnectOptions::from_str(&database.url()).unwrap();
+        let options = options.create_if_missing(true);
+        let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+        let migrations = sqlx::migrate!("migrations/sqlite");
+        migrations.run_to(version, &mut connection).await.unwrap();
+        database
+    }
+
+    async fn execute(&self, sql: &'static str) {
+        let mut connection = SqliteConnection::connect(&self.url()).await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    }
+
     async fn open_with(&self, token: &str) -> SqliteStore {
         SqliteStore::open(&self.url(), seal(token)).await.unwrap()
     }
@@ -78,12 +102,6 @@ impl PostgresServer {
     pub(crate) async fn connect(&self) -> PgConnection {
         PgConnection::connect(&self.server.url()).await.unwrap()
     }
-
-    /// Runs something that the store would not.
-    pub(crate) async fn execute(&self, sql: &'static str) {
-        let mut connection = self.connect().await;
-        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
-    }
 }
 
 impl Database for PostgresServer {
@@ -92,6 +110,19 @@ impl Database for PostgresServer {
     async fn new() -> Self {
         let server = Postgres::start().await.unwrap();
         Self { server }
+    }
+
+    async fn of_version(version: i64) -> Self {
+        let database = Self::new().await;
+        let migrations = sqlx::migrate!("migrations/postgres");
+        let mut connection = database.connect().await;
+        migrations.run_to(version, &mut connection).await.unwrap();
+        database
+    }
+
+    async fn execute(&self, sql: &'static str) {
+        let mut connection = self.connect().await;
+        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
     }
 
     async fn open_with(&self, token: &str) -> PostgresStore {

@@ -9,7 +9,7 @@ use orb_scheduler_store::{AccountSession, Error, Store};
 use tokio::task::JoinSet;
 
 use crate::database::Database;
-use crate::records::{ALL, NOW, event, session, session_named, write, write_command};
+use crate::records::{ALL, NOW, event, records, session, session_named, write, write_command};
 
 pub(crate) async fn a_leader_that_was_replaced_writes_nothing<D: Database>() {
     let database = D::new().await;
@@ -95,7 +95,9 @@ pub(crate) async fn many_tasks_write_at_once<D: Database>() {
     tasks.join_all().await;
     let loaded = store.load(ALL).await.unwrap();
     assert_eq!(loaded.len() as u64, TASKS + 1);
-    let newest = loaded.iter().filter(|r| r.position_ms == COMMITS - 1);
+    let newest = loaded
+        .iter()
+        .filter(|s| s.record.position_ms == COMMITS - 1);
     assert_eq!(newest.count() as u64, TASKS);
     let events = numbers(&database).await;
     assert_eq!(events.len() as u64, TASKS * COMMITS);
@@ -192,5 +194,5 @@ pub(crate) async fn a_stale_leaders_grant_and_its_process_are_not_stored<D: Data
         let refused = old.commit(stale, renewed, NOW).await.unwrap_err();
         assert!(matches!(refused, Error::NotLeader { epoch } if epoch == stale));
     }
-    assert_eq!(new.load(ALL).await.unwrap(), [newest]);
+    assert_eq!(records(new.load(ALL).await.unwrap()), [newest]);
 }

@@ -1,9 +1,9 @@
 //! Records to write.
 
 use orb_scheduler_core::{
-    CommandId, CommandOutcome, CommandRecord, Desired, EventRow, Generation, Health, Item,
-    PlaybackState, Position, QueueRow, QueueStatus, Refusal, SessionId, SessionRecord,
-    SessionStatus, SessionView, WorkerStateRow, WorkerStatus, Write,
+    CommandId, CommandOutcome, CommandRecord, Desired, EntryId, EventRow, Generation, Item,
+    PlaybackState, QueueEntry, QueueRow, QueueStatus, Refusal, SessionId, SessionRecord,
+    SessionStatus, StoredSession, WorkerStateRow, WorkerStatus, Write,
 };
 
 pub(crate) const NOW: i64 = 1_795_000_000_000;
@@ -13,19 +13,23 @@ pub(crate) const ALL: i64 = 0;
 
 pub(crate) fn item() -> Item {
     Item {
-        queue_entry_id: 12,
+        entry: EntryId::new(12),
+        external_id: Some(12),
         item_id: "item".to_owned(),
         source_id: "abc123".to_owned(),
         title: "Film".to_owned(),
         media_type: "movie".to_owned(),
         stream_url: "http://jellyfin:8096/Videos/1/stream?ApiKey=source-key-secret".to_owned(),
-        download_url: None,
+        download_url: Some(
+            "http://jellyfin:8096/Items/1/Download?ApiKey=download-key-secret".to_owned(),
+        ),
         duration_ms: Some(60_000),
         poster_url: None,
         year: Some("2024".to_owned()),
         tmdb_id: None,
         imdb_id: None,
         episode: None,
+        summary: None,
     }
 }
 
@@ -67,38 +71,21 @@ pub(crate) fn session_named(id: &str) -> SessionRecord {
         "last_error": null,
         "position_ms": 1_000,
         "duration_ms": 60_000,
+        "last_entry": 12,
     });
     serde_json::from_value(record).unwrap()
 }
 
 /// What the bot sees of [`session`].
 pub(crate) fn worker_state(position_ms: u64) -> Write {
-    let session = session();
-    let view = SessionView {
-        id: session.id,
-        worker_session_id: session.worker_session_id,
-        guild_id: session.guild_id,
-        voice_channel_id: session.voice_channel_id,
-        text_channel_id: session.text_channel_id,
-        worker_status: WorkerStatus::Connected,
-        playback: PlaybackState::Playing,
-        title: Some(item().title),
-        position: Position {
-            media_ms: position_ms,
-            ..Position::default()
-        },
-        duration_ms: session.duration_ms,
-        last_error: None,
-        queue_entry_id: Some(item().queue_entry_id),
-        end_reason: None,
-        updated_at: NOW,
-        plan: String::new(),
-        generation: Generation::new(3),
-        observed_generation: Generation::new(3),
-        health: Health::default(),
-        worker: None,
-        watch_latency_ms: None,
+    let stored = StoredSession {
+        record: session(),
+        queue: vec![entry(12, QueueStatus::Playing)],
     };
+    let mut view = stored.view();
+    view.worker_status = WorkerStatus::Connected;
+    view.playback = PlaybackState::Playing;
+    view.position.media_ms = position_ms;
     Write::WorkerState(Box::new(WorkerStateRow { view }))
 }
 
@@ -106,15 +93,36 @@ pub(crate) fn write(record: SessionRecord) -> Write {
     Write::Session(Box::new(record), SessionStatus::Playing)
 }
 
-pub(crate) fn queue(external_id: i64, status: QueueStatus) -> Write {
-    Write::Queue(Box::new(QueueRow {
-        session: SessionId::new("s"),
+/// The entry of [`item`] under another id, of the caller's and of the scheduler's own, at the place of that number.
+pub(crate) fn entry(id: u64, status: QueueStatus) -> QueueEntry {
+    QueueEntry {
         item: Item {
-            queue_entry_id: external_id,
+            entry: EntryId::new(id),
+            external_id: Some(id as i64),
             ..item()
         },
         status,
+        position: id,
+        created_at: NOW,
+        actor: "contract".to_owned(),
+        error: None,
+    }
+}
+
+pub(crate) fn put(session: &str, entry: QueueEntry) -> Write {
+    Write::Queue(Box::new(QueueRow {
+        session: SessionId::new(session),
+        entry,
     }))
+}
+
+pub(crate) fn queue(id: u64, status: QueueStatus) -> Write {
+    put("s", entry(id, status))
+}
+
+/// Without their queues.
+pub(crate) fn records(sessions: Vec<StoredSession>) -> Vec<SessionRecord> {
+    sessions.into_iter().map(|stored| stored.record).collect()
 }
 
 /// An event of the session `s`, with a number that says which.

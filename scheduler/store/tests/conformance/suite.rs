@@ -1,14 +1,15 @@
 //! Records, tables, commands, secrets: the same in every store.
 
 use orb_scheduler_core::{
-    CommandId, Desired, Epoch, Item, QueueRow, QueueStatus, SessionId, SessionRecord, Write,
+    CommandId, Desired, Epoch, Item, QueueEntry, QueueStatus, SessionId, SessionRecord,
+    StoredSession,
 };
 use orb_scheduler_store::{AccountSession, Store};
 
 use crate::database::Database;
 use crate::records::{
-    ALL, NOW, command, event, item, queue, session, session_named, worker_state, write,
-    write_command,
+    ALL, NOW, command, entry, event, item, put, queue, records, session, session_named,
+    worker_state, write, write_command,
 };
 
 pub(crate) async fn what_was_committed_is_loaded_by_the_next_process<D: Database>() {
@@ -28,9 +29,13 @@ pub(crate) async fn what_was_committed_is_loaded_by_the_next_process<D: Database
     store.commit(epoch, writes, NOW).await.unwrap();
     drop(store);
     let store = database.open().await;
-    assert_eq!(store.load(ALL).await.unwrap(), [session()]);
+    let stored = StoredSession {
+        record: session(),
+        queue: vec![entry(12, QueueStatus::Playing)],
+    };
+    assert_eq!(store.load(ALL).await.unwrap(), [stored.clone()]);
     let one = store.session(&session().id).await.unwrap();
-    assert_eq!(one, Some(session()));
+    assert_eq!(one, Some(stored));
     let none = store.session(&SessionId::new("another")).await.unwrap();
     assert_eq!(none, None);
 }
@@ -53,7 +58,7 @@ pub(crate) async fn a_batch_is_committed_whole_or_not_at_all<D: Database>() {
     assert_eq!(known, None);
     let once = vec![write(session()), write_command("c1")];
     store.commit(epoch, once, NOW).await.unwrap();
-    assert_eq!(store.load(ALL).await.unwrap(), [session()]);
+    assert_eq!(records(store.load(ALL).await.unwrap()), [session()]);
 }
 
 pub(crate) async fn of_many_writes_to_one_row_the_newest_stays<D: Database>() {
@@ -75,7 +80,7 @@ pub(crate) async fn of_many_writes_to_one_row_the_newest_stays<D: Database>() {
         write(at(3)),
     ];
     store.commit(epoch, writes, NOW).await.unwrap();
-    let mut loaded = store.load(ALL).await.unwrap();
+    let mut loaded = records(store.load(ALL).await.unwrap());
     loaded.sort_by(|a, b| b.id.cmp(&a.id));
     assert_eq!(loaded, [at(3), session_named("other")]);
     let events = database
@@ -107,8 +112,8 @@ pub(crate) async fn what_has_long_been_over_is_not_loaded<D: Database>() {
     store.commit(epoch, writes, NOW).await.unwrap();
     let ids = async |since| {
         let mut ids: Vec<String> = Vec::new();
-        for record in store.load(since).await.unwrap() {
-            ids.push(record.id.to_string());
+        for stored in store.load(since).await.unwrap() {
+            ids.push(stored.record.id.to_string());
         }
         ids.sort();
         ids
@@ -154,7 +159,7 @@ pub(crate) async fn the_tables_hold_what_the_bot_reads<D: Database>() {
         )
         .await;
     let expected = [
-        "1", "s", "1", "movie", "abc123", "Film", "2024", "60", "-", "-", "playing", &now,
+        "1", "s", "12", "movie", "abc123", "Film", "2024", "60", "-", "-", "playing", &now,
     ];
     assert_eq!(entries, [owned(expected)]);
     let states = database
@@ -174,12 +179,12 @@ pub(crate) async fn the_tables_hold_what_the_bot_reads<D: Database>() {
         .await;
     assert_eq!(events, [owned(["1", "s", "play", "1", &now])]);
     // What is newer than the record counts.
-    assert_eq!(store.load(ALL).await.unwrap()[0].position_ms, 12_345);
+    assert_eq!(store.load(ALL).await.unwrap()[0].record.position_ms, 12_345);
     store
         .commit(epoch, vec![worker_state(13_000)], NOW)
         .await
         .unwrap();
-    assert_eq!(store.load(ALL).await.unwrap()[0].position_ms, 13_000);
+    assert_eq!(store.load(ALL).await.unwrap()[0].record.position_ms, 13_000);
 }
 
 pub(crate) async fn a_queue_entry_is_one_row_however_often_it_is_written<D: Database>() {
@@ -199,7 +204,7 @@ pub(crate) async fn a_queue_entry_is_one_row_however_often_it_is_written<D: Data
             "SELECT CAST(external_id AS TEXT), CAST(position AS TEXT), status FROM watch_party_queue",
         )
         .await;
-    assert_eq!(rows, [owned(["12", "1", "playing"])]);
+    assert_eq!(rows, [owned(["12", "12", "playing"])]);
     let current = database
         .texts("SELECT CAST(current_queue_entry_id AS TEXT) FROM watch_party_sessions")
         .await;
@@ -218,28 +223,6 @@ pub(crate) async fn a_queue_entry_is_one_row_however_often_it_is_written<D: Data
     assert_eq!(current, [owned(["-"])]);
 }
 
-pub(crate) async fn new_queue_entries_go_to_the_end<D: Database>() {
-    let database = D::new().await;
-    let store = database.open().await;
-    let epoch = store.lead(Epoch::default()).await.unwrap();
-    let first = vec![
-        write(session()),
-        queue(30, QueueStatus::Played),
-        queue(10, QueueStatus::Played),
-    ];
-    store.commit(epoch, first, NOW).await.unwrap();
-    let later = vec![
-        queue(20, QueueStatus::Playing),
-        queue(30, QueueStatus::Skipped),
-        queue(5, QueueStatus::Playing),
-    ];
-    store.commit(epoch, later, NOW).await.unwrap();
-    let rows = database
-        .texts("SELECT CAST(external_id AS TEXT) FROM watch_party_queue ORDER BY position")
-        .await;
-    assert_eq!(rows, [["30"], ["10"], ["20"], ["5"]].map(owned));
-}
-
 pub(crate) async fn any_title_can_be_written<D: Database>() {
     let database = D::new().await;
     let store = database.open().await;
@@ -250,16 +233,23 @@ pub(crate) async fn any_title_can_be_written<D: Database>() {
         year: Some("\0".to_owned()),
         ..item()
     });
-    let row = Write::Queue(Box::new(QueueRow {
-        session: SessionId::new("s"),
+    let plays = QueueEntry {
         item: odd.desired.current.clone().unwrap(),
-        status: QueueStatus::Playing,
-    }));
+        ..entry(12, QueueStatus::Playing)
+    };
     store
-        .commit(epoch, vec![write(odd.clone()), row], NOW)
+        .commit(
+            epoch,
+            vec![write(odd.clone()), put("s", plays.clone())],
+            NOW,
+        )
         .await
         .unwrap();
-    assert_eq!(store.load(ALL).await.unwrap(), [odd]);
+    let stored = StoredSession {
+        record: odd,
+        queue: vec![plays],
+    };
+    assert_eq!(store.load(ALL).await.unwrap(), [stored]);
 }
 
 pub(crate) async fn secrets_are_sealed_and_open_with_the_same_tokens_only<D: Database>() {
@@ -269,6 +259,7 @@ pub(crate) async fn secrets_are_sealed_and_open_with_the_same_tokens_only<D: Dat
     let writes = vec![
         write(session()),
         queue(12, QueueStatus::Playing),
+        queue(13, QueueStatus::Queued),
         worker_state(1),
         event(1),
         write_command("c1"),
@@ -298,6 +289,7 @@ pub(crate) async fn secrets_are_sealed_and_open_with_the_same_tokens_only<D: Dat
         "voice-session-secret",
         "gateway-session-secret",
         "source-key-secret",
+        "download-key-secret",
     ] {
         assert!(!stands_there(secret), "{secret} is in clear");
     }
@@ -312,14 +304,24 @@ pub(crate) async fn secrets_are_sealed_and_open_with_the_same_tokens_only<D: Dat
         (9, 1, 2, "gateway-session-secret-1"),
     ];
     assert_eq!(sessions.collect::<Vec<_>>(), stored, "one a shard");
-    assert!(same.load(ALL).await.unwrap()[0].voice.is_some());
+    let loaded = same.load(ALL).await.unwrap();
+    assert!(loaded[0].record.voice.is_some());
+    let urls = |stored: &StoredSession| {
+        let items = stored.queue.iter().map(|entry| &entry.item);
+        let urls = items.map(|item| (item.stream_url.clone(), item.download_url.clone()));
+        urls.collect::<Vec<_>>()
+    };
+    let sources = (item().stream_url, item().download_url);
+    assert_eq!(urls(&loaded[0]), [sources.clone(), sources]);
     let other = database.open_with("another token").await;
     assert!(other.account_sessions().await.unwrap().is_empty());
+    let loaded = other.load(ALL).await.unwrap();
     assert_eq!(
-        other.load(ALL).await.unwrap()[0].voice,
-        None,
+        loaded[0].record.voice, None,
         "lost, not an error: Discord hands out new ones"
     );
+    let nothing = (String::new(), None);
+    assert_eq!(urls(&loaded[0]), [nothing.clone(), nothing]);
 }
 
 pub(crate) async fn command_ids_are_found_one_by_one_and_together<D: Database>() {

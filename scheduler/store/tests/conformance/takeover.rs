@@ -9,7 +9,7 @@ use orb_scheduler_store::{Error, PostgresStore, Store};
 use tokio::task::JoinSet;
 
 use crate::database::{Database, PostgresServer};
-use crate::records::{ALL, NOW, event, session, write};
+use crate::records::{ALL, NOW, event, records, session, write};
 use crate::server::BLOCKED;
 
 /// The old leader's epoch and store, with a session stored, and a new scheduler's store.
@@ -50,7 +50,7 @@ async fn a_transaction_under_way_is_waited_for_and_loaded() {
     block.let_go().await;
     commit.await.unwrap().unwrap();
     assert!(lead.await.unwrap().unwrap() > epoch);
-    assert_eq!(new.load(ALL).await.unwrap()[0].position_ms, 7_000);
+    assert_eq!(new.load(ALL).await.unwrap()[0].record.position_ms, 7_000);
     let late = old.commit(epoch, vec![event(1)], NOW).await;
     assert!(matches!(late, Err(Error::NotLeader { .. })));
 }
@@ -66,7 +66,7 @@ async fn a_leader_stopped_within_a_transaction_is_put_out_and_wakes_up_to_nothin
     // It waits no longer than for a lock: the server ends the session that stands still.
     let newer = new.lead(Epoch::default()).await.unwrap();
     assert!(newer > epoch);
-    assert_eq!(new.load(ALL).await.unwrap(), [session()]);
+    assert_eq!(records(new.load(ALL).await.unwrap()), [session()]);
     new.commit(newer, vec![event(2)], NOW).await.unwrap();
     // It wakes up.
     let error = commit.await.unwrap_err();
