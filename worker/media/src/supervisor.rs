@@ -134,7 +134,7 @@ impl Supervisor {
                 both(&first, &second)
             }
         };
-        self.frames.finish();
+        self.frames.break_off();
         self.tell(Event::Failed(last)).await;
     }
 

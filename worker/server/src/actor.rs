@@ -3,6 +3,8 @@
 mod handle;
 mod handover;
 mod news;
+mod next;
+mod opened;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +13,7 @@ use orb_jellyfin::{SourcePolicy, SourceUrl};
 use orb_worker_core::{
     Action, Desired, Failure, Fence, Input, Item, PipelineNews, Role, Session, VoiceNews,
 };
-use orb_worker_media::{Media, OpenSpec, Pipeline, PipelineEvent, Sources, WatchSpool};
+use orb_worker_media::{Media, OpenSpec, Sources, WatchSpool};
 use orb_worker_outputs::voice::{Voice, VoiceCredentials, VoiceDriver, VoiceEvent};
 use orb_worker_outputs::watch::{Registered, WatchRegistry, WatchRuns};
 use secrecy::SecretString;
@@ -22,7 +24,10 @@ use tokio_util::sync::CancellationToken;
 use crate::changed::{Changed, Declined};
 use crate::gate::{GateDesk, LeaseGate};
 use crate::metrics::Counters;
+use crate::room::{Room, Seat};
 use crate::spans::Spans;
+
+use self::opened::{Opened, next_event};
 
 pub(crate) use handle::SessionHandle;
 
@@ -45,6 +50,7 @@ pub(crate) struct Shared {
     pub(crate) changed: Changed,
     pub(crate) gates: Arc<GateDesk>,
     pub(crate) counters: Counters,
+    pub(crate) room: Arc<Room>,
 }
 
 /// The parts that the actor changes and reports read.
@@ -52,6 +58,19 @@ struct State {
     session: Session,
     voice: Voice,
     has_watch: bool,
+    seat: Seat,
+}
+
+impl State {
+    /// What the session costs now. Of an item whose probe is not done, that is a guess where it is the next one, and
+    /// nothing where the scheduler keeps room for it.
+    fn take_seat(&self) {
+        let session = &self.session;
+        self.seat.costs(match session.prepared_run() {
+            Some(_) => session.cost_with_next(next::cost_of_next(session)),
+            None => session.cost_millicores(),
+        });
+    }
 }
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
@@ -63,12 +82,17 @@ struct Actor {
     shared: Arc<Shared>,
     state: Arc<Mutex<State>>,
     gate: LeaseGate,
-    pipeline: Option<Pipeline>,
-    /// Of `pipeline`.
-    run: u64,
+    /// Of the current item.
+    current: Option<Opened>,
+    /// Of the next one, opened ahead.
+    next: Option<Opened>,
+    /// Was the current one, and is closed when the voice output has another.
+    leaving: Option<Opened>,
     runs: Arc<WatchRuns>,
     /// When the present lack of frames counts as starvation.
     starved_at: Option<tokio::time::Instant>,
+    /// When there was no room for the next item.
+    had_no_room: Option<tokio::time::Instant>,
     /// A folder of this life of the session.
     spool: PathBuf,
     spans: Spans,
@@ -86,6 +110,7 @@ impl Actor {
         let mut declined = false;
         loop {
             let starved_at = self.starved_at;
+            let looks_ahead_at = self.looks_ahead_at();
             let input = tokio::select! {
                 biased;
                 () = cancel.cancelled() => break,
@@ -99,6 +124,7 @@ impl Actor {
                         break;
                     }
                     let Some(word) = words.borrow_and_update().clone() else { continue };
+                    self.take_back_join();
                     self.spans.word(word.fence, word.role, &word.traceparent);
                     Some(Input::Lease { fence: word.fence, desired: word.desired, role: word.role })
                 }
@@ -106,10 +132,14 @@ impl Actor {
                     Some(event) => self.voice_input(event),
                     None => break,
                 },
-                event = next_event(&mut self.pipeline) => self.pipeline_input(event),
+                (run, event) = next_event(&mut self.current) => self.pipeline_input(run, event),
+                (run, event) = next_event(&mut self.next) => self.pipeline_input(run, event),
                 () = sleep_until(starved_at.unwrap_or_else(tokio::time::Instant::now)), if starved_at.is_some() => {
                     self.starved_at = None;
                     Some(Input::Voice(VoiceNews::Starved))
+                }
+                () = sleep_until(looks_ahead_at.unwrap_or_else(tokio::time::Instant::now)), if looks_ahead_at.is_some() => {
+                    self.look_ahead()
                 }
             };
             if let Some(input) = input {
@@ -124,14 +154,18 @@ impl Actor {
     fn handle(&mut self, input: Input) {
         self.spans.heard(&input);
         let (actions, carried_out) = {
-            let session = &mut lock(&self.state).session;
-            let actions = session.handle(input);
+            let mut state = lock(&self.state);
+            let actions = state.session.handle(input);
+            state.take_seat();
+            let session = &state.session;
+            self.runs.is_followed(session.has_next());
             (actions, session.done() == session.fence())
         };
         for action in actions {
             self.spans.begins(&action);
             self.act(action);
         }
+        self.leaving = None;
         if carried_out {
             self.spans.carried_out();
         }
@@ -154,7 +188,7 @@ impl Actor {
             Action::Close => {
                 lock(&self.state).voice.stop();
                 self.starved_at = None;
-                self.pipeline = None;
+                self.current = None;
             }
             Action::Pause => lock(&self.state).voice.pause(),
             Action::Resume => lock(&self.state).voice.resume(),
@@ -174,20 +208,26 @@ impl Actor {
                     .connect(credentials, Arc::new(self.gate.clone()));
             }
             Action::Disconnect => lock(&self.state).voice.disconnect(),
-            Action::Prepare { .. } | Action::Join { .. } | Action::DropNext | Action::Advance => {}
+            Action::Prepare { run, item } => self.prepare(run, &item),
+            Action::Join { run } => self.join(run),
+            Action::DropNext => self.drop_next(),
+            Action::Advance => self.advance(),
             Action::Report => self.shared.changed.add(&self.id),
         }
     }
 
     /// With `paused` none, the voice output is not fed yet.
     fn open(&mut self, run: u64, item: &Item, start_ms: u64, paused: Option<bool>) {
-        self.run = run;
         self.starved_at = None;
-        let sources = match self.sources(item) {
-            Ok(sources) => sources,
+        let known = {
+            let state = lock(&self.state);
+            state.session.told_plan().map(|plan| plan.details.clone())
+        };
+        let opened = match self.pipeline(run, item, start_ms, known) {
+            Ok(opened) => opened,
             Err(failure) => {
                 lock(&self.state).voice.stop();
-                self.pipeline = None;
+                self.current = None;
                 self.handle(Input::Pipeline {
                     run,
                     news: PipelineNews::Failed(failure),
@@ -195,15 +235,25 @@ impl Actor {
                 return;
             }
         };
-        let (token, known) = {
-            let state = lock(&self.state);
-            let told = state.session.told_plan();
-            (
-                state.session.fence().token,
-                told.map(|plan| plan.details.clone()),
-            )
-        };
-        tracing::info!(session = %self.id, entry = item.queue_entry_id, run, start_ms, "opening");
+        // The new queue first, then the old one's end: else that would pass for the item's end.
+        if let Some(paused) = paused {
+            lock(&self.state).voice.play(opened.track(), paused);
+        }
+        self.current = Some(opened);
+    }
+
+    fn pipeline(
+        &self,
+        run: u64,
+        item: &Item,
+        start_ms: u64,
+        known: Option<String>,
+    ) -> Result<Opened, Failure> {
+        let sources = self.sources(item)?;
+        let token = lock(&self.state).session.fence().token;
+        tracing::info!(
+            session = %self.id, entry = item.entry_id, queue_entry = item.queue_entry_id, run, start_ms, "opening"
+        );
         let pipeline = self.shared.media.open(OpenSpec {
             session: self.id.clone(),
             sources,
@@ -215,19 +265,14 @@ impl Actor {
             }),
             known,
         });
-        // The new queue first, then the old one's end: else that would pass for the item's end.
-        if let Some(paused) = paused {
-            lock(&self.state)
-                .voice
-                .play(Arc::clone(&pipeline.frames), paused);
-        }
-        self.pipeline = Some(pipeline);
+        Ok(Opened::new(run, item.entry_id, pipeline))
     }
 
     /// Gives the lease back: only when nothing of the session is here any more, and nobody can dial for it.
     fn decline(&mut self) {
         self.gate.shut();
-        self.pipeline = None;
+        self.current = None;
+        self.next = None;
         let state = lock(&self.state);
         state.voice.disconnect();
         let declined = Declined {
@@ -257,16 +302,5 @@ impl Actor {
             stream: source(&item.stream_url)?,
             download: item.download_url.as_deref().map(source).transpose()?,
         })
-    }
-}
-
-/// The open pipeline's next event; forever pending without one, and after its last.
-async fn next_event(pipeline: &mut Option<Pipeline>) -> Option<PipelineEvent> {
-    match pipeline {
-        Some(pipeline) => match pipeline.events.recv().await {
-            Some(event) => Some(event),
-            None => std::future::pending().await,
-        },
-        None => std::future::pending().await,
     }
 }

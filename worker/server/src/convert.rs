@@ -1,7 +1,9 @@
 //! From `orb.v1` messages to the state machine's types.
 
 use orb_proto::v1;
-use orb_worker_core::{Anchor, Desired, Fence, Handover, Item, KnownPlan, Role, VoiceCredentials};
+use orb_worker_core::{
+    Anchor, Desired, Failure, Fence, Handover, Item, KnownPlan, Next, Role, VoiceCredentials,
+};
 
 use crate::changed::Declined;
 
@@ -45,6 +47,22 @@ pub(crate) fn known_plan(plan: KnownPlan) -> v1::KnownPlan {
     v1::KnownPlan {
         cost_millicores: plan.cost_millicores,
         details: plan.details,
+    }
+}
+
+pub(crate) fn failure(failure: Failure) -> v1::Failure {
+    v1::Failure {
+        code: failure.code,
+        message: failure.message,
+    }
+}
+
+pub(crate) fn prepared(next: Next) -> v1::Prepared {
+    v1::Prepared {
+        entry_id: next.entry_id,
+        ready: next.ready,
+        failure: next.failure.map(failure),
+        known_plan: next.known_plan.map(known_plan),
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct Deficit {
 impl Deficit {
     /// Looks at the session now; `generation` changes with every play, pause and seek.
     pub(crate) fn look(&mut self, voice: &Snapshot, generation: u64, now: Instant) {
-        let frames = voice.frames_sent + voice.frames_nulled;
+        let frames = voice.total.sent + voice.total.nulled;
         let here = Stretch {
             since: now,
             frames,
@@ -60,11 +60,16 @@ impl Deficit {
 
 #[cfg(test)]
 mod tests {
+    use orb_worker_outputs::voice::Counts;
+
     use super::*;
 
     fn heard(frames: u64) -> Snapshot {
         Snapshot {
-            frames_sent: frames,
+            total: Counts {
+                sent: frames,
+                ..Counts::default()
+            },
             playing: true,
             ..Snapshot::default()
         }
@@ -77,10 +82,8 @@ mod tests {
         deficit.look(&heard(100), 1, at(0));
         deficit.look(&heard(150), 1, at(1_000));
         assert_eq!(deficit.missing(), 0);
-        let nulled = Snapshot {
-            frames_nulled: 10,
-            ..heard(170)
-        };
+        let mut nulled = heard(170);
+        nulled.total.nulled = 10;
         deficit.look(&nulled, 1, at(2_000));
         assert_eq!(deficit.missing(), 20);
         // Made up for: late, and counted as that.

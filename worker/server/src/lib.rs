@@ -16,6 +16,8 @@
 //! A worker that is to go says so ([`Drain`]), serves on while its sessions are handed over, and ends when it is told
 //! that nothing is left.
 //!
+//! Before an item ends, the next one is opened beside it, where the worker has room, and is heard without a gap.
+//!
 //! Before a voice connection is opened, its [`gate`] asks the scheduler whether the lease still stands.
 //!
 //! The decisions of a session are made by the state machine in `orb-worker-core`; [`actor`] carries its
@@ -32,6 +34,7 @@ mod gate;
 mod metrics;
 mod presence;
 mod report;
+mod room;
 mod sessions;
 mod spans;
 mod worker;

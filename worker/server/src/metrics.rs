@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 
 use orb_operation::{Metrics, gauge, gauges};
 use orb_worker_core::Playback;
+use orb_worker_outputs::voice::Counts;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet};
 use prometheus_client::metrics::counter::Counter;
@@ -20,6 +21,7 @@ pub(crate) struct Counters {
     restarts: Counter,
     fallbacks: Counter,
     failures: Family<FailureCode, Counter>,
+    next_items: Family<NextOutcome, Counter>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -32,12 +34,9 @@ struct FailureCode {
     code: &'static str,
 }
 
-/// What a voice output has counted so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct FrameTotals {
-    pub(crate) sent: u64,
-    pub(crate) nulled: u64,
-    pub(crate) late: u64,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct NextOutcome {
+    outcome: &'static str,
 }
 
 impl Counters {
@@ -55,6 +54,9 @@ impl Counters {
             registry.register("source_fallbacks", help, own.fallbacks.clone());
             let help = "Titles of which no source played on, by the code of the failure";
             registry.register("source_failures", help, own.failures.clone());
+            let help =
+                "Titles opened ahead: joined without a gap, fed late or by a word, or dropped";
+            registry.register("next_items", help, own.next_items.clone());
         });
         own
     }
@@ -71,8 +73,15 @@ impl Counters {
         self.failures.get_or_create(&FailureCode { code }).inc();
     }
 
+    /// What became of a title that was opened ahead: `joined`, `fed` or `dropped`.
+    pub(crate) fn next_item(&self, outcome: &'static str) {
+        self.next_items
+            .get_or_create(&NextOutcome { outcome })
+            .inc();
+    }
+
     /// Adds what came to a session's totals since they were last seen.
-    pub(crate) fn frames(&self, seen: &mut FrameTotals, now: FrameTotals) {
+    pub(crate) fn frames(&self, seen: &mut Counts, now: Counts) {
         let add = |outcome, count| {
             let outcome = FrameOutcome { outcome };
             self.frames.get_or_create(&outcome).inc_by(count);

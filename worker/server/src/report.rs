@@ -22,11 +22,15 @@ pub(crate) fn observed(
     has_watch: bool,
     now: Instant,
 ) -> v1::ObservedState {
-    let playing = session.playback() == Playback::Playing && voice.playing;
+    let has_left = session.has_started() && voice.run != session.current_run();
     let (media_ms, sent_at) = match (session.has_started(), voice.position_ms, voice.sent_at) {
+        // The voice output went over to the next item a moment ago, which the session has not heard: its position would
+        // pass for one at the start of this item.
+        _ if has_left => (voice.followed_ms.unwrap_or(session.start_ms()), now),
         (true, Some(position), Some(sent_at)) => (position, sent_at),
         _ => (session.start_ms(), now),
     };
+    let playing = session.playback() == Playback::Playing && voice.playing && !has_left;
     // A frame goes out each 20 ms. A last one that is older than a few of them was sent before a pause or
     // a cut: the media clock stood since, so the position is as good as new.
     let age = Some(now.saturating_duration_since(sent_at))
@@ -41,15 +45,12 @@ pub(crate) fn observed(
             rate_permille: if playing { 1000 } else { 0 },
         }),
         duration_ms: session.duration_ms().unwrap_or_default() as i64,
-        failure: session.failure().map(|failure| v1::Failure {
-            code: failure.code.clone(),
-            message: failure.message.clone(),
-        }),
+        failure: session.failure().cloned().map(convert::failure),
         plan: session.plan().to_owned(),
         health: Some(v1::StreamHealth {
-            frames_sent: voice.frames_sent,
-            frames_nulled: voice.frames_nulled,
-            frames_late: voice.frames_late,
+            frames_sent: voice.entry.sent,
+            frames_nulled: voice.entry.nulled,
+            frames_late: voice.entry.late,
             restarts: session.restarts(),
         }),
         queue_entry_id: session.queue_entry_id().unwrap_or_default(),
@@ -62,6 +63,9 @@ pub(crate) fn observed(
             _ => None,
         },
         opened_at_generation: session.opened_at(),
+        entry_id: session.entry_id().unwrap_or_default(),
+        advanced_from_entry_id: session.advanced_from().unwrap_or_default(),
+        prepared: session.next().map(convert::prepared),
         known_plan: session.known_plan().map(convert::known_plan),
         handover: session.handover().map(convert::handover),
         watch_latency_ms: if has_watch { WATCH_LATENCY_MS } else { -1 },

@@ -13,15 +13,13 @@ use crate::metrics::Reading;
 pub(crate) struct Sessions {
     shared: Arc<Shared>,
     by_id: Mutex<BTreeMap<String, SessionHandle>>,
-    total_millicores: u32,
 }
 
 impl Sessions {
-    pub(crate) fn new(shared: Arc<Shared>, total_millicores: u32) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self {
             shared,
             by_id: Mutex::default(),
-            total_millicores,
         }
     }
 
@@ -75,14 +73,15 @@ impl Sessions {
     }
 
     /// Gives back, of what nobody has heard here yet, as much as the probes found too dear. The last one is kept: alone
-    /// it has all there is.
+    /// it has all there is. What is only opened ahead displaces nobody.
     pub(crate) fn give_back_what_does_not_fit(&self) {
         let sessions = self.lock();
         let held = || sessions.values().filter(|session| !session.is_given_back());
+        let total = self.shared.room.total_millicores();
         let mut used: u32 = held().map(SessionHandle::cost_millicores).sum();
         for session in held() {
             let cost = session.cost_millicores();
-            if used > self.total_millicores && cost < used && session.is_unheard() {
+            if used > total && cost < used && session.is_unheard() {
                 session.give_back();
                 used -= cost;
             }
@@ -119,14 +118,9 @@ impl Sessions {
     }
 
     pub(crate) fn capacity(&self) -> v1::Capacity {
-        let used: u32 = self
-            .lock()
-            .values()
-            .map(SessionHandle::cost_millicores)
-            .sum();
         v1::Capacity {
-            total_millicores: self.total_millicores,
-            free_millicores: self.total_millicores.saturating_sub(used),
+            total_millicores: self.shared.room.total_millicores(),
+            free_millicores: self.shared.room.free_millicores(),
         }
     }
 

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! All of them are over within seconds, so that little is lost with a worker that is killed. A word of no trace has
-//! none.
+//! none. An item that is opened ahead (`next open`) is set in motion by no word: it is a trace of its own.
 
 use orb_telemetry::{continue_trace, failed};
 use orb_worker_core::{Action, Fence, Input, PipelineNews, Role, VoiceNews};
@@ -21,6 +21,8 @@ pub(crate) struct Spans {
     lease: Span,
     /// With its run.
     open: Option<(u64, Span)>,
+    /// The same of the item that is opened ahead.
+    next: Option<(u64, Span)>,
     /// With the revision of its credentials.
     connect: Option<(u64, Span)>,
     first_packet: Option<Span>,
@@ -32,6 +34,7 @@ impl Spans {
             session: session.to_owned(),
             lease: Span::none(),
             open: None,
+            next: None,
             connect: None,
             first_packet: None,
         }
@@ -72,12 +75,20 @@ impl Spans {
                 paused,
                 warm,
             } => {
-                let entry = item.queue_entry_id;
+                let entry = item.entry_id;
                 self.open = self
                     .child(|lease| tracing::info_span!(parent: lease, "source open", run, entry, start_ms))
                     .map(|span| (*run, span));
                 self.awaits_packet((!warm && !paused).then_some(*start_ms));
             }
+            Action::Prepare { run, item } => {
+                let span = tracing::info_span!(
+                    parent: None, "next open",
+                    session = self.session, run, entry = item.entry_id,
+                );
+                self.next = Some((*run, span));
+            }
+            Action::DropNext => self.next = None,
             Action::Feed { from_ms, paused } => self.awaits_packet((!paused).then_some(*from_ms)),
             Action::Connect(credentials) => {
                 let revision = credentials.revision;
@@ -98,15 +109,17 @@ impl Spans {
     pub(crate) fn heard(&mut self, input: &Input) {
         match input {
             Input::Pipeline { run, news } => {
-                let is_it = |(of, _): &mut (u64, Span)| of == run;
-                match news {
-                    PipelineNews::Ready => drop(self.open.take_if(is_it)),
-                    PipelineNews::Failed(failure) => {
-                        if let Some((_, span)) = self.open.take_if(is_it) {
-                            failed(&span, &failure.code);
+                for open in [&mut self.open, &mut self.next] {
+                    let is_it = |(of, _): &mut (u64, Span)| of == run;
+                    match news {
+                        PipelineNews::Ready => drop(open.take_if(is_it)),
+                        PipelineNews::Failed(failure) => {
+                            if let Some((_, span)) = open.take_if(is_it) {
+                                failed(&span, &failure.code);
+                            }
                         }
+                        _ => {}
                     }
-                    _ => {}
                 }
             }
             Input::Voice(VoiceNews::Connected { revision }) => {
@@ -117,7 +130,9 @@ impl Spans {
                     failed(&span, "voice_lost");
                 }
             }
-            Input::Voice(VoiceNews::Started) => self.first_packet = None,
+            Input::Voice(VoiceNews::Started | VoiceNews::Joined { .. }) => {
+                self.first_packet = None;
+            }
             _ => {}
         }
     }

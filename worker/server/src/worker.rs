@@ -25,6 +25,7 @@ use crate::attachment::Attachment;
 use crate::changed::Changed;
 use crate::metrics::{Counters, Gauges};
 use crate::presence::Presence;
+use crate::room::Room;
 use crate::sessions::Sessions;
 use crate::{Drain, Error};
 
@@ -102,11 +103,9 @@ impl Worker {
             changed: Changed::default(),
             gates: Arc::default(),
             counters: Counters::registered_in(&config.metrics),
+            room: Room::of(config.capacity_millicores),
         });
-        let sessions = Arc::new(Sessions::new(
-            Arc::clone(&shared),
-            config.capacity_millicores,
-        ));
+        let sessions = Arc::new(Sessions::new(Arc::clone(&shared)));
         tracing::info!(addr = %bound, "media listens");
         let incarnation = config.incarnation.to_string();
         Ok(Self {

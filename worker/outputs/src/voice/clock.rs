@@ -4,15 +4,12 @@
 //! send, and says [`MediaClock::sent`] when the frame is on the wire; only then does the position move. While nobody
 //! asks, the clock stands, so a cut, a pause and a seek lose nothing.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use orb_worker_media::{FrameQueue, Pop};
+use orb_worker_media::Pop;
 
-use super::{VoiceEvent, lateness::Lateness, opus};
+use super::{Counts, Track, VoiceEvent, lateness::Lateness, opus};
 
 /// Length of a frame and of a tick.
 pub(super) const TICK: Duration = Duration::from_millis(20);
@@ -30,13 +27,18 @@ pub(super) enum Next {
     Nothing,
 }
 
-/// What the clock shows; counters are of the whole session.
+/// What the clock shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Reading {
+    /// Of the track that frames come from now.
+    pub(super) run: u64,
     pub(super) position: Option<Position>,
-    pub(super) frames_sent: u64,
-    pub(super) frames_nulled: u64,
-    pub(super) frames_late: u64,
+    /// Where the track before it ended, if this one followed it by itself.
+    pub(super) followed_ms: Option<u64>,
+    /// Of the whole session.
+    pub(super) total: Counts,
+    /// Of the entry.
+    pub(super) entry: Counts,
     pub(super) lateness_p50_ms: u32,
     pub(super) lateness_p99_ms: u32,
     /// Frames flow whenever somebody asks: begun, not paused, not starved, not over.
@@ -61,13 +63,19 @@ pub(super) struct MediaClock {
     /// Given out, and not known to be sent.
     taken: Option<Taken>,
     position: Option<Position>,
+    /// What follows the source by itself.
+    next: Option<Track>,
+    /// Where the track before ended, which the source followed by itself.
+    followed_ms: Option<u64>,
+    total: Counts,
+    /// `total` when the entry began.
+    before_entry: Counts,
+    /// Of the entry.
     lateness: Lateness,
-    frames_sent: u64,
-    frames_nulled: u64,
 }
 
 struct Source {
-    frames: Arc<FrameQueue>,
+    track: Track,
     /// A frame of it was taken: from now on an empty queue is a fault, not a start.
     started: bool,
     announced: bool,
@@ -82,17 +90,40 @@ struct Taken {
 
 impl MediaClock {
     /// Frames come from here, instead of from what was there.
-    pub(super) fn play(&mut self, frames: Arc<FrameQueue>, paused: bool) {
+    pub(super) fn play(&mut self, track: Track, paused: bool) {
+        self.paused = paused;
+        self.followed_ms = None;
+        self.begin(track);
+    }
+
+    fn begin(&mut self, track: Track) {
+        let entry = self.source.as_ref().map(|source| source.track.entry);
+        if entry != Some(track.entry) {
+            self.before_entry = self.total;
+            self.lateness = Lateness::default();
+        }
         self.source_id += 1;
         self.source = Some(Source {
-            frames,
+            track,
             started: false,
             announced: false,
             starved: false,
             drained: false,
         });
-        self.paused = paused;
+        self.next = None;
         self.position = None;
+    }
+
+    /// When the source was played to its end, frames come from here, with no tick between. It has to have its first
+    /// frame. A source that is over already is followed by nothing.
+    pub(super) fn follow_with(&mut self, next: Track) {
+        let goes_on = self.source.as_ref().is_some_and(|source| !source.drained);
+        self.next = Some(next).filter(|_| goes_on);
+    }
+
+    /// Takes [`MediaClock::follow_with`] back, if it has not come to it.
+    pub(super) fn forget_next(&mut self) {
+        self.next = None;
     }
 
     pub(super) fn pause(&mut self) {
@@ -105,6 +136,8 @@ impl MediaClock {
 
     pub(super) fn stop(&mut self) {
         self.source = None;
+        self.next = None;
+        self.followed_ms = None;
         self.position = None;
     }
 
@@ -117,7 +150,7 @@ impl MediaClock {
     pub(super) fn next(&mut self) -> (Next, Option<VoiceEvent>) {
         if self.taken.take().is_some() {
             // The one before was neither sent nor given up by name: whoever took it could not send it.
-            self.frames_nulled += 1;
+            self.total.nulled += 1;
         }
         if !self.has_something_to_play() {
             return (Next::Nothing, None);
@@ -125,13 +158,13 @@ impl MediaClock {
         let Some(source) = &mut self.source else {
             return (Next::Nothing, None);
         };
-        match source.frames.pop() {
+        match source.track.frames.pop() {
             Pop::Frame(frame) => {
                 source.started = true;
                 let refilled = std::mem::take(&mut source.starved).then_some(VoiceEvent::Refilled);
                 if !opus::is_one_frame(&frame.data) {
                     // In its place, so that the clock stays right.
-                    self.frames_nulled += 1;
+                    self.total.nulled += 1;
                     return (Next::Missing, refilled);
                 }
                 self.taken = Some(Taken {
@@ -142,11 +175,19 @@ impl MediaClock {
             }
             Pop::Empty if !source.started => (Next::NotYet, None),
             Pop::Empty => {
-                self.frames_nulled += 1;
+                self.total.nulled += 1;
                 let starved = !std::mem::replace(&mut source.starved, true);
                 (Next::Missing, starved.then_some(VoiceEvent::Starved))
             }
             Pop::Drained => {
+                let frames = &source.track.frames;
+                if frames.is_played_to_end()
+                    && let Some(next) = self.next.take()
+                {
+                    self.followed_ms = frames.given_until_ms();
+                    self.begin(next);
+                    return self.next();
+                }
                 source.drained = true;
                 (Next::Nothing, Some(VoiceEvent::Drained))
             }
@@ -156,8 +197,8 @@ impl MediaClock {
     /// The frame that was taken last is on the wire, so much behind its schedule. None taken: nothing was sent.
     pub(super) fn sent(&mut self, at: Instant, late: Duration) -> Option<VoiceEvent> {
         let taken = self.taken.take()?;
-        self.frames_sent += 1;
-        self.lateness.record(late);
+        self.total.sent += 1;
+        self.total.late += u64::from(self.lateness.record(late));
         if taken.source_id != self.source_id {
             return None;
         }
@@ -166,9 +207,13 @@ impl MediaClock {
             media_ms: taken.pts_ms + TICK.as_millis() as u64,
             sent_at: at,
         });
-        let first = !std::mem::replace(&mut source.announced, true);
-        first.then_some(VoiceEvent::FirstFrame {
-            pts_ms: taken.pts_ms,
+        if std::mem::replace(&mut source.announced, true) {
+            return None;
+        }
+        let (run, pts_ms) = (source.track.run, taken.pts_ms);
+        Some(match self.followed_ms {
+            Some(_) => VoiceEvent::Joined { run },
+            None => VoiceEvent::FirstFrame { pts_ms },
         })
     }
 
@@ -183,10 +228,11 @@ impl MediaClock {
             .as_ref()
             .is_some_and(|s| s.started && !s.starved);
         Reading {
+            run: self.source.as_ref().map_or(0, |source| source.track.run),
             position: self.position,
-            frames_sent: self.frames_sent,
-            frames_nulled: self.frames_nulled,
-            frames_late: self.lateness.late(),
+            followed_ms: self.followed_ms,
+            total: self.total,
+            entry: self.total.since(self.before_entry),
             lateness_p50_ms: self.lateness.percentile_ms(50),
             lateness_p99_ms: self.lateness.percentile_ms(99),
             flows: under_way && self.has_something_to_play(),

@@ -34,6 +34,12 @@ pub enum VoiceEvent {
         /// Its media time.
         pts_ms: u64,
     },
+    /// The last frame of the source was sent, and in the tick after it the first one of what was to follow: see
+    /// [`Voice::follow_with`](super::Voice::follow_with).
+    Joined {
+        /// Of the track that is heard now.
+        run: u64,
+    },
     /// A frame was due and there was none; silence is sent until [`VoiceEvent::Refilled`].
     Starved,
     /// Frames flow again.

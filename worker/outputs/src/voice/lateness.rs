@@ -7,34 +7,26 @@ use super::clock::TICK;
 /// A frame later than this was due in the next tick: the listener's buffer had to bridge it.
 const LATE: Duration = TICK;
 
-/// Lateness of every frame of a session, in whole milliseconds.
+/// Lateness of every frame of an entry, in whole milliseconds.
 pub(super) struct Lateness {
     /// Frames by lateness; the last bucket holds all that were later.
     by_ms: [u32; 101],
-    late: u64,
 }
 
 impl Default for Lateness {
     fn default() -> Self {
-        Self {
-            by_ms: [0; 101],
-            late: 0,
-        }
+        Self { by_ms: [0; 101] }
     }
 }
 
 impl Lateness {
-    pub(super) fn record(&mut self, lateness: Duration) {
+    /// True when it was more than a tick.
+    pub(super) fn record(&mut self, lateness: Duration) -> bool {
         let ms = usize::try_from(lateness.as_millis())
             .unwrap_or(usize::MAX)
             .min(self.by_ms.len() - 1);
         self.by_ms[ms] = self.by_ms[ms].saturating_add(1);
-        self.late += u64::from(lateness > LATE);
-    }
-
-    /// Frames that were more than a tick late.
-    pub(super) fn late(&self) -> u64 {
-        self.late
+        lateness > LATE
     }
 
     /// The lateness that `percent` of the frames did not exceed, in ms; 100 stands for that and more.
@@ -60,9 +52,8 @@ mod tests {
     #[test]
     fn percentiles() {
         let mut lateness = Lateness::default();
-        (0..98).for_each(|_| lateness.record(ms(1)));
-        lateness.record(ms(30));
-        lateness.record(ms(500));
+        assert!((0..98).all(|_| !lateness.record(ms(1))));
+        assert!(lateness.record(ms(30)) && lateness.record(ms(500)));
         assert_eq!(
             (
                 lateness.percentile_ms(50),
@@ -71,7 +62,6 @@ mod tests {
             ),
             (1, 30, 100)
         );
-        assert_eq!(lateness.late(), 2);
         assert_eq!(Lateness::default().percentile_ms(99), 0);
     }
 }

@@ -42,22 +42,67 @@ pub struct Voice {
     _courier: AbortOnDropHandle<()>,
 }
 
-/// The clock and the health of a voice output; counters are since [`Voice::new`].
+/// Where sound comes from: one pipeline of one item.
+#[derive(Clone, Debug)]
+pub struct Track {
+    /// The sound.
+    pub frames: Arc<FrameQueue>,
+    /// The item; counters begin anew with another one.
+    pub entry: u64,
+    /// The pipeline; tells two of one item apart.
+    pub run: u64,
+}
+
+/// The only track of its owner.
+impl From<Arc<FrameQueue>> for Track {
+    fn from(frames: Arc<FrameQueue>) -> Self {
+        Self {
+            frames,
+            entry: 0,
+            run: 0,
+        }
+    }
+}
+
+/// Frames by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Frames of films sent (silence is none).
+    pub sent: u64,
+    /// Ticks in which a frame was due and none went out.
+    pub nulled: u64,
+    /// Frames sent more than 20 ms after their time.
+    pub late: u64,
+}
+
+impl Counts {
+    fn since(self, before: Self) -> Self {
+        Self {
+            sent: self.sent - before.sent,
+            nulled: self.nulled - before.nulled,
+            late: self.late - before.late,
+        }
+    }
+}
+
+/// The clock and the health of a voice output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
+    /// Of the track that this is about.
+    pub run: u64,
     /// Media time at the end of the last frame that was sent, in ms; `None` until the source's first frame was.
     pub position_ms: Option<u64>,
     /// When that frame was sent.
     pub sent_at: Option<Instant>,
-    /// Frames of films sent (silence is none).
-    pub frames_sent: u64,
-    /// Ticks in which a frame was due and none went out.
-    pub frames_nulled: u64,
-    /// Frames sent more than 20 ms after their time.
-    pub frames_late: u64,
-    /// Half of the frames were at most this late, in ms.
+    /// Media time at which the track before this one ended, if this one followed it by itself.
+    pub followed_ms: Option<u64>,
+    /// Since [`Voice::new`].
+    pub total: Counts,
+    /// Of the present entry.
+    pub entry: Counts,
+    /// Half of the entry's frames were at most this late, in ms.
     pub lateness_p50_ms: u32,
-    /// 99 of 100 frames were at most this late, in ms; 100 stands for that and more.
+    /// 99 of 100 of them were at most this late, in ms; 100 stands for that and more.
     pub lateness_p99_ms: u32,
     /// The channel is joined and packets flow, or would.
     pub connected: bool,
@@ -93,13 +138,14 @@ impl Voice {
         self.line.disconnect();
     }
 
-    /// Plays from `frames` instead of what was there: a start, a seek, the next item.
+    /// Plays a track instead of what was there: a start, a seek, the next item.
     ///
     /// Call it before the old queue is closed, or that is taken for the old item's end. Frames of the old source that
     /// were not sent are forgotten.
-    pub fn play(&self, frames: Arc<FrameQueue>, paused: bool) {
-        let source = Arc::clone(&frames);
-        self.deck.clock().play(frames, paused);
+    pub fn play(&self, track: impl Into<Track>, paused: bool) {
+        let track = track.into();
+        let source = Arc::clone(&track.frames);
+        self.deck.clock().play(track, paused);
         // Until the film begins nobody asks for frames; then its first one is not to wait.
         let line = Arc::downgrade(&self.line);
         source.wake_when_ready(move || {
@@ -107,6 +153,18 @@ impl Voice {
                 line.wake();
             }
         });
+    }
+
+    /// Goes over to a track by itself when what plays was played to its end: its first frame, which has to be there by
+    /// now, goes out in the tick after the last one of the other. Says [`VoiceEvent::Joined`] then, and not
+    /// [`VoiceEvent::Drained`].
+    pub fn follow_with(&self, next: Track) {
+        self.deck.clock().follow_with(next);
+    }
+
+    /// Takes [`Voice::follow_with`] back. What it had come to already is in the snapshot.
+    pub fn forget_next(&self) {
+        self.deck.clock().forget_next();
     }
 
     /// Holds the film; the connection stays.
@@ -130,11 +188,12 @@ impl Voice {
         let line = self.line.status();
         let clock = self.deck.clock().read();
         Snapshot {
+            run: clock.run,
             position_ms: clock.position.map(|position| position.media_ms),
             sent_at: clock.position.map(|position| position.sent_at),
-            frames_sent: clock.frames_sent,
-            frames_nulled: clock.frames_nulled,
-            frames_late: clock.frames_late,
+            followed_ms: clock.followed_ms,
+            total: clock.total,
+            entry: clock.entry,
             lateness_p50_ms: clock.lateness_p50_ms,
             lateness_p99_ms: clock.lateness_p99_ms,
             connected: line.connected,

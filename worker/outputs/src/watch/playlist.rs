@@ -44,6 +44,8 @@ pub(super) struct Timeline {
     last_run: Option<String>,
     target_duration: u64,
     complete: bool,
+    /// Something comes after the film.
+    followed: bool,
 }
 
 #[derive(Debug)]
@@ -65,7 +67,13 @@ impl Timeline {
             last_run: None,
             target_duration: 1,
             complete: false,
+            followed: false,
         }
+    }
+
+    /// Whether something comes after the film: a player that read its end would not ask again.
+    pub(super) fn followed(&mut self, followed: bool) {
+        self.followed = followed;
     }
 
     /// A run begins. Of another generation (a seek, another item), what was listed is void; of the same one (the
@@ -150,7 +158,7 @@ impl Timeline {
             media_sequence: first.sequence,
             discontinuity_sequence: first.discontinuity,
             segments,
-            end_list: self.complete,
+            end_list: self.complete && !self.followed,
             ..MediaPlaylist::default()
         };
         let mut text = Vec::new();

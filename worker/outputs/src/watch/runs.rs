@@ -114,6 +114,11 @@ impl WatchRuns {
         Ok(())
     }
 
+    /// Whether another item comes after the present one: then the playlist does not end with it.
+    pub fn is_followed(&self, followed: bool) {
+        self.state().timeline.followed(followed);
+    }
+
     /// The playlist as it is now; waits up to two seconds for the first segment. `None`: there is none yet.
     pub async fn playlist(&self) -> Option<String> {
         let deadline = Instant::now() + FIRST_SEGMENT_WAIT;

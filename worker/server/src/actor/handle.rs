@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use orb_proto::v1;
 use orb_worker_core::{Fence, Session};
-use orb_worker_outputs::voice::Voice;
+use orb_worker_outputs::voice::{Counts, Voice};
 use orb_worker_outputs::watch::WatchRuns;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{Actor, Shared, State, Word, lock};
 use crate::deficit::Deficit;
 use crate::gate::LeaseGate;
-use crate::metrics::{FrameTotals, Reading};
+use crate::metrics::Reading;
 use crate::report;
 use crate::spans::Spans;
 
@@ -40,6 +40,7 @@ impl SessionHandle {
             session: Session::new(),
             voice: Voice::new(&shared.voice, voice_events),
             has_watch: false,
+            seat: shared.room.seat(),
         }));
         let clock = Arc::downgrade(&state);
         let runs = WatchRuns::new(token, move || {
@@ -61,10 +62,12 @@ impl SessionHandle {
             shared: Arc::clone(&shared),
             state: Arc::clone(&state),
             gate,
-            pipeline: None,
-            run: 0,
+            current: None,
+            next: None,
+            leaving: None,
             runs,
             starved_at: None,
+            had_no_room: None,
             _registered: registered,
         };
         let given_back = CancellationToken::new();
@@ -127,12 +130,7 @@ impl SessionHandle {
         let mut meter = self.meter.lock().unwrap_or_else(PoisonError::into_inner);
         let state = lock(&self.state);
         let voice = state.voice.snapshot();
-        let totals = FrameTotals {
-            sent: voice.frames_sent,
-            nulled: voice.frames_nulled,
-            late: voice.frames_late,
-        };
-        self.shared.counters.frames(&mut meter.counted, totals);
+        self.shared.counters.frames(&mut meter.counted, voice.total);
         let generation = state.session.done().generation;
         meter.deficit.look(&voice, generation, Instant::now());
         Reading {
@@ -159,13 +157,15 @@ impl SessionHandle {
 /// What is known of the session's counters.
 #[derive(Debug, Default)]
 struct Meter {
-    counted: FrameTotals,
+    counted: Counts,
     deficit: Deficit,
 }
 
 impl Drop for SessionHandle {
     fn drop(&mut self) {
         self.read();
+        // Before the actor has ended: what is granted instead may come at once.
+        lock(&self.state).seat.leave();
         self.cancel.cancel();
     }
 }

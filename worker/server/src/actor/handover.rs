@@ -1,29 +1,26 @@
 //! What the actor does to the frames and the gate when its session changes workers.
 
-use std::sync::Arc;
-
 use orb_worker_core::{Input, VoiceNews};
-use orb_worker_media::Pipeline;
+use orb_worker_media::FrameQueue;
 
+use super::opened::Opened;
 use super::{Actor, lock};
 
 impl Actor {
     /// What was opened warm is heard from here on.
     pub(super) fn feed(&mut self, from_ms: u64, paused: bool) {
-        let Some(pipeline) = &self.pipeline else {
+        let Some(opened) = &self.current else {
             return;
         };
         tracing::info!(session = %self.id, from_ms, "goes on from what is warm");
-        pipeline.frames.skip_to(from_ms);
-        lock(&self.state)
-            .voice
-            .play(Arc::clone(&pipeline.frames), paused);
+        opened.frames().skip_to(from_ms);
+        lock(&self.state).voice.play(opened.track(), paused);
     }
 
     pub(super) fn end_at(&mut self, position_ms: Option<u64>) {
-        let is_there = self.pipeline.as_ref().is_none_or(|pipeline| {
-            pipeline.frames.end_at(position_ms);
-            pipeline.frames.is_ended_at()
+        let is_there = self.current.as_ref().is_none_or(|opened| {
+            opened.frames().end_at(position_ms);
+            opened.frames().is_ended_at()
         });
         // Else the voice output says when it comes to the end.
         if is_there {
@@ -34,8 +31,8 @@ impl Actor {
 
     /// Nothing more is given out: where that is, and no step towards a connection is taken after this.
     fn stopped(&mut self) -> Input {
-        let given = |pipeline: &Pipeline| pipeline.frames.given_until_ms();
-        let position_ms = self.pipeline.as_ref().and_then(given);
+        let given = |opened: &Opened| opened.frames().given_until_ms();
+        let position_ms = self.current.as_ref().and_then(given);
         let disconnected = self.gate.shut();
         if disconnected {
             lock(&self.state).voice.disconnect();
@@ -49,29 +46,27 @@ impl Actor {
     }
 
     pub(super) fn go_on(&mut self, paused: bool) {
-        let Some(pipeline) = &self.pipeline else {
+        let Some(opened) = &self.current else {
             return;
         };
-        if pipeline.frames.go_on() {
-            lock(&self.state)
-                .voice
-                .play(Arc::clone(&pipeline.frames), paused);
+        if opened.frames().go_on() {
+            lock(&self.state).voice.play(opened.track(), paused);
         }
     }
 
     /// Whether there are frames, or will be, after the last one that the voice output was given.
     pub(super) fn is_cut_short(&self) -> bool {
-        self.pipeline
+        self.current
             .as_ref()
-            .is_some_and(|pipeline| pipeline.frames.is_ended_at() || !pipeline.frames.is_over())
+            .is_some_and(|opened| opened.frames().is_ended_at() || !opened.frames().is_over())
     }
 
     /// The voice output came to the end of what it is given, not of the film.
     pub(super) fn cut_short(&mut self) -> Option<Input> {
-        let frames = self.pipeline.as_ref().map(|pipeline| &pipeline.frames);
+        let frames = self.current.as_ref().map(Opened::frames);
         // Else the end was taken back before this word of it was read.
         frames
-            .is_some_and(|frames| frames.is_ended_at())
+            .is_some_and(FrameQueue::is_ended_at)
             .then(|| self.stopped())
     }
 }

@@ -6,48 +6,55 @@ use orb_worker_core::{Failure, Input, PipelineNews, VoiceNews};
 use orb_worker_media::PipelineEvent;
 use orb_worker_outputs::voice::VoiceEvent;
 
+use super::opened::WatchRun;
 use super::{Actor, lock};
 
 /// A few ticks without a frame are a hiccup that the counters show; longer, and people notice.
 const STARVED_AFTER: Duration = Duration::from_millis(500);
 
 impl Actor {
-    pub(super) fn pipeline_input(&mut self, event: Option<PipelineEvent>) -> Option<Input> {
+    /// Of the current pipeline or the one that is opened ahead.
+    pub(super) fn pipeline_input(&mut self, run: u64, event: PipelineEvent) -> Option<Input> {
         let news = match event {
-            Some(PipelineEvent::Planned {
+            PipelineEvent::Planned {
                 plan,
                 duration_ms,
                 cost_millicores,
                 known,
-            }) => PipelineNews::Planned {
-                plan: plan.explain(),
-                duration_ms,
-                cost_millicores,
-                known,
-            },
-            Some(PipelineEvent::FirstFrame { .. }) => {
-                tracing::info!(session = %self.id, run = self.run, "source is open");
-                PipelineNews::Ready
-            }
-            Some(PipelineEvent::WatchRun { dir, name }) => {
-                match self.runs.begin_run(&name, dir, self.run) {
-                    Ok(()) => lock(&self.state).has_watch = true,
-                    Err(error) => tracing::error!(session = %self.id, %error, "watch run refused"),
-                }
-                self.shared.changed.add(&self.id);
+            } => {
+                let news = PipelineNews::Planned {
+                    plan: plan.explain(),
+                    duration_ms,
+                    cost_millicores,
+                    known,
+                };
+                self.handle(Input::Pipeline { run, news });
+                self.weigh_next(run);
                 return None;
             }
-            Some(PipelineEvent::Restarted { cause }) => {
+            PipelineEvent::FirstFrame { .. } => {
+                tracing::info!(session = %self.id, run, "source is open");
+                PipelineNews::Ready
+            }
+            PipelineEvent::WatchRun { dir, name } => {
+                let watch_run = WatchRun { name, dir };
+                match self.next.as_mut().filter(|next| next.run == run) {
+                    Some(next) => next.watch_runs.push(watch_run),
+                    None => self.begin_watch_run(watch_run, run),
+                }
+                return None;
+            }
+            PipelineEvent::Restarted { cause } => {
                 tracing::warn!(session = %self.id, code = cause.code, cause = %cause.message, "ffmpeg restarted");
                 self.shared.counters.restarted();
                 PipelineNews::Restarted
             }
-            Some(PipelineEvent::SwitchedSource { cause }) => {
+            PipelineEvent::SwitchedSource { cause } => {
                 tracing::warn!(session = %self.id, code = cause.code, cause = %cause.message, "fallback source");
                 self.shared.counters.fell_back();
                 PipelineNews::SwitchedSource
             }
-            Some(PipelineEvent::Failed(failure)) => {
+            PipelineEvent::Failed(failure) => {
                 tracing::warn!(session = %self.id, code = failure.code, cause = %failure.message, "no source plays");
                 self.shared.counters.failed(failure.code);
                 PipelineNews::Failed(Failure {
@@ -56,12 +63,9 @@ impl Actor {
                 })
             }
             // The queue is played out; the voice output says when.
-            Some(PipelineEvent::Finished) | None => return None,
+            PipelineEvent::Finished => PipelineNews::Read,
         };
-        Some(Input::Pipeline {
-            run: self.run,
-            news,
-        })
+        Some(Input::Pipeline { run, news })
     }
 
     pub(super) fn voice_input(&mut self, event: VoiceEvent) -> Option<Input> {
@@ -84,6 +88,7 @@ impl Actor {
                 lock(&self.state).voice.snapshot().position_ms?;
                 VoiceNews::Started
             }
+            VoiceEvent::Joined { run } => VoiceNews::Joined { run, started: true },
             VoiceEvent::Starved => {
                 self.starved_at = Some(tokio::time::Instant::now() + STARVED_AFTER);
                 return None;

@@ -1,12 +1,12 @@
 #![allow(clippy::unwrap_used)]
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
-use orb_worker_media::OpusFrame;
+use orb_worker_media::{FrameQueue, OpusFrame};
 
 use super::*;
 use Step::{
-    At, Ends, Flows, Lose, Missing, NotYet, Nothing, Nulled, Pause, Play, PlayPaused, Push,
-    PushLong, Resume, Says, Sends, Sent, Stop, Takes,
+    At, Breaks, Closes, Ends, Flows, Follow, Forget, Lose, Missing, NotYet, Nothing, Nulled, Pause,
+    Play, PlayPaused, Push, PushLong, Resume, Says, Sends, Sent, Stop, Takes,
 };
 
 /// What is done to a clock, or seen on it. Frames are told apart by their media time in ms.
@@ -19,11 +19,17 @@ enum Step {
     Pause,
     Resume,
     Stop,
+    /// A new source, with one frame, is to follow the present one by itself; what comes after this is about it.
+    Follow(u64),
+    Forget,
     // The newest source.
     Push(u64),
     /// A packet that is longer than a tick.
     PushLong(u64),
     Ends,
+    /// No source plays on.
+    Breaks,
+    Closes,
     // A tick of whoever sends, and what it comes to.
     /// The frame goes out.
     Sends(u64),
@@ -267,7 +273,124 @@ const TABLE: &[(&str, &[Step])] = &[
             Says(VoiceEvent::FirstFrame { pts_ms: 20 }),
         ],
     ),
+    (
+        "what follows by itself is in the tick after the last frame",
+        &[
+            Play,
+            Push(90_000),
+            Push(90_020),
+            Ends,
+            Follow(0),
+            Sends(90_000),
+            Says(VoiceEvent::FirstFrame { pts_ms: 90_000 }),
+            Sends(90_020),
+            Flows(true),
+            Takes(0),
+            At(None),
+            Flows(true),
+            Sent,
+            At(Some(20)),
+            Says(JOINED),
+            Nulled(0),
+        ],
+    ),
+    (
+        "a track that has not ended is not left, however empty it is",
+        &[
+            Play,
+            Push(0),
+            Follow(7),
+            Sends(0),
+            Says(VoiceEvent::FirstFrame { pts_ms: 0 }),
+            Missing,
+            Says(VoiceEvent::Starved),
+            At(Some(20)),
+        ],
+    ),
+    (
+        "a track that broke off is followed by nothing",
+        &[
+            Play,
+            Push(0),
+            Breaks,
+            Follow(7),
+            Sends(0),
+            Says(VoiceEvent::FirstFrame { pts_ms: 0 }),
+            Nothing,
+            Says(VoiceEvent::Drained),
+            Nothing,
+        ],
+    ),
+    (
+        "what was to follow is forgotten, by a stop and by another source, too",
+        &[
+            Play,
+            Push(0),
+            Ends,
+            Follow(7),
+            Forget,
+            Sends(0),
+            Says(VoiceEvent::FirstFrame { pts_ms: 0 }),
+            Nothing,
+            Says(VoiceEvent::Drained),
+            Play,
+            Follow(7),
+            Play,
+            Ends,
+            Nothing,
+            Says(VoiceEvent::Drained),
+            Play,
+            Follow(7),
+            Stop,
+            Nothing,
+        ],
+    ),
+    (
+        "what is over is not followed any more",
+        &[
+            Play,
+            Ends,
+            Nothing,
+            Says(VoiceEvent::Drained),
+            Follow(7),
+            Nothing,
+        ],
+    ),
+    (
+        "a pause at the end holds what follows, and goes on with its first frame",
+        &[
+            Play,
+            Push(0),
+            Ends,
+            Follow(7),
+            Sends(0),
+            Says(VoiceEvent::FirstFrame { pts_ms: 0 }),
+            Pause,
+            Nothing,
+            At(Some(20)),
+            Resume,
+            Sends(7),
+            Says(JOINED),
+            At(Some(27)),
+        ],
+    ),
+    (
+        "what follows and was closed meanwhile is an end",
+        &[
+            Play,
+            Push(0),
+            Ends,
+            Follow(7),
+            Closes,
+            Sends(0),
+            Says(VoiceEvent::FirstFrame { pts_ms: 0 }),
+            Nothing,
+            Says(VoiceEvent::Drained),
+        ],
+    ),
 ];
+
+const JOINED: VoiceEvent = VoiceEvent::Joined { run: 2 };
 
 #[test]
 fn the_clock_does_what_the_table_says() {
@@ -291,9 +414,38 @@ fn lateness_is_as_the_sender_says_and_counts_for_sent_frames_only() {
         let _ = bench.clock.sent(bench.now, Duration::from_secs(9));
     }
     let reading = bench.clock.read();
-    assert_eq!((reading.frames_sent, reading.frames_late), (3, 1));
+    assert_eq!((reading.total.sent, reading.total.late), (3, 1));
     let percentiles = (reading.lateness_p50_ms, reading.lateness_p99_ms);
     assert_eq!(percentiles, (3, 30));
+}
+
+#[test]
+fn counters_begin_anew_with_another_entry_and_the_totals_go_on() {
+    let mut bench = Bench::default();
+    let late = |bench: &mut Bench, pts_ms| {
+        bench.walk(&Takes(pts_ms), "");
+        let _ = bench.clock.sent(bench.now, Duration::from_millis(30));
+    };
+    for step in [Play, Push(0), Push(20), Ends, Follow(7)] {
+        bench.walk(&step, "");
+    }
+    late(&mut bench, 0);
+    late(&mut bench, 20);
+    late(&mut bench, 7);
+    let reading = bench.clock.read();
+    let one = Counts {
+        sent: 1,
+        nulled: 0,
+        late: 1,
+    };
+    assert_eq!((reading.run, reading.entry), (2, one));
+    assert_eq!((reading.total.sent, reading.total.late), (3, 3));
+    assert_eq!(reading.followed_ms, Some(40), "where the other one ended");
+    bench.frames = Some(FrameQueue::new(Duration::from_secs(10)));
+    bench.clock.play(bench.track(2), false);
+    let reading = bench.clock.read();
+    assert_eq!(reading.entry, one, "a seek is the same entry");
+    assert_eq!(reading.followed_ms, None);
 }
 
 #[test]
@@ -336,9 +488,17 @@ impl Bench {
             Pause => self.clock.pause(),
             Resume => self.clock.resume(),
             Stop => self.clock.stop(),
+            Follow(pts_ms) => {
+                self.frames = Some(FrameQueue::new(Duration::from_secs(10)));
+                self.push(*pts_ms, packet(*pts_ms));
+                self.clock.follow_with(self.track(2));
+            }
+            Forget => self.clock.forget_next(),
             Push(pts_ms) => self.push(*pts_ms, packet(*pts_ms)),
             PushLong(pts_ms) => self.push(*pts_ms, Bytes::from_static(&[0xf9, 1, 2])),
             Ends => self.frames.as_ref().unwrap().finish(),
+            Breaks => self.frames.as_ref().unwrap().break_off(),
+            Closes => self.frames.as_ref().unwrap().close(),
             Sends(pts_ms) => {
                 self.walk(&Takes(*pts_ms), context);
                 self.walk(&Sent, context);
@@ -361,15 +521,23 @@ impl Bench {
                 assert_eq!(position, *media_ms, "{context}");
             }
             Flows(flows) => assert_eq!(self.clock.read().flows, *flows, "{context}"),
-            Nulled(frames) => assert_eq!(self.clock.read().frames_nulled, *frames, "{context}"),
+            Nulled(frames) => assert_eq!(self.clock.read().total.nulled, *frames, "{context}"),
             Says(event) => assert_eq!(self.events.pop_front().as_ref(), Some(event), "{context}"),
         }
     }
 
     fn play(&mut self, paused: bool) {
-        let frames = FrameQueue::new(Duration::from_secs(10));
-        self.clock.play(Arc::clone(&frames), paused);
-        self.frames = Some(frames);
+        self.frames = Some(FrameQueue::new(Duration::from_secs(10)));
+        self.clock.play(self.track(1), paused);
+    }
+
+    /// The newest source; the entry has the number of its run.
+    fn track(&self, run: u64) -> Track {
+        Track {
+            frames: Arc::clone(self.frames.as_ref().unwrap()),
+            entry: run,
+            run,
+        }
     }
 
     fn push(&self, pts_ms: u64, data: Bytes) {

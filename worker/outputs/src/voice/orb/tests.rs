@@ -97,7 +97,7 @@ fn nobody_is_asked_again_while_there_is_nothing_to_play() {
     let frames = orb_worker_media::FrameQueue::new(Duration::from_secs(1));
     let next = || FrameSource::next(&deck);
     assert_eq!(next(), NextFrame::Idle, "no film");
-    deck.clock().play(Arc::clone(&frames), false);
+    deck.clock().play(Arc::clone(&frames).into(), false);
     assert_eq!(next(), NextFrame::Idle, "it has not begun");
     let data = bytes::Bytes::from_static(&orb_voice::OPUS_SILENCE);
     let frame = orb_worker_media::OpusFrame {

@@ -168,6 +168,16 @@ fn an_end_is_an_end_until_a_new_run_begins() {
 }
 
 #[test]
+fn a_film_that_is_followed_has_no_end() {
+    let mut timeline = one_run(0..2);
+    timeline.complete();
+    timeline.followed(true);
+    assert!(!rendered(&timeline).end_list);
+    timeline.followed(false);
+    assert!(rendered(&timeline).end_list);
+}
+
+#[test]
 fn the_target_duration_never_falls() {
     let mut timeline = Timeline::new(0);
     timeline.begin_run(1);

@@ -52,13 +52,12 @@ async fn every_frame_arrives_once_unchanged_in_order_and_in_step(mut stage: Stag
     );
     let Snapshot {
         position_ms,
-        frames_sent,
-        frames_nulled,
+        total,
         playing,
         ..
     } = stage.voice.snapshot();
     assert_eq!(
-        (position_ms, frames_sent, frames_nulled, playing),
+        (position_ms, total.sent, total.nulled, playing),
         (Some(93_000), 150, 0, false)
     );
     stage
@@ -94,7 +93,7 @@ async fn pause_is_silence_at_once_and_resume_goes_on_at_the_next_frame(mut stage
             .eq((0..pts.len() as u64).map(|i| i * 20)),
         "{pts:?}"
     );
-    assert_eq!(stage.voice.snapshot().frames_nulled, 0);
+    assert_eq!(stage.voice.snapshot().total.nulled, 0);
 }
 
 async fn a_new_source_replaces_the_old_without_a_gap(mut stage: Stage) {
@@ -140,7 +139,7 @@ async fn an_empty_queue_is_silence_and_costs_no_frame(mut stage: Stage) {
             .map(pts_of)
             .eq((0..800).step_by(20))
     );
-    assert!(stage.voice.snapshot().frames_nulled > 0);
+    assert!(stage.voice.snapshot().total.nulled > 0);
 }
 
 async fn a_seek_whose_first_frame_comes_later_keeps_the_connection(mut stage: Stage) {
@@ -153,7 +152,7 @@ async fn a_seek_whose_first_frame_comes_later_keeps_the_connection(mut stage: St
     assert_eq!(stage.voice.snapshot().position_ms, None);
     // As long as an encoder takes to start; over the own driver the call is parked by then.
     tokio::time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(stage.voice.snapshot().frames_nulled, 0, "no fault, a start");
+    assert_eq!(stage.voice.snapshot().total.nulled, 0, "no fault, a start");
     append(&frames, 3_600_000, 3_660_000);
     let began = VoiceEvent::FirstFrame { pts_ms: 3_600_000 };
     stage.expect(&began).await;
@@ -219,13 +218,11 @@ async fn the_position_is_what_the_member_has_heard(mut stage: Stage) {
     stage.voice.pause();
     stage.until("parked", || stage.speaking() == Some(0)).await;
     let Snapshot {
-        position_ms,
-        frames_sent,
-        ..
+        position_ms, total, ..
     } = stage.voice.snapshot();
     let heard = stage.heard_pts();
     assert_eq!(position_ms, heard.last().map(|pts| pts + 20));
-    assert_eq!(frames_sent, heard.len() as u64);
+    assert_eq!(total.sent, heard.len() as u64);
 }
 
 async fn encryption_is_shown_where_it_is_known(mut stage: Stage) {

@@ -19,7 +19,7 @@ fn reader(frames: &Arc<FrameQueue>) -> TalkReader {
     let long_ago = Instant::now().checked_sub(Duration::from_secs(1)).unwrap();
     let link = tap.new_link(1);
     tap.on_connected(link, 1, long_ago);
-    deck.clock().play(Arc::clone(frames), false);
+    deck.clock().play(Arc::clone(frames).into(), false);
     let talk = tap.begin_talk(Instant::now()).unwrap();
     TalkReader::new(tap, talk)
 }

@@ -20,7 +20,7 @@ impl Bench {
         let tap = Tap::new(Arc::default());
         let link = tap.new_link(1);
         tap.on_connected(link, 11, now);
-        tap.deck.clock().play(Arc::clone(frames), false);
+        tap.deck.clock().play(Arc::clone(frames).into(), false);
         let now = now + DAVE_SETTLE;
         let talk = tap.begin_talk(now).unwrap();
         let bench = Self {
@@ -106,7 +106,7 @@ fn a_pause_ends_the_talk_and_a_resume_begins_another_at_the_next_frame() {
     assert_eq!(bench.tick(), sent(20));
     assert_eq!(bench.tick(), sent(40));
     assert_eq!(
-        bench.tap.deck.clock().read().frames_late,
+        bench.tap.deck.clock().read().total.late,
         0,
         "a pause is no lateness"
     );
@@ -126,7 +126,11 @@ fn a_resume_before_the_pause_was_noticed_needs_no_new_talk() {
 fn a_new_source_is_heard_at_the_next_tick_and_the_old_one_moves_no_clock() {
     let mut bench = Bench::playing(&queue([0, 20]));
     bench.tick();
-    bench.tap.deck.clock().play(queue([90_000, 90_020]), false);
+    bench
+        .tap
+        .deck
+        .clock()
+        .play(queue([90_000, 90_020]).into(), false);
     assert_eq!(bench.tap.begin_talk(bench.now), None, "the talk goes on");
     assert_eq!(bench.position(), None);
     assert_eq!(bench.tick(), sent(90_000));
@@ -138,7 +142,7 @@ fn a_new_source_is_heard_at_the_next_tick_and_the_old_one_moves_no_clock() {
     bench.tick();
     assert_eq!(bench.position(), Some(90_020));
     assert_eq!(bench.events(), [VoiceEvent::FirstFrame { pts_ms: 90_000 }]);
-    assert_eq!(bench.tap.deck.clock().read().frames_sent, 2);
+    assert_eq!(bench.tap.deck.clock().read().total.sent, 2);
 }
 
 #[test]
@@ -176,7 +180,7 @@ fn drained_is_said_when_the_last_frame_has_gone_out() {
 fn nothing_but_silence_before_dave_can_be_ready() {
     let tap = Tap::new(Arc::default());
     let link = tap.new_link(1);
-    tap.deck.clock().play(queue([0]), false);
+    tap.deck.clock().play(queue([0]).into(), false);
     let mut now = Instant::now();
     let talk = tap.begin_talk(now).unwrap();
     assert_eq!(tap.pull(talk, now), Pull::Silence, "not connected");

@@ -1,0 +1,56 @@
+//! A pipeline as the actor holds it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use orb_worker_media::{FrameQueue, Pipeline, PipelineEvent};
+use orb_worker_outputs::voice::Track;
+
+/// An item that is open. Dropping it closes it.
+pub(super) struct Opened {
+    pub(super) run: u64,
+    entry: u64,
+    pipeline: Pipeline,
+    /// Of an item that is opened ahead: viewers see them once it is the current one.
+    pub(super) watch_runs: Vec<WatchRun>,
+}
+
+/// Where a run of ffmpeg writes for viewers.
+pub(super) struct WatchRun {
+    pub(super) name: String,
+    pub(super) dir: PathBuf,
+}
+
+impl Opened {
+    pub(super) fn new(run: u64, entry: u64, pipeline: Pipeline) -> Self {
+        Self {
+            run,
+            entry,
+            pipeline,
+            watch_runs: Vec::new(),
+        }
+    }
+
+    pub(super) fn frames(&self) -> &FrameQueue {
+        &self.pipeline.frames
+    }
+
+    /// For the voice output.
+    pub(super) fn track(&self) -> Track {
+        Track {
+            frames: Arc::clone(&self.pipeline.frames),
+            entry: self.entry,
+            run: self.run,
+        }
+    }
+}
+
+/// Its next event; forever pending without one, and after its last.
+pub(super) async fn next_event(opened: &mut Option<Opened>) -> (u64, PipelineEvent) {
+    if let Some(opened) = opened
+        && let Some(event) = opened.pipeline.events.recv().await
+    {
+        return (opened.run, event);
+    }
+    std::future::pending().await
+}
