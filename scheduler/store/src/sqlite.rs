@@ -70,7 +70,8 @@ impl SqliteStore {
                      owner_user_id) \
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?13, ?14) \
                      ON CONFLICT (id) DO UPDATE SET voice_channel_id = ?3, text_channel_id = ?4, status = ?5, updated_at = ?8, \
-                     record = ?9, sealed = ?10, title = ?11, over_since = ?13, current_queue_entry_id = \
+                     record = ?9, sealed = ?10, title = ?11, over_since = ?13, owner_user_id = ?14, \
+                     current_queue_entry_id = \
                      (SELECT id FROM watch_party_queue WHERE session_id = ?1 AND entry_id = ?12)",
                 )
                 .bind(record.id.as_str())

@@ -25,6 +25,9 @@ UPDATE watch_party_queue SET item = json_build_object(
     'poster_url', poster_url, 'year', year
 )::text;
 
+-- A table is indexed only when no check of its rows waits for the commit.
+SET CONSTRAINTS ALL IMMEDIATE;
+
 CREATE UNIQUE INDEX watch_party_queue_entries ON watch_party_queue (session_id, entry_id);
 CREATE INDEX watch_party_queue_order ON watch_party_queue (session_id, position);
 

@@ -132,7 +132,8 @@ impl Batch {
              ON CONFLICT (id) DO UPDATE SET voice_channel_id = excluded.voice_channel_id, \
              text_channel_id = excluded.text_channel_id, title = excluded.title, status = excluded.status, \
              current_queue_entry_id = excluded.current_queue_entry_id, updated_at = excluded.updated_at, \
-             record = excluded.record, sealed = excluded.sealed, over_since = excluded.over_since",
+             record = excluded.record, sealed = excluded.sealed, over_since = excluded.over_since, \
+             owner_user_id = excluded.owner_user_id",
         )
         .bind(column(rows, |row| row.record.id.as_str()))
         .bind(column(rows, |row| row.record.guild_id.as_str()))

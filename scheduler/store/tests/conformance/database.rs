@@ -21,8 +21,11 @@ pub(crate) trait Database: Sized + Sync {
     /// The tables as that version made them.
     async fn of_version(version: i64) -> Self;
 
+    /// As a binary value.
+    const NO_BYTES: &str;
+
     /// Runs something that the store would not.
-    async fn execute(&self, sql: &'static str);
+    async fn execute(&self, sql: impl Into<String> + Send);
 
     /// The columns of a query, whose values are cast to text.
     async fn texts(&self, sql: &str) -> Vec<Vec<Option<String>>>;
@@ -52,6 +55,8 @@ impl SqliteFile {
 impl Database for SqliteFile {
     type Store = SqliteStore;
 
+    const NO_BYTES: &str = "x''";
+
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self { folder }
@@ -67,9 +72,9 @@ impl Database for SqliteFile {
         database
     }
 
-    async fn execute(&self, sql: &'static str) {
+    async fn execute(&self, sql: impl Into<String> + Send) {
         let mut connection = SqliteConnection::connect(&self.url()).await.unwrap();
-        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(sql.into())).execute(&mut connection).await.unwrap();
     }
 
     async fn open_with(&self, token: &str) -> SqliteStore {
@@ -107,6 +112,8 @@ impl PostgresServer {
 impl Database for PostgresServer {
     type Store = PostgresStore;
 
+    const NO_BYTES: &str = "''";
+
     async fn new() -> Self {
         let server = Postgres::start().await.unwrap();
         Self { server }
@@ -120,9 +127,9 @@ impl Database for PostgresServer {
         database
     }
 
-    async fn execute(&self, sql: &'static str) {
+    async fn execute(&self, sql: impl Into<String> + Send) {
         let mut connection = self.connect().await;
-        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(sql.into())).execute(&mut connection).await.unwrap();
     }
 
     async fn open_with(&self, token: &str) -> PostgresStore {

@@ -285,9 +285,7 @@ pub(crate) async fn a_callers_id_belongs_to_the_newest_entry<D: Database>() {
 pub(crate) async fn entries_of_an_earlier_version_are_given_ids<D: Database>() {
     const VERSION: i64 = 4;
     let database = D::of_version(VERSION).await;
-    database
-        .execute(
-            r#"INSERT INTO watch_party_sessions (id, guild_id, voice_channel_id, text_channel_id, status,
+    let before = r#"INSERT INTO watch_party_sessions (id, guild_id, voice_channel_id, text_channel_id, status,
                 worker_session_id, created_at, updated_at, record, sealed) VALUES
                 ('s', '1', '2', '3', 'playing', 'w', 1, 1, '{"id":"s","worker_session_id":"w","guild_id":"1",
                  "voice_channel_id":"2","text_channel_id":"3","created_at":1,"updated_at":1,"desired":{
@@ -297,19 +295,20 @@ pub(crate) async fn entries_of_an_earlier_version_are_given_ids<D: Database>() {
                  "paused":false,"in_channel":true,"anchor":{"position_ms":0,"set_at":2}},"lease":null,
                  "last_token":1,"account":9,"voice":null,"ended":{"queue_entry_id":10,"title":"Before",
                  "reason":"finished","position_ms":5,"duration_ms":null},"stopped":false,"last_error":null,
-                 "position_ms":0,"duration_ms":null}', ''),
+                 "position_ms":0,"duration_ms":null}', NO_BYTES),
                 ('other', '1', '2', '3', 'draft', 'w', 1, 1, '{"id":"other","worker_session_id":"w",
                  "guild_id":"1","voice_channel_id":"2","text_channel_id":"3","created_at":1,"updated_at":1,
                  "desired":{"generation":1,"current":null,"current_set_at":0,"next":null,"paused":false,
                  "in_channel":true,"anchor":{"position_ms":0,"set_at":0}},"lease":null,"last_token":1,
                  "account":9,"voice":null,"ended":null,"stopped":false,"last_error":null,"position_ms":0,
-                 "duration_ms":null}', '');
+                 "duration_ms":null}', NO_BYTES);
             INSERT INTO watch_party_queue (session_id, position, media_type, jellyfin_source_id, title, year,
                 runtime, status, created_at, external_id) VALUES
                 ('s', 2, 'movie', 'x', 'Now', NULL, NULL, 'playing', 7, 30),
                 ('s', 1, 'movie', 'y', 'Before', '1999', 60, 'played', 6, 10),
-                ('other', 1, 'movie', 'z', 'Else', NULL, NULL, 'played', 5, 30);"#,
-        )
+                ('other', 1, 'movie', 'z', 'Else', NULL, NULL, 'played', 5, 30);"#;
+    database
+        .execute(before.replace("NO_BYTES", D::NO_BYTES))
         .await;
     let store = database.open().await;
     store.lead(Epoch::default()).await.unwrap();
