@@ -81,7 +81,7 @@ pub use observed::{Failure, Health, Observed, Position, Prepared, VoiceLoss};
 pub use placement::{
     Candidate, Chosen, Decision, Excluded, Exclusion, Explanation, Standing, Wanted, Why, place,
 };
-pub use pool::Pool;
+pub use pool::{Pool, WorkerStanding, WorkerView};
 pub use queue::{
     KEPT_ENDED, MAX_ADDED, MAX_WAITING, QueueChange, QueueEdit, QueueEntry, QueueStatus, QueueView,
 };

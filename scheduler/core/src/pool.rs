@@ -1,6 +1,6 @@
 //! How the pool stands: for people who look on, and no part of any decision.
 
-use crate::{Now, Scheduler};
+use crate::{Incarnation, Now, Scheduler, SessionId, WorkerId};
 
 /// Workers, each counted once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -15,7 +15,76 @@ pub struct Pool {
     pub suspect: usize,
 }
 
+/// How one worker process stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkerStanding {
+    /// Heard of, and takes sessions.
+    Ready,
+    /// Heard of, and about to go.
+    Draining,
+    /// Not heard of any more.
+    Suspect,
+    /// Leases are its own, and this leader has not heard of it yet.
+    Unknown,
+}
+
+/// One worker process, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerView {
+    /// Who.
+    pub worker: WorkerId,
+    /// Which life of it.
+    pub incarnation: Incarnation,
+    /// How it stands.
+    pub standing: WorkerStanding,
+    /// In thousandths of a core; 0: not known.
+    pub total_millicores: u32,
+    /// By its last word, less what was placed there since.
+    pub free_millicores: u32,
+    /// What it holds, or is to hold next.
+    pub sessions: Vec<SessionId>,
+    /// Since its last word; none: this leader has heard none.
+    pub silent_ms: Option<u64>,
+}
+
 impl Scheduler {
+    /// All of them, by id.
+    pub fn workers(&self, now: Now) -> Vec<WorkerView> {
+        let met = self.workers.iter().map(|(id, worker)| {
+            let is_alive = self.is_alive(id, &worker.incarnation, now.monotonic);
+            WorkerView {
+                worker: id.clone(),
+                incarnation: worker.incarnation.clone(),
+                standing: match (is_alive, worker.draining) {
+                    (true, false) => WorkerStanding::Ready,
+                    (true, true) => WorkerStanding::Draining,
+                    (false, _) => WorkerStanding::Suspect,
+                },
+                total_millicores: worker.total_millicores,
+                free_millicores: worker.room(None),
+                sessions: worker.held.ids(),
+                silent_ms: Some(now.monotonic.since(worker.last_heard)),
+            }
+        });
+        let absent = self
+            .absent
+            .iter()
+            .map(|((id, incarnation), sessions)| WorkerView {
+                worker: id.clone(),
+                incarnation: incarnation.clone(),
+                standing: WorkerStanding::Unknown,
+                total_millicores: 0,
+                free_millicores: 0,
+                sessions: sessions.iter().cloned().collect(),
+                silent_ms: None,
+            });
+        let mut all: Vec<_> = met.chain(absent).collect();
+        all.sort_by(|one, other| {
+            (&one.worker, &one.incarnation).cmp(&(&other.worker, &other.incarnation))
+        });
+        all
+    }
+
     /// Counts. Looks at every worker.
     pub fn pool(&self, now: Now) -> Pool {
         let mut pool = Pool {

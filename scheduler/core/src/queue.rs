@@ -14,6 +14,8 @@
 mod edits;
 mod entry;
 mod places;
+#[cfg(test)]
+mod tests;
 mod turns;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

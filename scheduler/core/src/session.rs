@@ -6,8 +6,8 @@ use crate::queue::Queue;
 use crate::timers::{Timer, Timers};
 use crate::{
     Anchor, CallId, Desired, Effect, EndReason, Ended, EntryId, Failure, Fence, Generation,
-    HandoverReport, Millis, Now, Observed, QueueStatus, SessionRecord, Step, StoredSession,
-    WorkerId, WorkerStateRow, Write,
+    HandoverReport, Millis, Now, Observed, QueueEntry, QueueStatus, SessionRecord, Step,
+    StoredSession, WorkerId, WorkerStateRow, Write,
 };
 
 /// Somebody waits until the worker has carried out a generation.
@@ -53,7 +53,7 @@ pub struct Session {
 impl Session {
     pub(crate) fn new(stored: StoredSession) -> Self {
         let StoredSession { mut record, queue } = stored;
-        let ids = queue.iter().map(|entry| entry.id());
+        let ids = queue.iter().map(QueueEntry::id);
         record.last_entry = ids.fold(record.last_entry, EntryId::max);
         if let Some(item) = &mut record.desired.current
             && item.entry == EntryId::default()
@@ -61,7 +61,7 @@ impl Session {
             // Of an older version, which knew the item by its caller's id alone.
             let external = |id: Option<i64>| id.is_some() && id == item.external_id;
             let row = queue.iter().find(|row| external(row.item.external_id));
-            item.entry = row.map_or(record.last_entry.next(), |row| row.id());
+            item.entry = row.map_or(record.last_entry.next(), QueueEntry::id);
             record.last_entry = record.last_entry.max(item.entry);
         }
         let current = record.desired.current.as_ref();

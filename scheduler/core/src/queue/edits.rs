@@ -1,6 +1,6 @@
 //! What callers do to those that wait.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{Queue, QueueEntry, QueueStatus};
 use crate::{EntryId, Item};
@@ -14,22 +14,24 @@ impl Queue {
         created_at: i64,
         actor: &str,
     ) {
-        let mut position = self.last_position();
-        let mut at = if next { 0 } else { self.waiting.len() };
-        for item in items {
-            position += 1;
-            self.unwritten.rows.insert(item.entry);
-            let entry = QueueEntry {
+        let first = self.last_position() + 1;
+        let added = items
+            .into_iter()
+            .zip(first..)
+            .map(|(item, position)| QueueEntry {
                 item,
                 status: QueueStatus::Queued,
                 position,
                 created_at,
                 actor: actor.to_owned(),
                 error: None,
-            };
-            self.waiting.insert(at, entry);
-            at += 1;
+            });
+        let mut added: VecDeque<_> = added.collect();
+        self.unwritten.rows.extend(added.iter().map(QueueEntry::id));
+        if next {
+            std::mem::swap(&mut self.waiting, &mut added);
         }
+        self.waiting.append(&mut added);
         self.settle(0);
     }
 
