@@ -38,6 +38,12 @@ pub use error::Error;
 use crate::client::Client;
 use crate::output::Output;
 
+/// For other commands that print for people.
+pub mod terminal {
+    pub use crate::output::text::printable;
+    pub use crate::output::{Colour, Style};
+}
+
 /// The variables that this crate reads; they mean nothing to a server, and are no mistake in its environment.
 pub const VARIABLES: &[&str] = &["ORB_SERVER", "ORB_PARTY", token::API_TOKEN];
 

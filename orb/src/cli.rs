@@ -26,6 +26,8 @@ pub(crate) enum Command {
     /// Something of one that runs.
     #[command(flatten)]
     Client(orb_cli::Command),
+    /// Looks whether a role would run here, and says what to do where it would not.
+    Doctor(orb_doctor::Options),
 }
 
 /// What this process is.

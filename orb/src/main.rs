@@ -4,7 +4,8 @@
 //! (before there is any thread), starts the runtime and hands over to [`roles`]. Exit codes: 0 after a
 //! signal, 1 when a role failed, 2 when the command line is wrong, 64 when the configuration is.
 //!
-//! The other commands are those of [`orb_cli`], which speak to a server that runs; their exit codes are told there.
+//! The other commands are those of [`orb_cli`], which speak to a server that runs, and [`orb_doctor`]; their exit codes
+//! are told there.
 
 mod certificates;
 mod cli;
@@ -39,16 +40,23 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
         Command::Role(role) => serve(role, cli.config.as_deref()),
-        Command::Client(command) => {
-            install_tls_provider();
-            match tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-            {
-                Ok(runtime) => runtime.block_on(orb_cli::run(command)),
-                Err(error) => failed(&error.into()),
-            }
+        Command::Client(command) => run(orb_cli::run(command)),
+        Command::Doctor(options) => {
+            let loaded = Config::load(cli.config.as_deref(), environment());
+            run(orb_doctor::run(&options, loaded))
         }
+    }
+}
+
+/// A command that ends by itself.
+fn run(command: impl Future<Output = ExitCode>) -> ExitCode {
+    install_tls_provider();
+    match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime.block_on(command),
+        Err(error) => failed(&error.into()),
     }
 }
 

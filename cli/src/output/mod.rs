@@ -9,7 +9,7 @@ use std::io::{IsTerminal, Write};
 use crate::Error;
 use crate::client::Answer;
 
-pub(crate) use style::{Colour, Style};
+pub use style::{Colour, Style};
 pub(crate) use table::{Align, Table};
 
 /// Where answers go, and in what form.

@@ -1,26 +1,41 @@
 //! Colours, where they are wanted.
 
+use std::io::IsTerminal;
+
 /// The few that are used, as every terminal has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Colour {
+pub enum Colour {
+    /// As it should be.
     Green,
+    /// Not as it should be, but on its way or bearable.
     Yellow,
+    /// Wrong.
     Red,
+    /// A part that stands out.
     Cyan,
+    /// Beside the point.
     Dim,
+    /// A heading.
     Bold,
 }
 
 /// Whether to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Style {
+pub struct Style {
     colours: bool,
 }
 
 impl Style {
-    pub(crate) const PLAIN: Self = Self { colours: false };
+    /// None at all.
+    pub const PLAIN: Self = Self { colours: false };
     #[cfg(test)]
     pub(crate) const COLOURED: Self = Self { colours: true };
+
+    /// As stdout and the environment of this process are.
+    pub fn of_stdout() -> Self {
+        let is_terminal = std::io::stdout().is_terminal();
+        Self::new(is_terminal, |name: &str| std::env::var(name).ok())
+    }
 
     /// On a terminal that can, unless `NO_COLOR` is set to something (<https://no-color.org>).
     pub(crate) fn new(is_terminal: bool, variable: impl Fn(&str) -> Option<String>) -> Self {
@@ -31,7 +46,8 @@ impl Style {
         }
     }
 
-    pub(crate) fn paint(self, colour: Colour, text: &str) -> String {
+    /// The text in this colour, where colours are wanted.
+    pub fn paint(self, colour: Colour, text: &str) -> String {
         if !self.colours || text.is_empty() {
             return text.to_owned();
         }

@@ -1,0 +1,103 @@
+//! The checks, and which of them a role needs.
+
+mod clock;
+mod database;
+mod discord;
+mod etcd;
+mod ffmpeg;
+mod http;
+mod jellyfin;
+mod machine;
+mod ports;
+mod scheduler;
+mod tls;
+
+use std::future::ready;
+use std::time::Duration;
+
+use futures::future::{BoxFuture, FutureExt, join_all};
+use orb_config::{Config, Loaded};
+
+use crate::{Finding, Role};
+
+/// A check that takes longer has found out enough: whoever uses what it looks at would have given up, too. More than
+/// the sum of the time-outs within any of them.
+const TIME_OUT: Duration = Duration::from_secs(15);
+
+/// What the checks look at.
+struct Subject {
+    role: Role,
+    config: Config,
+}
+
+impl Subject {
+    fn is(&self, roles: &[Role]) -> bool {
+        roles.contains(&self.role)
+    }
+
+    /// Instead of a check that this role has no use for.
+    fn not_needed(&self, check: &str) -> Vec<Finding> {
+        vec![Finding::skipped(
+            check,
+            format!("`orb {}` does not need it", self.role.name()),
+        )]
+    }
+}
+
+/// All findings, in the order of the checks and not of their ends.
+pub(crate) async fn all(role: Role, loaded: Loaded) -> Vec<Finding> {
+    let mut findings = settings(role, &loaded);
+    let subject = Subject {
+        role,
+        config: loaded.config,
+    };
+    let checks: [(&str, BoxFuture<'_, Vec<Finding>>); 10] = [
+        ("ffmpeg", ffmpeg::check(&subject).boxed()),
+        ("jellyfin", jellyfin::check(&subject).boxed()),
+        ("discord", discord::check(&subject).boxed()),
+        ("database", database::check(&subject).boxed()),
+        ("etcd", etcd::check(&subject).boxed()),
+        ("scheduler", scheduler::check(&subject).boxed()),
+        ("tls", ready(tls::check(&subject)).boxed()),
+        ("ports", ports::check(&subject).boxed()),
+        ("machine", ready(machine::check(&subject)).boxed()),
+        ("clock", clock::check(&subject).boxed()),
+    ];
+    let timed = checks.map(async |(name, check)| {
+        tokio::time::timeout(TIME_OUT, check)
+            .await
+            .unwrap_or_else(|_| {
+                let found = format!("no answer within {} s", TIME_OUT.as_secs());
+                vec![Finding::failed(
+                    name,
+                    found,
+                    "see whether it hangs, or whether a network swallows packets",
+                )]
+            })
+    });
+    findings.extend(join_all(timed).await.into_iter().flatten());
+    findings
+}
+
+/// What can be said of the settings alone.
+fn settings(role: Role, loaded: &Loaded) -> Vec<Finding> {
+    const CHECK: &str = "settings";
+    let config = &loaded.config;
+    let complete = match role {
+        Role::Up => config.for_up(),
+        Role::Gateway => config.for_gateway(),
+        Role::Scheduler => config.for_scheduler(),
+        Role::Worker => config.for_worker(),
+    };
+    let mut findings = match complete {
+        Ok(()) => vec![Finding::ok(CHECK, "complete")],
+        Err(orb_config::Error::Invalid { problems }) => problems
+            .iter()
+            .map(|problem| Finding::of_error(CHECK, problem))
+            .collect(),
+        Err(other) => vec![Finding::of_error(CHECK, &other)],
+    };
+    let warning = |text: &String| Finding::warning(CHECK, text, "correct or unset it");
+    findings.extend(loaded.warnings.iter().map(warning));
+    findings
+}
