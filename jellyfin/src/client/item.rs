@@ -160,7 +160,6 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// The place of the first of them in the whole list.
     pub start_index: u32,
-    /// How many entries the whole list has. For a search a server of 12.0 or newer stops counting
-    /// soon behind the page.
+    /// How many entries the whole list has. A search on a server of 12.0 or newer ends after 300.
     pub total: u32,
 }

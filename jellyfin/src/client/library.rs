@@ -5,7 +5,7 @@ use std::sync::Arc;
 use url::Url;
 
 use super::limits::MAX_PAGE;
-use super::query::{list_pairs, page_pairs};
+use super::query::{list_pairs, page_pairs, search_blocks};
 use super::transport::check_id;
 use super::wire::{Item, Items, PlaybackAnswer};
 use super::{ItemQuery, JellyfinClient, LibraryItem, Page, PageRequest, PlaybackInfo};
@@ -26,8 +26,30 @@ impl JellyfinClient {
     /// What a query finds: a search, or a part of the library.
     pub async fn items(&self, query: &ItemQuery) -> Result<Arc<Page<LibraryItem>>, Error> {
         let parent = query.parent.as_deref().map(check_id).transpose()?;
-        let pairs = query.pairs(&self.user().await?.id)?;
-        self.list(&["Items"], pairs, query.page, parent).await
+        let user_id = self.user().await?.id;
+        let page = query.page.bounded();
+        if query.term().is_none() {
+            let pairs = query.pairs(&user_id, page)?;
+            return self.list(&["Items"], pairs, page, parent).await;
+        }
+        let mut found = Page {
+            items: Vec::new(),
+            start_index: page.start_index,
+            total: 0,
+        };
+        for block in search_blocks(page) {
+            let pairs = query.pairs(&user_id, block)?;
+            let matches = self.list(&["Items"], pairs, block, parent).await?;
+            found.total = matches.total;
+            let before = page.start_index.saturating_sub(block.start_index) as usize;
+            let wanted = page.limit as usize - found.items.len();
+            let part = matches.items.iter().skip(before).take(wanted);
+            found.items.extend(part.cloned());
+            if matches.items.len() < block.limit as usize {
+                break;
+            }
+        }
+        Ok(Arc::new(found))
     }
 
     /// One item, with its chapters.

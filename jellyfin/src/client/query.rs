@@ -1,7 +1,7 @@
 //! What to list.
 
 use super::ItemKind;
-use super::limits::{MAX_PAGE, SEARCH_BYTES};
+use super::limits::{MAX_PAGE, SEARCH_BLOCK, SEARCH_BYTES};
 use crate::Error;
 
 /// What every list shows of an item, beyond what Jellyfin always sends.
@@ -144,18 +144,26 @@ impl ItemQuery {
         self
     }
 
-    /// The query string's pairs for `GET /Items`, in one spelling for one meaning: they are the key
-    /// of the cache too.
-    pub(super) fn pairs(&self, user_id: &str) -> Result<Vec<(&'static str, String)>, Error> {
-        let search = self.search.as_deref().map(str::trim).unwrap_or_default();
+    /// What to search for; `None` for a walk through the library.
+    pub(super) fn term(&self) -> Option<&str> {
+        let term = self.search.as_deref().map(str::trim);
+        term.filter(|term| !term.is_empty())
+    }
+
+    /// The query string's pairs for `page` of `GET /Items`, in one spelling for one meaning: they are
+    /// the key of the cache too.
+    pub(super) fn pairs(
+        &self,
+        user_id: &str,
+        page: PageRequest,
+    ) -> Result<Vec<(&'static str, String)>, Error> {
+        let search = self.term().unwrap_or_default();
         if search.len() > SEARCH_BYTES {
             return Err(Error::QueryInvalid {
                 problem: "the search term is longer than 200 bytes",
                 fix: "search for a part of the title",
             });
         }
-        let page = self.page.bounded();
-        let mut limit = page.limit;
         let mut pairs = list_pairs(user_id);
         // Directly below a parent unless it was said what to look for.
         let recursive = self.parent.is_none() || !self.kinds.is_empty() || !search.is_empty();
@@ -171,7 +179,6 @@ impl ItemQuery {
         }
         if !search.is_empty() {
             pairs.push(("searchTerm", search.to_owned()));
-            limit = search_limit(page);
         }
         if let Some(sort) = self.sort.jellyfin_name() {
             pairs.push(("sortBy", sort.into()));
@@ -182,8 +189,7 @@ impl ItemQuery {
             };
             pairs.push(("sortOrder", order.into()));
         }
-        pairs.push(("startIndex", page.start_index.to_string()));
-        pairs.push(("limit", limit.to_string()));
+        pairs.extend(page_pairs(page));
         Ok(pairs)
     }
 }
@@ -207,12 +213,19 @@ pub(super) fn page_pairs(page: PageRequest) -> [(&'static str, String); 2] {
     ]
 }
 
-/// How many entries to ask for in a search. From 12.0 on the server looks for three times `limit`
-/// matches, and cuts the page out of those (`ItemsController.GetItems`): a later page needs a higher
-/// limit, or it is empty. What is too much is cut off here.
-fn search_limit(page: PageRequest) -> u32 {
-    page.limit
-        .max((page.start_index.saturating_add(page.limit)).div_ceil(3))
+/// What to fetch for a page of a search: the blocks that it lies in.
+///
+/// Not the page itself. From 12.0 on the server takes the best `3 * limit` matches, equal ones by
+/// their id, and then sorts those by title and cuts the page out (`ItemsController.GetItems`,
+/// `SqlSearchProvider`). With one `limit` for all pages they are cut out of one list, and a title
+/// neither shows up twice nor gets lost between two; later pages of the same search are kept, too.
+pub(super) fn search_blocks(page: PageRequest) -> impl Iterator<Item = PageRequest> {
+    let first = page.start_index / SEARCH_BLOCK;
+    let last = (page.start_index + page.limit - 1) / SEARCH_BLOCK;
+    (first..=last).map(|block| PageRequest {
+        start_index: block * SEARCH_BLOCK,
+        limit: SEARCH_BLOCK,
+    })
 }
 
 #[cfg(test)]
@@ -221,7 +234,7 @@ mod tests {
     use super::*;
 
     fn query(query: &ItemQuery) -> String {
-        let pairs = query.pairs("u1").unwrap();
+        let pairs = query.pairs("u1", query.page).unwrap();
         let fixed = list_pairs("u1").len();
         pairs[fixed..]
             .iter()
@@ -261,16 +274,25 @@ mod tests {
     }
 
     #[test]
-    fn later_pages_of_a_search_ask_for_enough() {
-        for (start_index, limit) in [(0, 20), (40, 20), (60, 20), (1000, 20), (7, 1)] {
-            let asked = search_limit(PageRequest { start_index, limit });
-            assert!(asked >= limit && asked * 3 >= start_index + limit);
+    fn pages_of_a_search_lie_in_blocks() {
+        for (start_index, limit, expected) in [
+            (0, 20, vec![0]),
+            (80, 20, vec![0]),
+            (90, 20, vec![0, 100]),
+            (100, 1, vec![100]),
+            (150, 200, vec![100, 200, 300]),
+        ] {
+            let blocks = search_blocks(PageRequest { start_index, limit });
+            let starts: Vec<_> = blocks.map(|block| block.start_index).collect();
+            assert_eq!(starts, expected, "{start_index}+{limit}");
         }
     }
 
     #[test]
     fn long_terms_are_refused() {
-        let error = ItemQuery::search(&"x".repeat(201)).pairs("u1").unwrap_err();
+        let error = ItemQuery::search(&"x".repeat(201))
+            .pairs("u1", PageRequest::default())
+            .unwrap_err();
         assert_eq!(error.code(), "jellyfin_query_invalid");
     }
 }

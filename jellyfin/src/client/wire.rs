@@ -36,12 +36,15 @@ pub(super) struct Items {
 impl Items {
     /// `start_index` and at most `limit` entries, as they were asked for: not every call repeats them.
     pub(super) fn into_page(self, start_index: u32, limit: u32) -> Page<LibraryItem> {
-        let seen = start_index.saturating_add(self.items.len() as u32);
+        // Calls without paging leave the total at 0.
+        let seen = match self.items.len() as u32 {
+            0 => 0,
+            here => start_index.saturating_add(here),
+        };
         let items = self.items.into_iter().take(limit as usize);
         Page {
             items: items.map(Item::into_item).collect(),
             start_index,
-            // Calls without paging leave it at 0.
             total: self.total_record_count.unwrap_or_default().max(seen),
         }
     }
@@ -407,6 +410,9 @@ mod tests {
             (page.items.len(), page.start_index, page.total),
             (1, 10, 12)
         );
+        let beyond = json!({"Items": [], "TotalRecordCount": 7, "StartIndex": 50});
+        let page = from_value::<Items>(beyond).unwrap().into_page(50, 10);
+        assert_eq!((page.start_index, page.total), (50, 7));
         assert!(from_value::<Items>(json!({"error": "login"})).is_err());
     }
 

@@ -4,7 +4,7 @@ use orb_jellyfin::client::{ItemKind, ItemQuery, JellyfinClient, JellyfinConfig, 
 use secrecy::SecretString;
 use serde_json::json;
 
-use crate::fake::{Fake, KEY, Reply, movie, movies, public_info};
+use crate::fake::{Fake, KEY, Reply, Request, movie, movies, public_info};
 
 /// A server with three users, one of them disabled.
 async fn server() -> Fake {
@@ -70,7 +70,7 @@ async fn every_call_names_the_user_and_bears_the_key_in_the_header_alone() {
             request.target
         );
     }
-    let paths: Vec<_> = requests[2..].iter().map(|r| r.path()).collect();
+    let paths: Vec<_> = requests[2..].iter().map(Request::path).collect();
     assert_eq!(
         paths,
         [

@@ -42,7 +42,7 @@ async fn an_error_is_told_to_all_and_kept_for_nobody() {
 async fn a_report_forgets_what_it_changed() {
     let fake = Fake::jellyfin(|request, number| match request.path() {
         "/Items/a1" => {
-            let ticks = [0, 600_000_0000_i64][number.min(1)];
+            let ticks = [0, 6_000_000_000_i64][number.min(1)];
             Reply::Json(
                 200,
                 json!({"Id": "a1", "Type": "Movie", "Name": "Film",

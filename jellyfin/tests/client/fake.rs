@@ -207,7 +207,7 @@ async fn write(stream: &mut BufReader<TcpStream>, reply: Reply) -> std::io::Resu
             let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n";
             stream.write_all(head.as_bytes()).await?;
             loop {
-                stream.write_all(&[b' '; 65536]).await?;
+                stream.write_all(&[b' '; 8192]).await?;
             }
         }
         Reply::Stalled(bytes) => {

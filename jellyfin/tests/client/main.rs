@@ -5,5 +5,6 @@ mod account;
 mod caching;
 mod fake;
 mod hostile;
+mod library;
 mod reports;
 mod secrets;

@@ -1,5 +1,6 @@
 //! The key is in the header and nowhere else.
 
+use std::fmt::Write as _;
 use std::io;
 use std::sync::{Arc, Mutex};
 
@@ -50,9 +51,9 @@ async fn the_key_shows_in_no_log_no_error_and_no_debug() {
     })
     .await;
     let client = fake.client();
-    shown += &format!("{client:?} {:?}", fake.config());
+    write!(shown, "{client:?} {:?}", fake.config()).unwrap();
     for id in ["a1", "a2", "a3", "a4", "a5"] {
-        shown += &format!("{:?}", client.item(id).await);
+        write!(shown, "{:?}", client.item(id).await).unwrap();
     }
     for error in [
         client.items(&ItemQuery::search("x")).await.unwrap_err(),
@@ -73,10 +74,10 @@ async fn the_key_shows_in_no_log_no_error_and_no_debug() {
             .await
             .unwrap_err(),
     ] {
-        shown += &format!("{error} {error:?} {}", error.code());
+        write!(shown, "{error} {error:?} {}", error.code()).unwrap();
     }
     drop(fake);
-    shown += &format!("{:?}", client.version().await);
+    write!(shown, "{:?}", client.version().await).unwrap();
 
     let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(
