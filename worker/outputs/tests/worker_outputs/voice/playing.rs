@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use orb_voice::Encryption;
 use orb_worker_media::FrameQueue;
-use orb_worker_outputs::voice::{Snapshot, VoiceEvent};
+use orb_worker_outputs::voice::{Snapshot, Track, VoiceEvent};
 
 use super::PROMPT;
 use super::stage::{Over, Stage, append, dave, film, identifies, plain, pts_of};
@@ -12,6 +12,8 @@ on_stage! {
         every_frame_arrives_once_unchanged_in_order_and_in_step: plain(),
         pause_is_silence_at_once_and_resume_goes_on_at_the_next_frame: plain(),
         a_new_source_replaces_the_old_without_a_gap: plain(),
+        the_next_item_follows_in_the_very_next_tick: plain(),
+        a_pause_right_before_the_join_holds_it: plain(),
         a_seek_whose_first_frame_comes_later_keeps_the_connection: plain(),
         a_film_that_is_there_late_begins_at_once: plain(),
         an_empty_queue_is_silence_and_costs_no_frame: plain(),
@@ -140,6 +142,66 @@ async fn an_empty_queue_is_silence_and_costs_no_frame(mut stage: Stage) {
             .eq((0..800).step_by(20))
     );
     assert!(stage.voice.snapshot().total.nulled > 0);
+}
+
+async fn the_next_item_follows_in_the_very_next_tick(mut stage: Stage) {
+    stage.join().await;
+    let first = Track {
+        frames: film(90_000, 91_000),
+        entry: 1,
+        run: 1,
+    };
+    first.frames.finish();
+    stage.voice.play(first, false);
+    let second = Track {
+        frames: film(0, 1_000),
+        entry: 2,
+        run: 2,
+    };
+    second.frames.finish();
+    stage.voice.follow_with(second);
+    stage
+        .expect(&VoiceEvent::FirstFrame { pts_ms: 90_000 })
+        .await;
+    stage.expect(&VoiceEvent::Joined { run: 2 }).await;
+    let heard = stage.hear(100).await;
+    let pts: Vec<u64> = heard.iter().map(pts_of).collect();
+    let both = (90_000..91_000).step_by(20).chain((0..1_000).step_by(20));
+    assert!(pts.iter().copied().eq(both), "{pts:?}");
+    // Not one packet between, silence or other, and the clock of the sound goes on.
+    for pair in heard.windows(2) {
+        assert_eq!(pair[1].sequence, pair[0].sequence.wrapping_add(1));
+        assert_eq!(pair[1].timestamp, pair[0].timestamp.wrapping_add(960));
+    }
+    let gap = heard[50].at - heard[49].at;
+    assert!(gap < PROMPT, "{gap:?}");
+    assert_eq!(
+        stage.flags_of_speaking(),
+        [1],
+        "it is spoken without a break"
+    );
+    let now = stage.voice.snapshot();
+    let item = (now.run, now.entry.sent, now.followed_ms);
+    assert_eq!(item, (2, 50, Some(91_000)));
+    assert_eq!((now.total.sent, now.total.nulled), (100, 0));
+}
+
+async fn a_pause_right_before_the_join_holds_it(mut stage: Stage) {
+    stage.join().await;
+    let first = film(90_000, 91_000);
+    first.finish();
+    stage.voice.play(first, false);
+    stage.voice.follow_with(film(0, 1_000).into());
+    stage.hear(40).await;
+    stage.voice.pause();
+    stage.until("parked", || stage.speaking() == Some(0)).await;
+    let before = stage.heard_pts();
+    stage.voice.resume();
+    let heard = stage.hear(100).await;
+    let pts: Vec<u64> = heard.iter().map(pts_of).collect();
+    assert_eq!(pts[..before.len()], before);
+    let both = (90_000..91_000).step_by(20).chain((0..1_000).step_by(20));
+    assert!(pts.iter().copied().eq(both), "{pts:?}");
 }
 
 async fn a_seek_whose_first_frame_comes_later_keeps_the_connection(mut stage: Stage) {

@@ -206,6 +206,16 @@ impl Stage {
         }
     }
 
+    /// All speaking flags that Discord was told.
+    pub(crate) fn flags_of_speaking(&self) -> Vec<u64> {
+        let record = self.sim.record();
+        let flags = record.iter().filter_map(|entry| match entry.event {
+            RecordEvent::VoiceSpeaking { speaking, .. } => Some(speaking),
+            _ => None,
+        });
+        flags.collect()
+    }
+
     /// The last speaking flag that Discord was told.
     pub(crate) fn speaking(&self) -> Option<u64> {
         self.sim
