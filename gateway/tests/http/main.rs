@@ -6,6 +6,7 @@ mod bodies;
 mod contract;
 mod operation;
 mod page;
+mod party_api;
 mod refusals;
 mod retries;
 mod streams;

@@ -12,9 +12,9 @@ use std::{
 use futures::{Stream, StreamExt as _, stream};
 use orb_proto::v1::{
     ControlRequest, ControlResponse, CreateRequest, CreateResponse, DrainWorkerRequest,
-    EditQueueRequest, Event, GetQueueRequest, GetRequest, GetResponse, ListEventsRequest,
-    ListRequest, ListResponse, LocateWatchRequest, LocateWatchResponse, PlayRequest, PlayResponse,
-    Queue, Session, WatchEventsRequest, WatchRequest, WatchResponse,
+    EditQueueRequest, GetQueueRequest, GetRequest, GetResponse, ListEventsRequest, ListRequest,
+    ListResponse, LocateWatchRequest, LocateWatchResponse, PlayRequest, PlayResponse, Queue,
+    Session, WatchEventsRequest, WatchRequest, WatchResponse,
     admin_service_server::AdminServiceServer,
     gateway_service_server::{GatewayService, GatewayServiceServer},
     party_service_server::PartyServiceServer,
@@ -89,18 +89,21 @@ impl Scheduler {
 
     pub(crate) fn on(listener: TcpListener) -> Self {
         let scheduler = Self::absent(listener.local_addr().unwrap());
-        let service = SessionServiceServer::from_arc(Arc::clone(&scheduler.shared));
-        let gateways = GatewayServiceServer::from_arc(Arc::clone(&scheduler.shared));
+        scheduler.serve(listener);
+        scheduler
+    }
+
+    /// Begins to serve.
+    pub(crate) fn serve(&self, listener: TcpListener) {
         let server = tonic::transport::Server::builder()
-            .add_service(service)
-            .add_service(gateways)
-            .add_service(PartyServiceServer::from_arc(Arc::clone(&scheduler.shared)))
-            .add_service(AdminServiceServer::from_arc(Arc::clone(&scheduler.shared)));
-        let stopped = scheduler.stop.clone().cancelled_owned();
+            .add_service(SessionServiceServer::from_arc(Arc::clone(&self.shared)))
+            .add_service(GatewayServiceServer::from_arc(Arc::clone(&self.shared)))
+            .add_service(PartyServiceServer::from_arc(Arc::clone(&self.shared)))
+            .add_service(AdminServiceServer::from_arc(Arc::clone(&self.shared)));
+        let stopped = self.stop.clone().cancelled_owned();
         let serving =
             server.serve_with_incoming_shutdown(TcpListenerStream::new(listener), stopped);
-        scheduler.running.spawn(serving);
-        scheduler
+        self.running.spawn(serving);
     }
 
     /// A scheduler that is said to be there, and is not.
@@ -170,14 +173,11 @@ impl Scheduler {
         self.shared.parties.tell(Told::Broken(status));
     }
 
-    /// The same store, behind another process: what a scheduler is after its restart.
-    pub(crate) fn keeping_events_of(self, old: &Self) -> Self {
-        self.shared.parties.keep(old.events());
-        self
-    }
-
-    fn events(&self) -> Vec<Event> {
-        self.shared.parties.all()
+    /// What a scheduler is after its restart, before it serves: another process with the same store.
+    pub(crate) fn absent_with_events_of(old: &Self, address: SocketAddr) -> Self {
+        let scheduler = Self::absent(address);
+        scheduler.shared.parties.keep(old.shared.parties.all());
+        scheduler
     }
 
     /// How many follow the events now.

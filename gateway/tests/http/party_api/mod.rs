@@ -1,0 +1,11 @@
+//! The party API: parties, playback, queue, events, workers.
+
+mod document;
+mod events;
+mod library;
+mod listeners;
+mod parties;
+mod playback;
+mod queue;
+mod refusals;
+mod workers;
