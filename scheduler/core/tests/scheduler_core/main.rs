@@ -6,6 +6,7 @@ mod stored;
 
 mod accounts;
 mod admission;
+mod advance;
 mod crash_loop;
 mod doors;
 mod drain;
@@ -15,5 +16,6 @@ mod invariants;
 mod leases;
 mod many;
 mod placement;
+mod queue;
 mod session_life;
 mod trace;
