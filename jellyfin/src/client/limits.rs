@@ -44,6 +44,10 @@ pub(super) const IMAGE_BYTES: usize = 8 << 20;
 /// The most items in one page.
 pub const MAX_PAGE: u32 = 200;
 
+/// The most pages that are looked through for an episode: 10,000 of them, more than any series has.
+/// A total that is not true must not keep us asking.
+pub(super) const EPISODE_PAGES: u32 = 50;
+
 /// The most members of a collection that are queued at once: the party's queue holds no more.
 pub(super) const COLLECTION_MEMBERS: u32 = MAX_PAGE;
 

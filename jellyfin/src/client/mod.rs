@@ -101,7 +101,7 @@ impl JellyfinClient {
         })
     }
 
-    /// Asks the server what it is, now and without the key. [`Error::VersionTooOld`] and
+    /// Asks the server what it is, now; a wrong key does not matter. [`Error::VersionTooOld`] and
     /// [`Error::NotJellyfin`] are told here as by every other call.
     pub async fn version(&self) -> Result<ServerInfo, Error> {
         server::version(&self.inner.transport).await

@@ -11,7 +11,8 @@ pub struct PlaybackInfo {
     pub sources: Vec<PlaybackSource>,
     /// Its chapters.
     pub chapters: Vec<Chapter>,
-    /// Jellyfin's name for playing it now; a report may bear it.
+    /// Jellyfin's name for playing it now; a report may bear it. All who ask within a minute get the
+    /// same.
     pub play_session_id: Option<String>,
 }
 

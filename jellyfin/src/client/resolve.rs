@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use super::limits::COLLECTION_MEMBERS;
+use super::limits::{COLLECTION_MEMBERS, EPISODE_PAGES};
 use super::{ItemKind, ItemQuery, JellyfinClient, LibraryItem, MAX_PAGE, PageRequest, Sort};
 use crate::Error;
 
@@ -72,23 +72,20 @@ impl JellyfinClient {
         will_do: impl Fn(&LibraryItem) -> bool,
     ) -> Result<Vec<LibraryItem>, Error> {
         let mut found = Vec::new();
-        let mut page = PageRequest {
-            start_index: 0,
-            limit: MAX_PAGE,
-        };
-        loop {
+        for number in 0..EPISODE_PAGES {
+            let page = PageRequest {
+                start_index: number * MAX_PAGE,
+                limit: MAX_PAGE,
+            };
             let episodes = self.episodes(series_id, season_id, page).await?;
             let playable = episodes.items.iter().filter(|episode| episode.playable);
             found.extend(playable.cloned());
-            page.start_index += MAX_PAGE;
-            // An empty page ends it too: a total that is not true must not keep us asking.
-            if found.iter().any(&will_do)
-                || episodes.items.is_empty()
-                || page.start_index >= episodes.total
-            {
-                return Ok(found);
+            let seen = page.start_index + episodes.items.len() as u32;
+            if found.iter().any(&will_do) || episodes.items.is_empty() || seen >= episodes.total {
+                break;
             }
         }
+        Ok(found)
     }
 
     async fn resolve_collection(

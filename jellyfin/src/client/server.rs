@@ -116,7 +116,7 @@ pub(super) async fn account(
     let user = choose(users, wanted.as_deref()).ok_or_else(|| Error::UserNotFound {
         name: wanted.unwrap_or_else(|| "at all".into()),
     })?;
-    tracing::info!(user = %user.name, "acting for a user of jellyfin");
+    tracing::debug!(user = %user.name, "acting for a user of jellyfin");
     Ok((Arc::new(Account { user }), bytes))
 }
 

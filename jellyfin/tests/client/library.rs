@@ -1,7 +1,6 @@
 //! The library, playback and progress, against jellyfin-sim as both Jellyfins.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use jellyfin_sim::film::{Container, FilmSpec, generate};
 use jellyfin_sim::{
@@ -332,7 +331,6 @@ async fn a_library_of_twenty_thousand_is_searched_to_its_last_page() {
 
         // Page by page: asked for 20 at a time, 12 would end after three pages.
         let (mut found, mut start) = (Vec::new(), 0);
-        let began = Instant::now();
         while start < 300 {
             let query = ItemQuery::search("the").page(start, 20);
             let page = client.items(&query).await.unwrap();
@@ -341,7 +339,6 @@ async fn a_library_of_twenty_thousand_is_searched_to_its_last_page() {
             found.extend(page.items.iter().map(|item| item.id.clone()));
             start += 20;
         }
-        assert!(began.elapsed() < Duration::from_secs(60));
         found.sort();
         found.dedup();
         assert_eq!(found.len(), 300, "no item twice, none left out");

@@ -1,33 +1,16 @@
-//! Jellyfin's JSON: `PascalCase`, with fields that come and go. Unknown ones are ignored, missing
-//! ones stand for what they mean when they are missing.
+//! Items and lists of them.
 
 use std::collections::HashMap;
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
-use super::playback::{MediaStream, PlaybackSource, StreamKind};
-use super::{Chapter, ImageTags, ItemKind, LibraryItem, Page, User};
-
-/// 100 ns, in which Jellyfin counts time, in a millisecond.
-pub(super) const TICKS_PER_MS: u64 = 10_000;
-
-fn ms(ticks: Option<i64>) -> Option<u64> {
-    ticks
-        .and_then(|t| u64::try_from(t).ok())
-        .map(|t| t / TICKS_PER_MS)
-}
-
-/// `null` where there should be a list or an object: some versions and plugins send it.
-fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
+use super::{ms, or_default};
+use crate::client::{Chapter, ImageTags, ItemKind, LibraryItem, Page};
 
 /// `BaseItemDtoQueryResult`.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Items {
+pub(in crate::client) struct Items {
     // Not optional: it is what makes an answer a list of Jellyfin's.
     items: Vec<Item>,
     total_record_count: Option<u32>,
@@ -35,7 +18,7 @@ pub(super) struct Items {
 
 impl Items {
     /// `start_index` and at most `limit` entries, as they were asked for: not every call repeats them.
-    pub(super) fn into_page(self, start_index: u32, limit: u32) -> Page<LibraryItem> {
+    pub(in crate::client) fn into_page(self, start_index: u32, limit: u32) -> Page<LibraryItem> {
         // Calls without paging leave the total at 0.
         let seen = match self.items.len() as u32 {
             0 => 0,
@@ -53,7 +36,7 @@ impl Items {
 /// `BaseItemDto`.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Item {
+pub(in crate::client) struct Item {
     id: String,
     #[serde(default)]
     r#type: String,
@@ -88,7 +71,7 @@ pub(super) struct Item {
     is_folder: bool,
     #[serde(default, deserialize_with = "or_default")]
     is_place_holder: bool,
-    pub(super) display_order: Option<String>,
+    pub(in crate::client) display_order: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -108,7 +91,7 @@ struct WireChapter {
 }
 
 impl Item {
-    pub(super) fn into_item(self) -> LibraryItem {
+    pub(in crate::client) fn into_item(self) -> LibraryItem {
         let kind = ItemKind::from_jellyfin(&self.r#type);
         let mut provider_ids = self.provider_ids;
         let mut provider = |name: &str| provider_ids.remove(name).flatten();
@@ -168,164 +151,6 @@ impl Item {
             playable: kind.is_video() && !self.is_folder && is_there,
             id: self.id,
         }
-    }
-}
-
-/// `PlaybackInfoResponse`.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct PlaybackAnswer {
-    #[serde(default, deserialize_with = "or_default")]
-    media_sources: Vec<MediaSource>,
-    pub(super) play_session_id: Option<String>,
-    /// `NotAllowed`, `NoCompatibleStream`, `RateLimitExceeded`.
-    pub(super) error_code: Option<String>,
-}
-
-impl PlaybackAnswer {
-    pub(super) fn take_sources(&mut self) -> Vec<PlaybackSource> {
-        std::mem::take(&mut self.media_sources)
-            .into_iter()
-            .filter_map(MediaSource::into_source)
-            .collect()
-    }
-}
-
-/// `MediaSourceInfo`.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct MediaSource {
-    id: Option<String>,
-    r#type: Option<String>,
-    name: Option<String>,
-    container: Option<String>,
-    run_time_ticks: Option<i64>,
-    bitrate: Option<u64>,
-    size: Option<u64>,
-    #[serde(default, deserialize_with = "or_default")]
-    media_streams: Vec<Stream>,
-    default_audio_stream_index: Option<i64>,
-    default_subtitle_stream_index: Option<i64>,
-}
-
-/// `MediaStream`.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Stream {
-    index: u32,
-    #[serde(default)]
-    r#type: String,
-    codec: Option<String>,
-    language: Option<String>,
-    title: Option<String>,
-    display_title: Option<String>,
-    channels: Option<u32>,
-    width: Option<u32>,
-    height: Option<u32>,
-    #[serde(default, deserialize_with = "or_default")]
-    is_default: bool,
-    #[serde(default, deserialize_with = "or_default")]
-    is_forced: bool,
-    #[serde(default, deserialize_with = "or_default")]
-    is_external: bool,
-    #[serde(
-        default,
-        deserialize_with = "or_default",
-        rename = "IsTextSubtitleStream"
-    )]
-    is_text: bool,
-}
-
-impl MediaSource {
-    /// `None` without an id, or for an episode that has no file: neither can be asked for.
-    fn into_source(self) -> Option<PlaybackSource> {
-        if self.r#type.as_deref() == Some("Placeholder") {
-            return None;
-        }
-        // -1 stands for "off".
-        let index = |index: Option<i64>| index.and_then(|i| u32::try_from(i).ok());
-        Some(PlaybackSource {
-            id: self.id?,
-            name: self.name,
-            container: self.container,
-            runtime_ms: ms(self.run_time_ticks).filter(|&ms| ms > 0),
-            bitrate: self.bitrate,
-            size_bytes: self.size,
-            streams: self
-                .media_streams
-                .into_iter()
-                .map(Stream::into_stream)
-                .collect(),
-            default_audio: index(self.default_audio_stream_index),
-            default_subtitle: index(self.default_subtitle_stream_index),
-        })
-    }
-}
-
-impl Stream {
-    fn into_stream(self) -> MediaStream {
-        MediaStream {
-            index: self.index,
-            kind: match self.r#type.as_str() {
-                "Video" => StreamKind::Video,
-                "Audio" => StreamKind::Audio,
-                "Subtitle" => StreamKind::Subtitle,
-                _ => StreamKind::Other,
-            },
-            codec: self.codec,
-            language: self.language,
-            title: self.title,
-            display_title: self.display_title,
-            channels: self.channels,
-            width: self.width,
-            height: self.height,
-            is_default: self.is_default,
-            is_forced: self.is_forced,
-            is_external: self.is_external,
-            is_text: self.is_text,
-        }
-    }
-}
-
-/// `PublicSystemInfo`.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct PublicInfo {
-    #[serde(default)]
-    pub(super) id: String,
-    #[serde(default)]
-    pub(super) server_name: String,
-    #[serde(default)]
-    pub(super) product_name: String,
-    #[serde(default)]
-    pub(super) version: String,
-}
-
-/// `UserDto`.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct WireUser {
-    id: String,
-    name: String,
-    #[serde(default, deserialize_with = "or_default")]
-    policy: Policy,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "PascalCase", default)]
-struct Policy {
-    is_administrator: bool,
-    is_disabled: bool,
-}
-
-impl WireUser {
-    /// `None` for one that is disabled.
-    pub(super) fn into_enabled_user(self) -> Option<User> {
-        (!self.policy.is_disabled).then_some(User {
-            id: self.id,
-            name: self.name,
-            is_administrator: self.policy.is_administrator,
-        })
     }
 }
 
@@ -414,55 +239,5 @@ mod tests {
         let page = from_value::<Items>(beyond).unwrap().into_page(50, 10);
         assert_eq!((page.start_index, page.total), (50, 7));
         assert!(from_value::<Items>(json!({"error": "login"})).is_err());
-    }
-
-    #[test]
-    fn sources_are_read() {
-        let mut answer: PlaybackAnswer = from_value(json!({
-            "MediaSources": [
-                {"Id": "v1", "Container": "mkv", "RunTimeTicks": 10_000, "Bitrate": 7_000_000,
-                 "DefaultAudioStreamIndex": 1, "DefaultSubtitleStreamIndex": -1,
-                 "MediaStreams": [
-                    {"Index": 0, "Type": "Video", "Codec": "h264", "Width": 1920, "Height": 1080},
-                    {"Index": 1, "Type": "Audio", "Language": "jpn", "Channels": 2, "IsDefault": true},
-                    {"Index": 2, "Type": "Subtitle", "IsForced": true, "IsTextSubtitleStream": true},
-                    {"Index": 3, "Type": "EmbeddedImage"},
-                 ]},
-                {"Name": "without an id"},
-                {"Id": "missing", "Type": "Placeholder"},
-            ],
-            "PlaySessionId": "p1",
-        }))
-        .unwrap();
-        let sources = answer.take_sources();
-        assert_eq!(sources.len(), 1);
-        let source = &sources[0];
-        assert_eq!(source.video().unwrap().height, Some(1080));
-        assert_eq!(
-            source.audio().next().unwrap().language.as_deref(),
-            Some("jpn")
-        );
-        assert!(source.subtitles().all(|s| s.is_forced && s.is_text));
-        assert_eq!(
-            (source.default_audio, source.default_subtitle),
-            (Some(1), None)
-        );
-        assert_eq!(source.runtime_ms, Some(1));
-    }
-
-    #[test]
-    fn disabled_users_do_not_count() {
-        let user = |policy: Value| {
-            from_value::<WireUser>(json!({"Id": "1", "Name": "a", "Policy": policy}))
-                .unwrap()
-                .into_enabled_user()
-        };
-        assert!(user(json!({"IsDisabled": true})).is_none());
-        assert!(
-            user(json!({"IsAdministrator": true}))
-                .unwrap()
-                .is_administrator
-        );
-        assert!(!user(Value::Null).unwrap().is_administrator);
     }
 }
