@@ -157,7 +157,6 @@ pub(super) async fn control(
         action,
         command_id: command_id.0,
         actor: ACTOR.to_owned(),
-        ..ControlRequest::default()
     };
     let response = gateway.scheduler.control(request).await?;
     Ok((

@@ -63,7 +63,7 @@ mod tests {
     fn begin(ended: oneshot::Sender<()>) -> ((), impl Future<Output = ()> + Send) {
         let work = async move {
             let _ended = ended;
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         ((), work)
     }

@@ -41,9 +41,9 @@ pub(super) struct Worker {
     free_millicores: u32,
     /// Parties that it holds, ordered by id.
     party_ids: Vec<String>,
-    /// Since its last beat.
-    #[schema(minimum = 0)]
-    silent_ms: i64,
+    /// Since its last beat; null when this leader has heard none.
+    #[schema(required, minimum = 0)]
+    silent_ms: Option<i64>,
 }
 
 /// What can be expected of a worker.
@@ -70,7 +70,7 @@ impl From<WorkerInfo> for Worker {
             total_millicores: worker.total_millicores,
             free_millicores: worker.free_millicores,
             party_ids: worker.session_ids,
-            silent_ms: worker.silent_ms.max(0),
+            silent_ms: Some(worker.silent_ms).filter(|silent| *silent >= 0),
         }
     }
 }

@@ -89,7 +89,7 @@ function select(id: string): void {
   if (id === selected) return;
   selected = id;
   feed?.close();
-  feed = openFeed<api.Status>(() => api.eventsOf(id), show, () => undefined);
+  feed = openFeed<api.Status>(() => api.eventsOf(id), "state", show, () => undefined);
   stage.show(() => api.watchLink(id));
 }
 

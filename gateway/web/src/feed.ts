@@ -10,11 +10,13 @@ export interface Feed {
 
 /**
  * @param address asked for at each attempt, so that a link that has expired can be replaced
+ * @param name of the events that are taken; a stream may have others. "message": those without a name
  * @param onEvent each event's data
  * @param onConnected true at the first event, false when the stream is lost
  */
 export function openFeed<T>(
   address: () => string | Promise<string>,
+  name: "message" | "state",
   onEvent: (data: T) => void,
   onConnected: (connected: boolean) => void,
 ): Feed {
@@ -36,11 +38,11 @@ export function openFeed<T>(
       const url = await address();
       if (closed) return;
       source = new EventSource(url);
-      source.onmessage = (event: MessageEvent<string>) => {
+      source.addEventListener(name, (event: MessageEvent<string>) => {
         delayMs = FIRST_DELAY_MS;
         onConnected(true);
         onEvent(JSON.parse(event.data) as T);
-      };
+      });
       source.onerror = retry;
     } catch {
       if (!closed) retry();

@@ -61,7 +61,7 @@ export class Player {
       this.#base = sameOrigin(await link());
       return `${this.#base}/events`;
     };
-    this.#feed = openFeed<PartyState>(address, (state) => this.#take(state), events.onConnected);
+    this.#feed = openFeed<PartyState>(address, "message", (state) => this.#take(state), events.onConnected);
     this.#timer = window.setInterval(() => this.#tick(), TICK_MS);
   }
 

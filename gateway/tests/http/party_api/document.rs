@@ -74,7 +74,7 @@ async fn every_documented_call_is_served() {
             }
             let method: Method = method.to_uppercase().parse().unwrap();
             // Without a token each is refused as itself, not as a path or a method that is not there.
-            let concrete = path.replace('{', "").replace('}', "");
+            let concrete = path.replace(['{', '}'], "");
             let (status, answer) = problem(harness.bare(method.clone(), &concrete)).await;
             assert_eq!(status, 401, "{method} {path}: {answer}");
         }

@@ -83,10 +83,10 @@ impl Parties {
         self.told.receiver_count()
     }
 
-    fn after(&self, id: i64) -> Vec<Event> {
+    fn after(&self, id: i64, limit: usize) -> Vec<Event> {
         let events = self.events.lock().unwrap();
-        let newer = events.iter().filter(|event| event.id > id);
-        newer.cloned().collect()
+        let newer = events.partition_point(|event| event.id <= id);
+        events[newer..].iter().take(limit).cloned().collect()
     }
 
     /// Compares and sets as the scheduler does; of the edits it knows adding and removing.
@@ -160,9 +160,10 @@ impl PartyService for Shared {
     ) -> Result<Response<ListEventsResponse>, Status> {
         let asked = request.get_ref().clone();
         self.take(request, Call::Events)?;
-        let mut events = self.parties.after(asked.after_id);
-        let more = events.len() > asked.limit as usize;
-        events.truncate(asked.limit as usize);
+        let limit = asked.limit as usize;
+        let mut events = self.parties.after(asked.after_id, limit + 1);
+        let more = events.len() > limit;
+        events.truncate(limit);
         Ok(Response::new(ListEventsResponse { events, more }))
     }
 
@@ -176,7 +177,7 @@ impl PartyService for Shared {
         let after = request.get_ref().after_id;
         let told = BroadcastStream::new(self.parties.told.subscribe());
         self.take(request, Call::WatchEvents)?;
-        let missed = self.parties.after(after);
+        let missed = self.parties.after(after, usize::MAX);
         let newest = missed.last().map_or(after, |event| event.id);
         let missed = stream::iter(missed).map(Told::Happened);
         let told = told.map(Result::unwrap).filter(move |told| {
