@@ -48,9 +48,11 @@ pub(crate) type UserIndex = usize;
 /// Who a device said that it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Device {
+    /// The program on it.
     pub(crate) client: String,
-    pub(crate) device: String,
-    pub(crate) device_id: String,
+    pub(crate) name: String,
+    pub(crate) id: String,
+    /// The program's.
     pub(crate) version: String,
 }
 

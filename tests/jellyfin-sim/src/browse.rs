@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use http::StatusCode;
 use serde_json::Value;
 
@@ -18,10 +19,10 @@ use crate::viewer::{ItemId, KnownUser, Viewer};
 pub(crate) async fn views(
     State(state): State<Arc<SimState>>,
     KnownUser(user): KnownUser,
-) -> Json<Value> {
+) -> Response {
     let views = state.catalog.views();
     let all = DtoOptions::all();
-    Json(dto::page(&state, views, views.len(), 0, &all, Some(user)))
+    dto::page(&state, views, views.len(), 0, &all, Some(user))
 }
 
 /// `GET /Items`.
@@ -29,7 +30,7 @@ pub(crate) async fn list(
     State(state): State<Arc<SimState>>,
     Viewer { user, .. }: Viewer,
     query: Query,
-) -> Result<Json<Value>, StatusCode> {
+) -> Result<Response, StatusCode> {
     let items = ItemQuery::read(&query, &state.catalog)?;
     let found = items.find(state.version, &state.catalog, &state.user_data, user);
     let options = DtoOptions::of(&query);
@@ -41,7 +42,7 @@ pub(crate) async fn list(
         &options,
         user,
     );
-    Ok(Json(page))
+    Ok(page)
 }
 
 /// `GET /Items/{id}`: all that there is to say of one.
@@ -64,7 +65,7 @@ pub(crate) async fn resume(
     State(state): State<Arc<SimState>>,
     KnownUser(user): KnownUser,
     query: Query,
-) -> Result<Json<Value>, StatusCode> {
+) -> Result<Response, StatusCode> {
     let slice = Slice::read(&query)?;
     let media_types = query.list("mediatypes");
     let kinds = query.list("includeitemtypes");
@@ -76,12 +77,7 @@ pub(crate) async fn resume(
         };
         among(&media_types, kind.media_type()) && among(&kinds, kind.name())
     });
-    Ok(Json(slice.page(
-        &state,
-        &found,
-        &DtoOptions::of(&query),
-        Some(user),
-    )))
+    Ok(slice.page(&state, &found, &DtoOptions::of(&query), Some(user)))
 }
 
 /// `startIndex`, `limit` and `enableTotalRecordCount` of the lists that are whole before they are cut.
@@ -108,7 +104,7 @@ impl Slice {
         found: &[u32],
         options: &DtoOptions,
         user: Option<usize>,
-    ) -> Value {
+    ) -> Response {
         let end = self.start.saturating_add(self.limit).min(found.len());
         let items = found.get(self.start..end).unwrap_or_default();
         let total = if self.counts {

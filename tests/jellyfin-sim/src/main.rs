@@ -123,7 +123,7 @@ async fn run(options: Options) -> Result<(), Error> {
             .collect(),
         films,
         shows: shows.clone(),
-        generated: (options.library > 0).then(|| GeneratedLibrary {
+        generated: (options.library > 0).then_some(GeneratedLibrary {
             count: options.library,
             path: first,
         }),

@@ -72,6 +72,7 @@ impl MediaFile {
         });
         if let (Value::Object(source), Value::Object(more)) = (&mut source, more) {
             source.extend(more);
+            source.retain(|_, value| !value.is_null());
         }
         source
     }

@@ -190,6 +190,7 @@ fn media_stream(stream: &Stream) -> Option<Value> {
     };
     if let (Value::Object(out), Value::Object(more)) = (&mut out, more) {
         out.extend(more);
+        out.retain(|_, value| !value.is_null()); // the server leaves out what it does not know
     }
     Some(out)
 }

@@ -1,12 +1,12 @@
 //! `/Shows…`: seasons, episodes, and the one to watch next (`TvShowsController`, `NextUpService`).
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use http::StatusCode;
-use serde_json::Value;
 
 use crate::accounts::UserIndex;
 use crate::auth::Caller;
@@ -24,7 +24,7 @@ pub(crate) async fn seasons(
     Viewer { user, .. }: Viewer,
     ItemId(id): ItemId,
     query: Query,
-) -> Result<Json<Value>, StatusCode> {
+) -> Result<Response, StatusCode> {
     let series = of_kind(&state, &id, Kind::Series)?;
     let special = query
         .parse::<bool>("isspecialseason")
@@ -34,14 +34,14 @@ pub(crate) async fn seasons(
         special.is_none_or(|special| (state.catalog.get(season).number == Some(0)) == special)
     });
     let options = DtoOptions::of(&query);
-    Ok(Json(dto::page(
+    Ok(dto::page(
         &state,
         &seasons,
         seasons.len(),
         0,
         &options,
         user,
-    )))
+    ))
 }
 
 /// `GET /Shows/{id}/Episodes`, of all seasons or of `seasonId` or `season`. Missing ones are left out for a
@@ -51,7 +51,7 @@ pub(crate) async fn episodes(
     Viewer { caller, user }: Viewer,
     ItemId(id): ItemId,
     query: Query,
-) -> Result<Json<Value>, StatusCode> {
+) -> Result<Response, StatusCode> {
     let catalog = &state.catalog;
     let number = query
         .parse::<u32>("season")
@@ -81,7 +81,7 @@ pub(crate) async fn episodes(
         found.drain(..skipped);
     }
     let page = Slice::read(&query)?.page(&state, &found, &DtoOptions::of(&query), user);
-    Ok(Json(page))
+    Ok(page)
 }
 
 /// `GET /Shows/NextUp`: of one series, or of each that the user has begun, the last watched first.
@@ -89,7 +89,7 @@ pub(crate) async fn next_up(
     State(state): State<Arc<SimState>>,
     KnownUser(user): KnownUser,
     query: Query,
-) -> Result<Json<Value>, StatusCode> {
+) -> Result<Response, StatusCode> {
     let catalog = &state.catalog;
     let resumable = query
         .parse::<bool>("enableresumable")
@@ -102,7 +102,7 @@ pub(crate) async fn next_up(
             let last = |series| (last_played(&state, user, series), series);
             let mut begun: Vec<_> = catalog.all().filter(is_series).map(last).collect();
             begun.retain(|(last, _)| last.is_some());
-            begun.sort_by(|a, b| b.0.cmp(&a.0));
+            begun.sort_by_key(|(last, _)| Reverse(*last));
             begun
         }
     };
@@ -114,7 +114,7 @@ pub(crate) async fn next_up(
         found.retain(|&episode| state.user_data.get(user, episode).position_ticks == 0);
     }
     let page = Slice::read(&query)?.page(&state, &found, &DtoOptions::of(&query), Some(user));
-    Ok(Json(page))
+    Ok(page)
 }
 
 /// The first episode that was not played after the last one that was, by their numbers. Specials do not count,

@@ -24,7 +24,7 @@ use crate::{Error, server};
 const DEFAULT_USER: &str = "orb";
 
 /// A shorter film counts as seen after any part of it (`MinResumeDurationSeconds`, as the server ships).
-const MIN_RESUME_DURATION: Duration = Duration::from_secs(300);
+const MIN_RESUME_DURATION: Duration = Duration::from_mins(5);
 
 /// What to simulate. The default: nothing in the library, the user `orb` with the password `orb`,
 /// Jellyfin 12, a free port on loopback.

@@ -118,7 +118,7 @@ pub(crate) async fn authenticate(
     Ok(Json(json!({
         "User": user_dto(&state, user),
         "SessionInfo": session_dto(&state, user, &device),
-        "AccessToken": state.accounts.log_in(user, &device.device_id),
+        "AccessToken": state.accounts.log_in(user, &device.id),
         "ServerId": SERVER_ID,
     })))
 }
@@ -127,20 +127,20 @@ fn device_of(header: &str) -> Option<Device> {
     let say = |name| parameter(header, name).filter(|value| !value.is_empty());
     Some(Device {
         client: say("Client")?,
-        device: say("Device")?,
-        device_id: say("DeviceId")?,
+        name: say("Device")?,
+        id: say("DeviceId")?,
         version: say("Version")?,
     })
 }
 
 fn session_dto(state: &SimState, user: UserIndex, device: &Device) -> Value {
     json!({
-        "Id": crate::ids::derived(&format!("{user}/{}/{}", device.device_id, device.client)),
+        "Id": crate::ids::derived(&format!("{user}/{}/{}", device.id, device.client)),
         "UserId": Accounts::id(user),
         "UserName": state.accounts.get(user).name,
         "Client": device.client,
-        "DeviceName": device.device,
-        "DeviceId": device.device_id,
+        "DeviceName": device.name,
+        "DeviceId": device.id,
         "ApplicationVersion": device.version,
         "ServerId": SERVER_ID,
         "PlayState": { "CanSeek": false, "IsPaused": false, "IsMuted": false, "RepeatMode": "RepeatNone",

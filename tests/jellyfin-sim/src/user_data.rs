@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     const HOUR: u64 = 3600 * TICKS_PER_SECOND;
-    const FIVE_MINUTES: Duration = Duration::from_secs(300);
+    const FIVE_MINUTES: Duration = Duration::from_mins(5);
 
     fn after(position: u64, run_time: Option<u64>) -> (u64, bool) {
         let mut data = UserData::default();

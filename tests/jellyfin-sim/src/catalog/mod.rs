@@ -68,7 +68,7 @@ impl Catalog {
         }
         if !contents.shows.is_empty() {
             let view = builder.view(SHOWS_VIEW, "Shows", "tvshows")?;
-            for show in contents.shows {
+            for show in &contents.shows {
                 let file = builder.file(&show.path).await?;
                 builder.show(show, &file, view)?;
             }
@@ -211,7 +211,7 @@ impl Builder {
         self.add(entry, Some(view))
     }
 
-    fn show(&mut self, show: Show, file: &Arc<MediaFile>, view: Index) -> Result<(), Error> {
+    fn show(&mut self, show: &Show, file: &Arc<MediaFile>, view: Index) -> Result<(), Error> {
         let mut entry = Entry::new(&show.id, Kind::Series, &show.title);
         entry.year = show.year;
         entry.overview.clone_from(&show.overview);
