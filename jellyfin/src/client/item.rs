@@ -108,9 +108,9 @@ impl ItemKind {
         }
     }
 
-    /// The names of `includeItemTypes` that mean this kind.
-    pub(super) fn jellyfin_names(self) -> &'static str {
-        match self {
+    /// The names of `includeItemTypes` that mean this kind; there is none for what we do not know.
+    pub(super) fn jellyfin_names(self) -> Option<&'static str> {
+        Some(match self {
             Self::Movie => "Movie",
             Self::Series => "Series",
             Self::Season => "Season",
@@ -118,8 +118,9 @@ impl ItemKind {
             Self::Collection => "BoxSet",
             Self::Video => "Video,MusicVideo,Trailer",
             Self::Library => "CollectionFolder",
-            Self::Folder | Self::Other => "Folder",
-        }
+            Self::Folder => "Folder",
+            Self::Other => return None,
+        })
     }
 
     /// Whether items of this kind are played themselves, and not what is in them.

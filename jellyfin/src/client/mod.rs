@@ -56,8 +56,9 @@ use crate::Error;
 
 /// A client of one Jellyfin server. Cheap to clone; clones share connections and what is kept.
 ///
-/// Every call ends within [`Timeouts::total`], give or take one more for the user behind it. A
-/// dropped call takes nothing from others that wait for the same answer.
+/// Every request ends within [`Timeouts::total`], tries included; a call makes one, and two more
+/// when it has to look for the user. A dropped call takes nothing from others that wait for the same
+/// answer.
 #[derive(Clone)]
 pub struct JellyfinClient {
     inner: Arc<Inner>,

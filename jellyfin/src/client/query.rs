@@ -173,8 +173,12 @@ impl ItemQuery {
         if let Some(parent) = &self.parent {
             pairs.push(("parentId", parent.clone()));
         }
-        if !self.kinds.is_empty() {
-            let names: Vec<_> = self.kinds.iter().map(|k| k.jellyfin_names()).collect();
+        let names: Vec<_> = self
+            .kinds
+            .iter()
+            .filter_map(|k| k.jellyfin_names())
+            .collect();
+        if !names.is_empty() {
             pairs.push(("includeItemTypes", names.join(",")));
         }
         if !search.is_empty() {

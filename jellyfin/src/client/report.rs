@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use super::limits::JSON_BYTES;
 use super::transport::{Ask, Transport, check_id};
-use super::wire::TICKS_PER_MS;
+use super::wire::ticks;
 use crate::{DeviceIdentity, Error};
 
 /// `MinResumePct` and `MaxResumePct`.
@@ -83,7 +83,7 @@ impl PlaybackReport {
         if position < percent(RESUMABLE_PERCENT.0) || position == 0 {
             Standing::At(0)
         } else if position > percent(RESUMABLE_PERCENT.1)
-            || position + 1000 >= runtime
+            || position.saturating_add(1000) >= runtime
             || runtime < MIN_RESUME_RUNTIME_MS
         {
             Standing::Seen
@@ -102,7 +102,7 @@ impl PlaybackReport {
     fn body(&self, event: Event) -> Value {
         let mut body = json!({
             "ItemId": self.item_id,
-            "PositionTicks": self.position_ms * TICKS_PER_MS,
+            "PositionTicks": ticks(self.position_ms),
         });
         if let Some(source) = &self.source_id {
             body["MediaSourceId"] = source.as_str().into();
@@ -139,7 +139,7 @@ pub(super) async fn show(
         method: Method::POST,
         body: Some(report.body(event)),
         device: Some(&device),
-        // The next one is underway in seconds, and says more.
+        // The next one follows in seconds, and says more.
         idempotent: false,
         ..Ask::get(url, Some(&report.item_id), JSON_BYTES)
     };
@@ -160,7 +160,7 @@ pub(super) async fn keep(
         Standing::At(position_ms) => (
             transport.url(&["UserItems", id, "UserData"])?,
             Some(json!({
-                "PlaybackPositionTicks": position_ms * TICKS_PER_MS,
+                "PlaybackPositionTicks": ticks(position_ms),
                 // What "continue watching" is sorted by.
                 "LastPlayedDate": iso8601(now),
             })),

@@ -1,5 +1,7 @@
 //! What is asked once, and what is asked again.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 use orb_jellyfin::client::{ImageRequest, ItemKind, ItemQuery, PlaybackEnd, PlaybackReport};
 use serde_json::json;
@@ -21,6 +23,24 @@ async fn five_hundred_viewers_of_one_search_make_one_request() {
     assert_eq!(asked, [1, 1, 1]);
     client.items(&ItemQuery::search("elephants")).await.unwrap();
     assert_eq!(fake.count("/Items"), 2);
+}
+
+#[tokio::test]
+async fn a_crowd_with_different_wishes_waits_in_line() {
+    let pause = Duration::from_millis(20);
+    let fake = Fake::jellyfin(move |request, _| {
+        let id = request.path().trim_start_matches("/Items/");
+        Reply::After(pause, Box::new(movie(id)))
+    })
+    .await;
+    let client = fake.client();
+    let ids: Vec<_> = (0..100).map(|i| format!("a{i}")).collect();
+    for item in join_all(ids.iter().map(|id| client.item(id))).await {
+        assert_eq!(item.unwrap().kind, ItemKind::Movie);
+    }
+    assert_eq!(fake.requests().len(), 100 + 2);
+    let most = fake.most_under_way();
+    assert!((2..=16).contains(&most), "{most} at once");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! A server that answers what a test tells it to, byte for byte if need be.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -38,14 +39,23 @@ pub(crate) enum Reply {
     Endless,
     /// Nothing, and the connection stays open.
     Silence,
+    /// Later.
+    After(Duration, Box<Reply>),
 }
 
 type Script = dyn Fn(&Request, usize) -> Reply + Send + Sync;
 
 pub(crate) struct Fake {
     pub(crate) origin: String,
-    requests: Arc<Mutex<Vec<Request>>>,
+    log: Arc<Log>,
     server: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Log {
+    requests: Mutex<Vec<Request>>,
+    under_way: AtomicUsize,
+    most_under_way: AtomicUsize,
 }
 
 impl Drop for Fake {
@@ -61,18 +71,18 @@ impl Fake {
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
-        let requests = Arc::new(Mutex::new(Vec::new()));
-        let (script, log): (Arc<Script>, _) = (Arc::new(script), Arc::clone(&requests));
+        let log = Arc::new(Log::default());
+        let (script, book): (Arc<Script>, _) = (Arc::new(script), Arc::clone(&log));
         let server = tokio::spawn(async move {
             // Aborted with its connections.
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                connections.spawn(serve(stream, Arc::clone(&script), Arc::clone(&log)));
+                connections.spawn(serve(stream, Arc::clone(&script), Arc::clone(&book)));
             }
         });
         Self {
             origin,
-            requests,
+            log,
             server,
         }
     }
@@ -107,7 +117,12 @@ impl Fake {
     }
 
     pub(crate) fn requests(&self) -> Vec<Request> {
-        self.requests.lock().unwrap().clone()
+        self.log.requests.lock().unwrap().clone()
+    }
+
+    /// How many requests were under way at once, at the most.
+    pub(crate) fn most_under_way(&self) -> usize {
+        self.log.most_under_way.load(Ordering::SeqCst)
     }
 
     /// How many requests had this path.
@@ -152,19 +167,31 @@ pub(crate) fn movies(first: usize, count: usize, total: usize) -> Reply {
 }
 
 /// One request a connection.
-async fn serve(stream: TcpStream, script: Arc<Script>, log: Arc<Mutex<Vec<Request>>>) {
+async fn serve(stream: TcpStream, script: Arc<Script>, log: Arc<Log>) {
     let mut stream = BufReader::new(stream);
     let Some(request) = read(&mut stream).await else {
         return;
     };
     let number = {
-        let mut log = log.lock().unwrap();
-        let number = log.iter().filter(|r| r.target == request.target).count();
-        log.push(request.clone());
+        let mut requests = log.requests.lock().unwrap();
+        let number = requests
+            .iter()
+            .filter(|r| r.target == request.target)
+            .count();
+        requests.push(request.clone());
         number
     };
+    let under_way = log.under_way.fetch_add(1, Ordering::SeqCst) + 1;
+    log.most_under_way.fetch_max(under_way, Ordering::SeqCst);
+    let mut reply = script(&request, number);
+    if let Reply::After(pause, later) = reply {
+        tokio::time::sleep(pause).await;
+        reply = *later;
+    }
+    // Before the answer: whoever has read it may ask again at once.
+    log.under_way.fetch_sub(1, Ordering::SeqCst);
     // Whoever hangs up has seen enough.
-    let _ = write(&mut stream, script(&request, number)).await;
+    let _ = write(&mut stream, reply).await;
 }
 
 async fn read(stream: &mut BufReader<TcpStream>) -> Option<Request> {
@@ -215,6 +242,7 @@ async fn write(stream: &mut BufReader<TcpStream>, reply: Reply) -> std::io::Resu
             std::future::pending().await
         }
         Reply::Silence => std::future::pending().await,
+        Reply::After(..) => unreachable!("waited for above, once"),
     };
     stream.write_all(&bytes).await?;
     stream.shutdown().await

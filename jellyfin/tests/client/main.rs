@@ -7,4 +7,5 @@ mod fake;
 mod hostile;
 mod library;
 mod reports;
+mod resolving;
 mod secrets;

@@ -12,7 +12,12 @@ pub(super) use playback::PlaybackAnswer;
 pub(super) use server::{PublicInfo, WireUser};
 
 /// 100 ns, in which Jellyfin counts time, in a millisecond.
-pub(super) const TICKS_PER_MS: u64 = 10_000;
+const TICKS_PER_MS: u64 = 10_000;
+
+/// A position as Jellyfin counts it: never more than its number has room for.
+pub(super) fn ticks(ms: u64) -> i64 {
+    i64::try_from(ms.saturating_mul(TICKS_PER_MS)).unwrap_or(i64::MAX)
+}
 
 /// A duration or position in ticks; `None` for what is not there or below zero.
 fn ms(ticks: Option<i64>) -> Option<u64> {
