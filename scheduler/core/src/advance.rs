@@ -22,51 +22,51 @@ use crate::{
     cost,
 };
 
-/// What a worker may have gone on from to the item that begins, unasked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Follows {
-    /// From what ended last.
-    Ended,
-    /// From nothing: somebody chose it.
-    None,
+/// How an entry begins.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Begins<'a> {
+    /// By whom, and why.
+    pub(crate) by: &'a By,
+    /// A pause that crossed the end of the item before holds this one.
+    pub(crate) paused: bool,
+    /// Its worker may have gone on to it from what ended last, unasked.
+    pub(crate) follows: bool,
+}
+
+impl<'a> Begins<'a> {
+    /// Because somebody chose it.
+    pub(crate) fn chosen(by: &'a By) -> Self {
+        Self {
+            by,
+            paused: false,
+            follows: false,
+        }
+    }
 }
 
 impl Scheduler {
     /// What played has ended, and `end_current` was told: the head of the queue plays, wherever there is room for it,
     /// or nothing does.
-    pub(crate) fn go_on(
-        &mut self,
-        id: &SessionId,
-        paused: bool,
-        by: &By,
-        now: Now,
-        step: &mut Step,
-    ) {
+    pub(crate) fn go_on(&mut self, id: &SessionId, begins: Begins<'_>, now: Now, step: &mut Step) {
         self.drop_handover(id, step);
         self.drain_due = true;
         let Some(session) = self.sessions.get(id) else {
             return;
         };
         if session.queue.head().is_none() {
-            self.rest(id, by, now, step);
+            self.rest(id, begins.by, now, step);
             return;
         }
         let admission = self.place_next(id, now);
-        self.begin_next(id, admission, paused, Follows::Ended, by, now, step);
+        self.begin_next(id, admission, begins, now, step);
     }
 
     /// The head of the queue plays.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each of them differs between its callers"
-    )]
     pub(crate) fn begin_next(
         &mut self,
         id: &SessionId,
         admission: Admission,
-        paused: bool,
-        follows: Follows,
-        by: &By,
+        begins: Begins<'_>,
         now: Now,
         step: &mut Step,
     ) {
@@ -74,7 +74,7 @@ impl Scheduler {
         let alive = self.lease_alive(id, now.monotonic);
         if let Some(session) = self.sessions.get_mut(id) {
             session.queue.begin_next();
-            session.begin(paused, follows, by, now, step);
+            session.begin(begins, now, step);
             session.save(alive, step);
         }
         self.carry(id, admission, now, step);
@@ -165,13 +165,18 @@ impl Scheduler {
         let by = session.by_holder(Cause::Report);
         session.end_current(EndReason::Finished, None, &by, now, step);
         let by = by.because(Cause::AutoAdvance);
+        let begins = Begins {
+            by: &by,
+            paused,
+            follows: true,
+        };
         if is_next {
             self.drop_handover(id, step);
             self.drain_due = true;
-            self.begin_next(id, Admission::Stays, paused, Follows::Ended, &by, now, step);
+            self.begin_next(id, Admission::Stays, begins, now, step);
         } else {
             // What it went on to is not what shall be played by now.
-            self.go_on(id, paused, &by, now, step);
+            self.go_on(id, begins, now, step);
         }
     }
 
@@ -219,14 +224,12 @@ impl Scheduler {
 
 impl Session {
     /// What the queue says is the current entry begins, from its start.
-    pub(crate) fn begin(
-        &mut self,
-        paused: bool,
-        follows: Follows,
-        by: &By,
-        now: Now,
-        step: &mut Step,
-    ) {
+    pub(crate) fn begin(&mut self, begins: Begins<'_>, now: Now, step: &mut Step) {
+        let Begins {
+            by,
+            paused,
+            follows,
+        } = begins;
         let Some(item) = self.queue.current().map(|entry| entry.item.clone()) else {
             return;
         };
@@ -246,7 +249,7 @@ impl Session {
             }),
         );
         let ended = self.record.ended.take().map(|ended| ended.entry);
-        self.record.follows = ended.filter(|_| follows == Follows::Ended);
+        self.record.follows = ended.filter(|_| follows);
         self.record.futile_losses.clear();
         self.record.stopped = false;
         if !by.is(Cause::ItemFailed) {

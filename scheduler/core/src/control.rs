@@ -1,5 +1,6 @@
 //! Pause, resume, seek, skip, previous, start, stop, end: changes of the desired record.
 
+use crate::advance::Begins;
 use crate::cause::{By, Cause};
 use crate::edit::named;
 use crate::play::Turn;
@@ -119,7 +120,11 @@ impl Scheduler {
             let payload = session.described("skip");
             step.event(id, "skip", by, payload);
         }
-        self.go_on(id, false, by, now, step);
+        let begins = Begins {
+            follows: true,
+            ..Begins::chosen(by)
+        };
+        self.go_on(id, begins, now, step);
     }
 
     /// Ends playback and leaves the channel; no change when that was done already.

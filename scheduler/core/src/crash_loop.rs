@@ -8,7 +8,7 @@
 //!
 //! A neighbour that dies with it again and again, and never plays in between, ends as well: it cannot be told apart.
 
-use crate::advance::Follows;
+use crate::advance::Begins;
 use crate::cause::{By, Cause};
 use crate::{EndReason, Failure, Now, Scheduler, Session, SessionId, Step};
 
@@ -52,7 +52,11 @@ impl Scheduler {
             self.drop_lease(id);
             if let Some(session) = self.sessions.get_mut(id) {
                 session.queue.begin_next();
-                session.begin(session.record.desired.paused, Follows::None, &by, now, step);
+                let begins = Begins {
+                    paused: session.record.desired.paused,
+                    ..Begins::chosen(&by)
+                };
+                session.begin(begins, now, step);
                 session.save(false, step);
             }
         } else {

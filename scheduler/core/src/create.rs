@@ -1,7 +1,7 @@
 //! `create`: durable at once, and waits for no worker.
 
+use crate::call::Done;
 use crate::cause::By;
-use crate::scheduler::Done;
 use crate::timers::Timer;
 use crate::{
     Call, Desired, Effect, EntryId, FencingToken, Generation, Now, Refusal, Request, Scheduler,

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::advance::Follows;
+use crate::advance::Begins;
+use crate::call::Done;
 use crate::cause::By;
 use crate::play::check_item;
 use crate::queue::{MAX_ADDED, MAX_WAITING};
-use crate::scheduler::Done;
 use crate::{
     Call, EntryId, Item, Now, QueueChange, QueueEdit, QueueEntry, Refusal, Scheduler, Session, Step,
 };
@@ -55,7 +55,7 @@ impl Scheduler {
         }
         if plays_at_once && self.enter_channel(id, now, step).is_ok() {
             let admission = self.place_next(id, now);
-            self.begin_next(id, admission, false, Follows::None, &by, now, step);
+            self.begin_next(id, admission, Begins::chosen(&by), now, step);
         }
         let session = self.sessions.get(id);
         Ok(Done {

@@ -26,6 +26,7 @@ mod admission;
 mod advance;
 mod arriving;
 mod audience;
+mod call;
 mod cause;
 mod checkpoint;
 mod command;

@@ -3,7 +3,7 @@
 //! It takes the place of what plays at once; where nobody has room for it, the call is refused and what plays goes on.
 
 use crate::admission::Admission;
-use crate::advance::Follows;
+use crate::advance::Begins;
 use crate::cause::By;
 use crate::{
     Action, Call, EndReason, EntryId, Generation, Item, Now, Refusal, Scheduler, Session,
@@ -176,7 +176,7 @@ impl Session {
                 );
                 self.queue.step_back();
                 let plan = self.record.desired.plan.take();
-                self.begin(false, Follows::None, by, now, step);
+                self.begin(Begins::chosen(by), now, step);
                 if from.is_some() {
                     self.record.desired.next_plan = plan;
                 }
@@ -197,7 +197,7 @@ impl Session {
                 self.queue.begin_waiting(entry);
             }
         }
-        self.begin(false, Follows::None, by, now, step);
+        self.begin(Begins::chosen(by), now, step);
     }
 }
 

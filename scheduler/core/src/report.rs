@@ -1,5 +1,6 @@
 //! What workers report of sessions, and the conclusions drawn from it.
 
+use crate::advance::Begins;
 use crate::cause::Cause;
 use crate::{
     Effect, EndReason, Fence, Incarnation, Now, Observed, PlaybackState, Scheduler, Session,
@@ -130,7 +131,12 @@ impl Scheduler {
                 EndReason::Failed => Cause::ItemFailed,
                 _ => Cause::AutoAdvance,
             });
-            self.go_on(&before.id, paused, &by, now, step);
+            let begins = Begins {
+                by: &by,
+                paused,
+                follows: true,
+            };
+            self.go_on(&before.id, begins, now, step);
         }
         let Some(session) = self.sessions.get_mut(&before.id) else {
             return;
