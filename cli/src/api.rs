@@ -220,14 +220,12 @@ pub(crate) struct Workers {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Worker {
-    #[serde(alias = "workerId")]
     pub(crate) id: String,
     /// `ready`, `draining`, `suspect`, `unknown`.
     pub(crate) standing: String,
     pub(crate) total_millicores: u64,
     pub(crate) free_millicores: u64,
-    #[serde(alias = "sessionIds", alias = "partyIds")]
-    pub(crate) sessions: Vec<String>,
+    pub(crate) party_ids: Vec<String>,
     pub(crate) silent_ms: u64,
 }
 

@@ -87,7 +87,7 @@ pub struct Party {
     pub(crate) connection: Connection,
     /// The party, by id or the beginning of it; not needed where there is only one.
     #[arg(
-        short,
+        short = 'p',
         long = "party",
         global = true,
         env = "ORB_PARTY",
@@ -115,7 +115,6 @@ pub(crate) enum PartyCommand {
     /// Goes on.
     Resume(Which),
     /// Goes to another place of what plays.
-    #[command(allow_missing_positional = true)]
     Seek(Seek),
     /// Ends what plays; the next entry of the queue plays.
     Skip(Which),
@@ -188,11 +187,8 @@ pub(crate) struct Play {
 
 #[derive(Debug, Args)]
 pub(crate) struct Seek {
-    /// The party, by id or the beginning of it.
-    #[arg(value_name = "PARTY")]
-    pub(crate) named: Option<String>,
     /// Where to: 90, 1:30 or 1:02:03 from the start; +30 or -1:30 from here.
-    #[arg(value_name = "TIME", allow_hyphen_values = true, required = true)]
+    #[arg(value_name = "TIME", allow_hyphen_values = true)]
     pub(crate) to: SeekTarget,
 }
 

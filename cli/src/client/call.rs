@@ -16,6 +16,9 @@ use crate::Error;
 /// The API answers a command within five seconds, after five more that it may be held back.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Who asks, for the party's event rows.
+const ACTOR: &str = "cli";
+
 /// A call that is put together. Every change bears one command id (`Idempotency-Key`), made here once: whatever becomes
 /// of a try, the next one is known as the same command.
 pub(crate) struct Call<'a> {
@@ -114,7 +117,9 @@ impl<'a> Call<'a> {
         };
         let mut request = self.client.http.request(self.method.clone(), url);
         if let Some(id) = &self.command_id {
-            request = request.header("idempotency-key", id);
+            request = request
+                .header("idempotency-key", id)
+                .header("x-orb-actor", ACTOR);
         }
         if let Some(etag) = &self.if_match {
             request = request.header(IF_MATCH, etag);

@@ -30,7 +30,7 @@ pub(super) async fn play(context: &Context<'_>, play: Play) -> Result<(), Error>
 }
 
 pub(super) async fn seek(context: &Context<'_>, seek: Seek) -> Result<(), Error> {
-    let id = context.party(seek.named).await?;
+    let id = context.party(None).await?;
     let body = match seek.to {
         SeekTarget::To(seconds) => json!({ "positionSeconds": number(seconds) }),
         SeekTarget::By(seconds) => json!({ "bySeconds": number(seconds) }),

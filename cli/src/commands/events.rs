@@ -63,7 +63,7 @@ fn table(events: &[api::Event]) -> Table {
     table
 }
 
-/// Until Ctrl-C: all that comes, across lost connections without a hole.
+/// Until Ctrl-C: all that comes; after a lost connection from the last one that was seen.
 async fn follow(context: &Context<'_>, id: &str, after: Option<u64>) -> Result<(), Error> {
     let mut signals = Signals::listen()?;
     let mut turns = follow_party(context.client, id, after.map(|id| id.to_string()));

@@ -48,7 +48,7 @@ fn table(workers: &[Worker]) -> Table {
         table.row(vec![
             (worker.id.clone(), None),
             (worker.standing.clone(), colour(&worker.standing)),
-            (worker.sessions.len().to_string(), None),
+            (worker.party_ids.len().to_string(), None),
             (cores(worker.free_millicores), None),
             (cores(worker.total_millicores), None),
             (

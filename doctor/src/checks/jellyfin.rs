@@ -28,6 +28,10 @@ pub(super) async fn check(subject: &Subject) -> Vec<Finding> {
         url.as_str(),
         key.unwrap_or_else(|| SecretString::from(String::new())),
     )
+    .map(|mut asked| {
+        asked.user.clone_from(&settings.user);
+        asked
+    })
     .and_then(JellyfinClient::new);
     let client = match client {
         Ok(client) => client,

@@ -6,7 +6,7 @@ use clap::Parser;
 
 /// Steers an Orb Stream server.
 #[derive(Parser)]
-#[command(name = "orb", version, max_term_width = 100)]
+#[command(version, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: orb_cli::Command,
