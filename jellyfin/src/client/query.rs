@@ -5,7 +5,7 @@ use super::limits::{MAX_PAGE, SEARCH_BLOCK, SEARCH_BYTES};
 use crate::Error;
 
 /// What every list shows of an item, beyond what Jellyfin always sends.
-const FIELDS: &str = "Overview,Genres,ProviderIds,ParentId";
+const FIELDS: &str = "Overview,Genres,ProviderIds";
 
 /// Which part of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
