@@ -1,10 +1,11 @@
-//! Whatever happens in whatever order, these hold: see `checks.rs` for what, `world.rs` for how.
+//! Whatever happens in whatever order, these hold: see `checks.rs` and `queues.rs` for what, `world.rs` for how.
 
 mod checks;
 mod pool;
+mod queues;
 mod world;
 
-use orb_scheduler_core::Action;
+use orb_scheduler_core::{Action, EntryId, QueueChange};
 use proptest::prelude::*;
 use world::World;
 
@@ -31,8 +32,21 @@ enum Happening {
     Grow(u8, u32),
     /// It gives back what it was leased last.
     Decline(u8),
-    /// An item that is played ends.
-    End(u8),
+    /// An item that is played ends, or fails.
+    End(u8, bool),
+    Add(u8, Vec<i64>, bool),
+    Remove(u8, u8),
+    Reorder(u8, u64),
+    Shift(u8, u8, usize),
+    Clear(u8),
+    /// A film without an entry of its caller's.
+    PlayFilm(u8, i64),
+    /// An entry that waits.
+    Start(u8, u8),
+    /// The worker goes on to the next item by itself, and says so now or with its next beat.
+    Advance(u8, bool),
+    /// The next item is opened ahead, or cannot be.
+    Prepare(u8, bool),
     Beat(u8),
     /// Time passes; only these workers beat meanwhile (a bit each).
     Pass(u64, u8),
@@ -47,6 +61,13 @@ fn happening() -> impl Strategy<Value = Happening> {
         Just(Action::Resume),
         Just(Action::Skip { entry: None }),
         Just(Action::Stop),
+        Just(Action::End),
+        Just(Action::Previous { entry: None }),
+        Just(Action::Start { entry: None }),
+        (1..8u64).prop_map(|id| Action::Skip {
+            entry: Some(EntryId::new(id))
+        }),
+        (-70_000..70_000i64).prop_map(|delta_ms| Action::SeekBy { delta_ms }),
         (-10..70_000i64).prop_map(|position_ms| Action::Seek { position_ms }),
     ]
     .boxed();
@@ -68,7 +89,17 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => (0..3u8).prop_map(H::Drain),
         1 => (0..3u8, 0..3_000u32).prop_map(|(w, m)| H::Grow(w, m)),
         1 => (0..5u8).prop_map(H::Decline),
-        1 => (0..5u8).prop_map(H::End),
+        2 => (0..5u8, any::<bool>()).prop_map(|(s, f)| H::End(s, f)),
+        4 => (0..5u8, prop::collection::vec(1..4i64, 1..4), any::<bool>())
+            .prop_map(|(s, f, n)| H::Add(s, f, n)),
+        1 => (0..5u8, any::<u8>()).prop_map(|(s, e)| H::Remove(s, e)),
+        1 => (0..5u8, any::<u64>()).prop_map(|(s, seed)| H::Reorder(s, seed)),
+        1 => (0..5u8, any::<u8>(), 0..6usize).prop_map(|(s, e, to)| H::Shift(s, e, to)),
+        1 => (0..5u8).prop_map(H::Clear),
+        1 => (0..5u8, 1..4i64).prop_map(|(s, f)| H::PlayFilm(s, f)),
+        1 => (0..5u8, any::<u8>()).prop_map(|(s, e)| H::Start(s, e)),
+        5 => (0..5u8, any::<bool>()).prop_map(|(s, h)| H::Advance(s, h)),
+        2 => (0..5u8, any::<bool>()).prop_map(|(s, f)| H::Prepare(s, f)),
         8 => (0..3u8).prop_map(H::Beat),
         8 => (0..6_000u64, 0..8u8).prop_map(|(ms, w)| H::Pass(ms, w)),
         1 => (0..20_000u64).prop_map(H::LeaderPause),
@@ -99,7 +130,27 @@ fn happen(world: &mut World, happening: &Happening) {
         H::Drain(w) => world.drain(w.into()),
         H::Grow(w, millicores) => world.grow(w.into(), millicores),
         H::Decline(s) => world.decline(s),
-        H::End(s) => world.end(s),
+        H::End(s, fails) => world.end(s, fails),
+        H::Add(s, ref films, next) => world.add(s, films, next),
+        H::Remove(s, which) => {
+            if let Some(entry) = world.waiting(s, which) {
+                world.edit(s, QueueChange::Remove(vec![entry]));
+            }
+        }
+        H::Reorder(s, seed) => world.reorder(s, seed),
+        H::Shift(s, which, to_index) => {
+            if let Some(entry) = world.waiting(s, which) {
+                world.edit(s, QueueChange::Move { entry, to_index });
+            }
+        }
+        H::Clear(s) => world.edit(s, QueueChange::Clear),
+        H::PlayFilm(s, film) => world.play_film(s, film),
+        H::Start(s, which) => {
+            let entry = world.waiting(s, which);
+            world.control(s, Action::Start { entry });
+        }
+        H::Advance(s, heard) => world.advance(s, heard),
+        H::Prepare(s, fails) => world.prepare(s, fails),
         H::Beat(w) => world.beat(w.into()),
         H::Pass(ms, beating) => world.pass(ms, |w| beating & (1 << w) != 0),
         H::LeaderPause(ms) => world.leader_pause(ms),

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use orb_scheduler_core::{
-    Desired, Effect, Fence, HandoverReport, Incarnation, Item, KnownPlan, Millis, Observed,
-    PlaybackState, Position, Role, SessionId, VoiceLoss, WorkerId, WorkerRegistration,
-    WorkerStatus,
+    Desired, Effect, EndReason, Fence, HandoverReport, Incarnation, Item, KnownPlan, Millis,
+    Observed, PlaybackState, Position, Prepared, Role, SessionId, VoiceLoss, WorkerId,
+    WorkerRegistration, WorkerStatus,
 };
 
 /// What a title costs here: 20, 650 or 1,300 millicores.
@@ -24,6 +24,29 @@ pub(crate) struct Told {
     pub(crate) role: Role,
     pub(crate) desired: Desired,
     pub(crate) voice_revision: Option<u64>,
+    /// It has played the current item out, and gone on to this one; none when there was none.
+    pub(crate) over: Option<Option<Item>>,
+    /// What it says of the next item.
+    pub(crate) prepared: Option<Prepared>,
+}
+
+impl Told {
+    /// What it plays.
+    pub(crate) fn playing(&self) -> Option<&Item> {
+        match &self.over {
+            Some(next) => next.as_ref(),
+            None => self.desired.current.as_ref(),
+        }
+    }
+
+    /// What of that a newer word leaves standing (`proto/orb/v1/worker.proto`, "an advance").
+    fn after(&self, desired: &Desired) -> Option<Option<Item>> {
+        let is_over = self.over.is_some();
+        let current = |desired: &Desired| desired.current.as_ref().map(|item| item.entry);
+        let is_same = current(desired) == current(&self.desired)
+            && desired.anchor.set_at == self.desired.anchor.set_at;
+        (is_over && is_same).then(|| desired.next.clone())
+    }
 }
 
 /// One worker id, and the process that lives under it now.
@@ -75,13 +98,17 @@ impl Process {
                 voice,
                 role,
             } if self.is(worker, incarnation) => {
-                let known = self.told.get(session).map(|told| told.fence);
-                if known.is_none_or(|known| known < *fence) {
+                let known = self.told.get(session);
+                if known.is_none_or(|known| known.fence < *fence) {
+                    let next = desired.next.as_ref().map(|item| item.entry);
+                    let prepared = known.and_then(|known| known.prepared.clone());
                     let told = Told {
                         fence: *fence,
                         role: *role,
                         desired: (**desired).clone(),
                         voice_revision: voice.as_ref().map(|voice| voice.revision.get()),
+                        over: known.and_then(|known| known.after(desired)),
+                        prepared: prepared.filter(|prepared| Some(prepared.entry) == next),
                     };
                     self.told.insert(session.clone(), told);
                 }
@@ -119,11 +146,7 @@ impl Process {
     }
 
     pub(crate) fn free(&self) -> u32 {
-        let entries = self
-            .told
-            .values()
-            .filter_map(|told| told.desired.current.as_ref());
-        let used: u32 = entries.map(cost).sum();
+        let used: u32 = self.told.values().filter_map(Told::playing).map(cost).sum();
         self.total.saturating_sub(used)
     }
 
@@ -134,15 +157,20 @@ impl Process {
     /// What it sees of a session: whatever it was told, it has done.
     pub(crate) fn report(&self, id: &SessionId, now: u64) -> Observed {
         let told = &self.told[id];
-        let item = told.desired.current.as_ref();
+        let item = told.playing();
+        let has_advanced = matches!(told.over, Some(Some(_)));
+        let ended_item = told.desired.current.as_ref().filter(|_| item.is_none());
         let (playback, rate_permille) = match (item, told.role, told.desired.paused) {
+            (None, ..) if ended_item.is_some() => (PlaybackState::Ended, 0),
             (None, ..) => (PlaybackState::Idle, 0),
+            (Some(_), _, false) if has_advanced => (PlaybackState::Playing, 1_000),
             (_, Role::WarmsUp, _) => (PlaybackState::Loading, 0),
             (_, Role::HoldsUntil { .. }, false) => (PlaybackState::Playing, 0),
             (_, _, true) => (PlaybackState::Paused, 0),
             (_, _, false) => (PlaybackState::Playing, 1_000),
         };
         let handover = match told.role {
+            _ if told.over.is_some() => None,
             Role::Holds => None,
             Role::HoldsUntil { position_ms } => Some(HandoverReport::Stopped { position_ms }),
             Role::WarmsUp => Some(HandoverReport::Warm),
@@ -155,9 +183,12 @@ impl Process {
                 None => WorkerStatus::Disconnected,
             },
             playback,
-            end_reason: None,
+            end_reason: ended_item.map(|_| EndReason::Finished),
             position: Position {
-                media_ms: told.desired.anchor.position_ms,
+                media_ms: match told.over {
+                    Some(_) => 40,
+                    None => told.desired.anchor.position_ms,
+                },
                 at: Millis(now),
                 rate_permille,
             },
@@ -170,10 +201,12 @@ impl Process {
                 details: String::new(),
             }),
             health: orb_scheduler_core::Health::default(),
-            entry: item.map(|item| item.entry),
-            external_id: item.and_then(|item| item.external_id),
-            advanced_from: None,
-            prepared: None,
+            entry: item.or(ended_item).map(|item| item.entry),
+            external_id: item.or(ended_item).and_then(|item| item.external_id),
+            advanced_from: (told.desired.current.as_ref())
+                .filter(|_| has_advanced)
+                .map(|item| item.entry),
+            prepared: told.prepared.clone().map(Box::new),
             handover,
             voice_loss: None::<VoiceLoss>,
             watch_latency_ms: None,

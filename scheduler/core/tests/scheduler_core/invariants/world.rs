@@ -3,13 +3,15 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use orb_scheduler_core::{
-    AccountId, Action, Call, CallId, CommandId, DrainCause, Effect, EndReason, Epoch, Event,
-    Millis, Now, PlaybackState, Request, Scheduler, SchedulerTiming, SessionId, Shard,
+    AccountId, Action, Call, CallId, CommandId, DrainCause, Effect, EndReason, EntryId, Epoch,
+    Event, Failure, KnownPlan, Millis, Now, PlaybackState, Prepared, QueueChange, QueueEdit,
+    QueueEntry, QueueStatus, Request, Role, Scheduler, SchedulerTiming, SessionId, Shard,
     VoiceCredentials, VoiceLoss,
 };
 
 use super::pool::Process;
 use crate::harness::{GUILD, create, item};
+use crate::queue::film;
 use crate::stored::Tables;
 
 const ACCOUNTS: [AccountId; 2] = [AccountId::new(1111), AccountId::new(2222)];
@@ -67,7 +69,7 @@ impl World {
     /// One event, its commit, its effects, and everything that must hold after them.
     pub(crate) fn event(&mut self, event: Event) {
         let step = self.scheduler.handle(event, self.now());
-        self.tables.commit(&step.writes);
+        self.queues_change_lawfully(&step.writes);
         self.take_overs_are_bounded(&step.writes);
         self.holds_after(&step.effects);
         for effect in &step.effects {
@@ -150,10 +152,84 @@ impl World {
     }
 
     pub(crate) fn control(&mut self, s: u8, action: Action) {
-        if let Action::Seek { .. } = action {
+        if let Action::Seek { .. } | Action::SeekBy { .. } = action {
             self.checks.led_elsewhere(&SessionId::new(format!("s{s}")));
         }
         self.call(s, Request::Control(action));
+    }
+
+    pub(crate) fn edit(&mut self, s: u8, change: QueueChange) {
+        let if_version = None;
+        self.call(s, Request::Edit(QueueEdit { if_version, change }));
+    }
+
+    pub(crate) fn add(&mut self, s: u8, films: &[i64], next: bool) {
+        let items = films.iter().map(|number| film(*number)).collect();
+        self.edit(s, QueueChange::Add { items, next });
+    }
+
+    pub(crate) fn play_film(&mut self, s: u8, number: i64) {
+        self.call(s, Request::Play(Box::new(film(number))));
+    }
+
+    /// Some entry of those that wait.
+    pub(crate) fn waiting(&self, s: u8, which: u8) -> Option<EntryId> {
+        let rows = self.tables.rows(&SessionId::new(format!("s{s}")));
+        let waits = |row: &&QueueEntry| row.status == QueueStatus::Queued;
+        let waiting: Vec<_> = rows.iter().filter(waits).map(QueueEntry::id).collect();
+        let index = usize::from(which).checked_rem(waiting.len())?;
+        waiting.get(index).copied()
+    }
+
+    /// All of them, in another order.
+    pub(crate) fn reorder(&mut self, s: u8, seed: u64) {
+        let rows = self.tables.rows(&SessionId::new(format!("s{s}")));
+        let waits = |row: &&QueueEntry| row.status == QueueStatus::Queued;
+        let mut ids: Vec<_> = rows.iter().filter(waits).map(QueueEntry::id).collect();
+        ids.sort_by_key(|id| id.get().wrapping_mul(seed | 1).rotate_left(11));
+        self.edit(s, QueueChange::Reorder(ids));
+    }
+
+    /// The current item is played out, and its worker goes on to the next one; unheard until its next beat.
+    pub(crate) fn advance(&mut self, s: u8, heard: bool) {
+        let Some((index, id)) = self.holder(s) else {
+            return;
+        };
+        let process = &mut self.processes[index];
+        let free = process.free();
+        let told = process.told.get_mut(&id).unwrap();
+        let plays = told.role == Role::Holds && !told.desired.paused && told.over.is_none();
+        let next = told.desired.next.clone();
+        if let Some(next) = next.filter(|next| plays && free >= super::pool::cost(next)) {
+            told.over = Some(Some(next));
+            if heard {
+                self.beat(index);
+            }
+        }
+    }
+
+    /// The worker has looked at the next item.
+    pub(crate) fn prepare(&mut self, s: u8, fails: bool) {
+        let Some((index, id)) = self.holder(s) else {
+            return;
+        };
+        let told = self.processes[index].told.get_mut(&id).unwrap();
+        let Some(next) = told.desired.next.as_ref().filter(|_| told.over.is_none()) else {
+            return;
+        };
+        told.prepared = Some(Prepared {
+            entry: next.entry,
+            ready: !fails,
+            failure: fails.then(|| Failure {
+                code: "source_gone".to_owned(),
+                message: "the source is gone".to_owned(),
+            }),
+            known_plan: (!fails).then(|| KnownPlan {
+                cost_millicores: super::pool::cost(next),
+                details: String::new(),
+            }),
+        });
+        self.beat(index);
     }
 
     fn place(&self, s: u8) -> Option<(AccountId, u64)> {
@@ -215,14 +291,17 @@ impl World {
         self.beat_with(index, vec![observed]);
     }
 
-    pub(crate) fn end(&mut self, s: u8) {
+    pub(crate) fn end(&mut self, s: u8, fails: bool) {
         let Some((index, id)) = self.holder(s) else {
             return;
         };
         let mut observed = self.processes[index].report(&id, self.now);
         if observed.playback == PlaybackState::Playing {
             observed.playback = PlaybackState::Ended;
-            observed.end_reason = Some(EndReason::Finished);
+            observed.end_reason = Some(match fails {
+                true => EndReason::Failed,
+                false => EndReason::Finished,
+            });
             self.beat_with(index, vec![observed]);
         }
     }
