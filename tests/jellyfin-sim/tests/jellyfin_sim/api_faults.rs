@@ -38,6 +38,7 @@ impl Setup {
 async fn every_call_fails_in_every_way() {
     let setup = Setup::start(JellyfinSimConfig::default()).await;
     for path in CALLS {
+        setup.sim.clear_faults();
         let (status, whole) = setup.try_get(path).await.unwrap();
         assert_eq!(status, 200, "{path}");
 
