@@ -1,14 +1,12 @@
 //! What a worker asks its scheduler before it dials a voice server, and what it takes for an answer.
-#![allow(clippy::unwrap_used, missing_docs)]
-
-mod stage;
 
 use std::time::Duration;
 
 use orb_proto::v1;
 use orb_proto::v1::attach_request::Message as Report;
 use orb_proto::v1::attach_response::Message as Word;
-use stage::{LONG_PERMIT, Stage};
+
+use super::stage::{LONG_PERMIT, Stage};
 
 #[tokio::test]
 async fn it_dials_when_the_lease_is_confirmed_and_not_before() {

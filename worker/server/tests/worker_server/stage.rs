@@ -25,7 +25,7 @@ use tonic::transport::{Endpoint, Server};
 use tonic::{Request, Response, Status, Streaming};
 
 /// For anything that should come at once, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// No test runs into it by being slow.
 pub(crate) const LONG_PERMIT: Duration = Duration::from_mins(1);
@@ -38,8 +38,29 @@ pub(crate) struct Stage {
     _spool: TempDir,
 }
 
+/// What a test wants otherwise than most.
+pub(crate) struct Setting {
+    pub(crate) capacity_millicores: u32,
+    pub(crate) sources: SourcePolicy,
+    pub(crate) voice: orb_voice::DriverConfig,
+}
+
+impl Default for Setting {
+    fn default() -> Self {
+        Self {
+            capacity_millicores: 1_000,
+            sources: SourcePolicy::default(),
+            voice: orb_voice::DriverConfig::default(),
+        }
+    }
+}
+
 impl Stage {
     pub(crate) async fn set() -> Self {
+        Self::set_with(Setting::default()).await
+    }
+
+    pub(crate) async fn set_with(setting: Setting) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let cancel = CancellationToken::new();
         let mut tasks = JoinSet::new();
@@ -56,15 +77,16 @@ impl Stage {
         let spool = tempfile::tempdir().unwrap();
         let media = Media::start(MediaConfig {
             spool_root: Some(spool.path().to_owned()),
+            policy: setting.sources.clone(),
             ..MediaConfig::default()
         });
         let config = WorkerConfig {
             incarnation: uuid::Uuid::new_v4(),
             id: "w1".to_owned(),
-            capacity_millicores: 1_000,
+            capacity_millicores: setting.capacity_millicores,
             media_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
             media_url: None,
-            sources: SourcePolicy::default(),
+            sources: setting.sources,
             reconnect: Reconnect {
                 min: Duration::from_millis(10),
                 max: Duration::from_millis(100),
@@ -73,7 +95,7 @@ impl Stage {
             tls: None,
             metrics: orb_operation::Metrics::default(),
         };
-        let driver = orb_voice::Driver::new(orb_voice::DriverConfig::default()).unwrap();
+        let driver = orb_voice::Driver::new(setting.voice).unwrap();
         let media = Arc::new(media.await.unwrap());
         let worker = Worker::start(config, media, VoiceDriver::Orb(driver)).unwrap();
         let channel = Endpoint::from_shared(format!("http://{scheduler}"))
@@ -267,7 +289,7 @@ impl Stream {
         timeout(PATIENCE, said).await.expect("a word in time")
     }
 
-    async fn report(&mut self) -> Report {
+    pub(crate) async fn report(&mut self) -> Report {
         let report = timeout(PATIENCE, self.reports.next()).await;
         let report = report.expect("a report in time").expect("an open stream");
         report.unwrap().message.unwrap()
