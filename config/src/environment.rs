@@ -29,6 +29,7 @@ pub(crate) const KEYS: &[(&str, &[&str])] = &[
             "golive",
         ],
     ),
+    ("party", &["at_queue_end"]),
     (
         "jellyfin",
         &["url", "api_key", "allowed_origins", "user", "rewrite"],

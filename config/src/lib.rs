@@ -34,8 +34,8 @@ pub use environment::process_environment;
 pub use error::{Error, Problem};
 pub use http_url::{HttpUrl, Rewrite};
 pub use sections::{
-    Database, Discord, Etcd, GoLive, Grpc, Http, Jellyfin, Log, LogFormat, Otlp, Scheduler, Tls,
-    VoiceDriver, Worker,
+    AtQueueEnd, Database, Discord, Etcd, GoLive, Grpc, Http, Jellyfin, Log, LogFormat, Otlp, Party,
+    Scheduler, Tls, VoiceDriver, Worker,
 };
 pub use timing::Timing;
 
@@ -62,6 +62,8 @@ pub struct Config {
     pub tls: Tls,
     /// This worker.
     pub worker: Worker,
+    /// What parties do unless they say otherwise.
+    pub party: Party,
     /// The library, and which sources may be played.
     pub jellyfin: Jellyfin,
     /// The bot accounts.

@@ -222,6 +222,34 @@ impl<'de> Deserialize<'de> for GoLive {
     }
 }
 
+/// `[party]`: what parties do unless they say otherwise when they are made.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Party {
+    /// What happens when the last entry of a queue has ended (`ORB_PARTY__AT_QUEUE_END`).
+    pub at_queue_end: AtQueueEnd,
+}
+
+/// What happens when the last entry of a queue has ended.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum AtQueueEnd {
+    /// The account stays in the channel until `timing.idle_leave`; what is added meanwhile plays at once.
+    #[default]
+    Wait,
+    /// It leaves.
+    Leave,
+}
+
+impl<'de> Deserialize<'de> for AtQueueEnd {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match String::deserialize(deserializer)?.trim() {
+            "wait" => Ok(Self::Wait),
+            "leave" => Ok(Self::Leave),
+            _ => Err(D::Error::custom("expected wait or leave")),
+        }
+    }
+}
+
 /// `[jellyfin]`: the library, and which sources may be played.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]

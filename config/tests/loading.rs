@@ -3,7 +3,7 @@
 
 use std::{io::Write, time::Duration};
 
-use orb_config::{Config, Error, Loaded, VoiceDriver};
+use orb_config::{AtQueueEnd, Config, Error, Loaded, VoiceDriver};
 use secrecy::ExposeSecret;
 
 fn from_env(pairs: &[(&str, &str)]) -> Result<Loaded, Error> {
@@ -33,6 +33,7 @@ fn defaults() {
     let config = loaded.config;
     assert_eq!(config.http.addr.to_string(), "127.0.0.1:8080");
     assert_eq!(config.grpc.addr.to_string(), "127.0.0.1:50051");
+    assert_eq!(config.party.at_queue_end, AtQueueEnd::Wait);
     assert_eq!(config.database.url.expose_secret(), "sqlite://orb.db");
     assert!(!config.worker.id.is_empty());
     assert!(config.http.tokens.is_empty());
@@ -100,6 +101,7 @@ fn every_short_name_is_understood() {
         ("ORB_LOG", "debug"),
         ("ORB_GOLIVE", "off"),
         ("ORB_VOICE_DRIVER", "songbird"),
+        ("ORB_PARTY__AT_QUEUE_END", "leave"),
         ("ORB_TIMING__CALL_WAIT", "300ms"),
         ("ORB_WORKER__CAPACITY_MILLICORES", "2000"),
         ("ORB_TLS__SERVER_NAME", "orb.internal"),
@@ -130,6 +132,7 @@ fn every_short_name_is_understood() {
         Duration::from_secs(1)
     );
     assert_eq!(config.worker.voice_driver, VoiceDriver::Songbird);
+    assert_eq!(config.party.at_queue_end, AtQueueEnd::Leave);
 }
 
 #[test]
@@ -169,6 +172,10 @@ fn refusals_name_the_variable_and_the_fix() {
         (
             ("ORB_VOICE_DRIVER", "discord"),
             "ORB_VOICE_DRIVER (worker.voice_driver in the file): expected orb or songbird",
+        ),
+        (
+            ("ORB_PARTY__AT_QUEUE_END", "stay"),
+            "ORB_PARTY__AT_QUEUE_END (party.at_queue_end in the file): expected wait or leave",
         ),
         (
             ("ORB_TIMING__CALL_WAIT", "5"),

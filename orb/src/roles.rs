@@ -11,7 +11,7 @@ use orb_gateway::{GatewayConfig, SigningKey};
 use orb_jellyfin::SourcePolicy;
 use orb_scheduler::{Candidate, SchedulerServer, ServerConfig, Standing, TermConfig};
 use orb_scheduler_client::LeaderChannel;
-use orb_scheduler_core::SchedulerTiming;
+use orb_scheduler_core::{AtQueueEnd, SchedulerTiming};
 use orb_scheduler_store::{AnyStore, Seal};
 use orb_tls::{Listener, MutualTls, Protocol};
 use orb_voice::{Driver, DriverConfig};
@@ -173,6 +173,10 @@ async fn scheduler<C: Coordinator>(
             api_tokens: config.http.tokens.clone(),
             internal_tokens: vec![internal_token],
             sources: source_policy(config)?,
+            at_queue_end: match config.party.at_queue_end {
+                orb_config::AtQueueEnd::Wait => AtQueueEnd::Wait,
+                orb_config::AtQueueEnd::Leave => AtQueueEnd::Leave,
+            },
             heartbeat_playing: config.timing.heartbeat_playing,
             heartbeat_idle: config.timing.heartbeat_idle,
             self_stop_after: config.timing.self_stop_after,

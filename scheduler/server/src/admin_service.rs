@@ -2,7 +2,7 @@
 
 use orb_proto::v1;
 use orb_proto::v1::admin_service_server::AdminService;
-use orb_scheduler_core::{DrainCause, Event, WorkerId};
+use orb_scheduler_core::{DrainCause, Event, WorkerId, WorkerStanding, WorkerView};
 use tonic::{Request, Response, Status};
 
 use crate::{Standing, refusals};
@@ -36,6 +36,30 @@ impl AdminService for Admin {
         &self,
         _: Request<v1::ListWorkersRequest>,
     ) -> Result<Response<v1::ListWorkersResponse>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        let leader = self.standing.leader()?;
+        let workers = leader.workers().await;
+        let workers = workers.ok_or_else(|| self.standing.refusal())?;
+        Ok(Response::new(v1::ListWorkersResponse {
+            workers: workers.into_iter().map(info).collect(),
+        }))
     }
+}
+
+fn info(worker: WorkerView) -> v1::WorkerInfo {
+    let mut info = v1::WorkerInfo {
+        worker_id: worker.worker.to_string(),
+        incarnation: worker.incarnation.to_string(),
+        total_millicores: worker.total_millicores,
+        free_millicores: worker.free_millicores,
+        session_ids: worker.sessions.iter().map(ToString::to_string).collect(),
+        silent_ms: worker.silent_ms.map_or(-1, |ms| ms as i64),
+        ..v1::WorkerInfo::default()
+    };
+    info.set_standing(match worker.standing {
+        WorkerStanding::Ready => v1::WorkerStanding::Ready,
+        WorkerStanding::Draining => v1::WorkerStanding::Draining,
+        WorkerStanding::Suspect => v1::WorkerStanding::Suspect,
+        WorkerStanding::Unknown => v1::WorkerStanding::Unknown,
+    });
+    info
 }

@@ -1,11 +1,16 @@
-//! Between `orb.v1` messages and the state machine's types.
+//! Between `orb.v1` messages and the state machine's types: here, what workers are told and say.
+
+pub(crate) mod queue;
+pub(crate) mod session;
 
 use orb_proto::v1;
 use orb_scheduler_core::{
     Anchor, Desired, EndReason, Epoch, Failure, Fence, FencingToken, Generation, HandoverReport,
-    Health, Item, KnownPlan, LeaseVerdict, Millis, Now, Observed, PlaybackState, Position, Role,
-    SessionId, SessionView, VoiceCredentials, VoiceLoss, WorkerStatus,
+    Health, KnownPlan, LeaseVerdict, Millis, Observed, PlaybackState, Position, Prepared, Role,
+    SessionId, VoiceCredentials, VoiceLoss, WorkerStatus,
 };
+
+use self::queue::{entry_id, item};
 
 pub(crate) fn fence(fence: Fence) -> v1::Fence {
     v1::Fence {
@@ -114,26 +119,7 @@ fn desired(desired: Desired, voice: Option<VoiceCredentials>) -> v1::DesiredStat
             position_ms: position_ms as i64,
             set_at_generation: set_at.get(),
         }),
-        ..v1::DesiredState::default()
-    }
-}
-
-fn item(item: Item) -> v1::Item {
-    v1::Item {
-        queue_entry_id: item.queue_entry_id,
-        item_id: item.item_id,
-        source_id: item.source_id,
-        title: item.title,
-        media_type: item.media_type,
-        stream_url: item.stream_url,
-        download_url: item.download_url.unwrap_or_default(),
-        duration_ms: item.duration_ms.unwrap_or_default() as i64,
-        poster_url: item.poster_url.unwrap_or_default(),
-        year: item.year.unwrap_or_default(),
-        tmdb_id: item.tmdb_id.unwrap_or_default(),
-        imdb_id: item.imdb_id.unwrap_or_default(),
-        episode: item.episode.unwrap_or_default(),
-        ..v1::Item::default()
+        current_set_at_generation: desired.current_set_at.get(),
     }
 }
 
@@ -156,10 +142,7 @@ pub(crate) fn observed(state: v1::ObservedState, received: Millis) -> Observed {
             rate_permille: u32::try_from(position.rate_permille).unwrap_or_default(),
         },
         duration_ms: Some(unsigned(state.duration_ms)).filter(|ms| *ms > 0),
-        failure: state.failure.map(|failure| Failure {
-            code: failure.code,
-            message: failure.message,
-        }),
+        failure: state.failure.map(failure),
         plan: state.plan,
         opened_at: Generation::new(state.opened_at_generation),
         known_plan: state.known_plan.map(known_plan),
@@ -170,7 +153,10 @@ pub(crate) fn observed(state: v1::ObservedState, received: Millis) -> Observed {
             frames_late: health.frames_late,
             restarts: health.restarts,
         },
-        queue_entry_id: (state.queue_entry_id != 0).then_some(state.queue_entry_id),
+        entry: entry_id(state.entry_id),
+        external_id: (state.queue_entry_id != 0).then_some(state.queue_entry_id),
+        advanced_from: entry_id(state.advanced_from_entry_id),
+        prepared: state.prepared.and_then(prepared).map(Box::new),
         voice_loss: state.voice_loss.map(|loss| VoiceLoss {
             revision: loss.revision,
             close_code: u16::try_from(loss.close_code).ok().filter(|code| *code > 0),
@@ -179,68 +165,25 @@ pub(crate) fn observed(state: v1::ObservedState, received: Millis) -> Observed {
     }
 }
 
-/// A session for callers.
-pub(crate) fn session(view: &SessionView, now: Now) -> v1::Session {
-    let position = match view.playback {
-        PlaybackState::Playing => view.position.at(now.monotonic),
-        _ => view.position.media_ms,
-    };
-    let position = view
-        .duration_ms
-        .map_or(position, |duration| position.min(duration));
-    let wall = now.wall_ms.max(view.updated_at);
-    let mut session = v1::Session {
-        session_id: view.id.to_string(),
-        worker_session_id: view.worker_session_id.clone(),
-        guild_id: view.guild_id.clone(),
-        voice_channel_id: view.voice_channel_id.clone(),
-        text_channel_id: view.text_channel_id.clone(),
-        current_title: view.title.clone().unwrap_or_default(),
-        position_ms: position as i64,
-        duration_ms: view.duration_ms.unwrap_or_default() as i64,
-        last_error: view
-            .last_error
-            .as_ref()
-            .map(|f| f.message.clone())
-            .unwrap_or_default(),
-        queue_entry_id: view.queue_entry_id.unwrap_or_default(),
-        updated_at: Some(prost_types::Timestamp {
-            seconds: wall.div_euclid(1000),
-            nanos: (wall.rem_euclid(1000) * 1_000_000) as i32,
-        }),
-        plan: view.plan.clone(),
-        capabilities: vec!["voice".to_owned(), "watch".to_owned()],
-        generation: view.generation.get(),
-        observed_generation: view.observed_generation.get(),
-        health: Some(v1::StreamHealth {
-            frames_sent: view.health.frames_sent,
-            frames_nulled: view.health.frames_nulled,
-            frames_late: view.health.frames_late,
-            restarts: view.health.restarts,
-        }),
-        watch: view.watch_latency_ms.map(|latency| v1::WatchOutput {
-            latency_ms: latency as i64,
-        }),
-        ..v1::Session::default()
-    };
-    session.set_worker_status(worker_status(view.worker_status));
-    session.set_playback_state(playback(view.playback));
-    session.set_end_reason(end_reason(view.end_reason));
-    session
+fn failure(failure: v1::Failure) -> Failure {
+    Failure {
+        code: failure.code,
+        message: failure.message,
+    }
+}
+
+/// None when it names no entry.
+fn prepared(prepared: v1::Prepared) -> Option<Prepared> {
+    Some(Prepared {
+        entry: entry_id(prepared.entry_id)?,
+        ready: prepared.ready,
+        failure: prepared.failure.map(failure),
+        known_plan: prepared.known_plan.map(known_plan),
+    })
 }
 
 fn unsigned(value: i64) -> u64 {
     u64::try_from(value).unwrap_or_default()
-}
-
-fn worker_status(status: WorkerStatus) -> v1::WorkerStatus {
-    match status {
-        WorkerStatus::Connecting => v1::WorkerStatus::Connecting,
-        WorkerStatus::Connected => v1::WorkerStatus::Connected,
-        WorkerStatus::Reconnecting => v1::WorkerStatus::Reconnecting,
-        WorkerStatus::Disconnected => v1::WorkerStatus::Disconnected,
-        WorkerStatus::Error => v1::WorkerStatus::Error,
-    }
 }
 
 fn worker_status_from(status: v1::WorkerStatus) -> WorkerStatus {
@@ -255,17 +198,6 @@ fn worker_status_from(status: v1::WorkerStatus) -> WorkerStatus {
     }
 }
 
-fn playback(state: PlaybackState) -> v1::PlaybackState {
-    match state {
-        PlaybackState::Idle => v1::PlaybackState::Idle,
-        PlaybackState::Loading => v1::PlaybackState::Loading,
-        PlaybackState::Playing => v1::PlaybackState::Playing,
-        PlaybackState::Paused => v1::PlaybackState::Paused,
-        PlaybackState::Ended => v1::PlaybackState::Ended,
-        PlaybackState::Stopped => v1::PlaybackState::Stopped,
-    }
-}
-
 fn playback_from(state: v1::PlaybackState) -> PlaybackState {
     match state {
         v1::PlaybackState::Unspecified | v1::PlaybackState::Idle => PlaybackState::Idle,
@@ -274,16 +206,6 @@ fn playback_from(state: v1::PlaybackState) -> PlaybackState {
         v1::PlaybackState::Paused => PlaybackState::Paused,
         v1::PlaybackState::Ended => PlaybackState::Ended,
         v1::PlaybackState::Stopped => PlaybackState::Stopped,
-    }
-}
-
-fn end_reason(reason: Option<EndReason>) -> v1::EndReason {
-    match reason {
-        None => v1::EndReason::Unspecified,
-        Some(EndReason::Finished) => v1::EndReason::Finished,
-        Some(EndReason::Skipped) => v1::EndReason::Skipped,
-        Some(EndReason::Stopped) => v1::EndReason::Stopped,
-        Some(EndReason::Failed) => v1::EndReason::Failed,
     }
 }
 

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use orb_scheduler_core::{
-    Answer, Call, CallId, Epoch, Event, Refusal, SessionRecord, VoiceCredentials,
+    Answer, Call, CallId, Epoch, Event, Refusal, StoredSession, VoiceCredentials, WorkerView,
 };
 use orb_scheduler_store::AccountSession;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::Clock;
+use crate::event_feed::Feeds;
 use crate::links::Links;
-use crate::over::Over;
+use crate::rows::Rows;
 use crate::views::Views;
 
 /// Inputs that may wait; a caller waits for a place, so nothing is shed.
@@ -36,6 +37,8 @@ pub(crate) enum Input {
     /// Where an account's gateway session is. It comes after all events that it covers, and is
     /// stored after their effects.
     Progress(AccountSession),
+    /// How the workers stand. Nothing is decided by it, so it waits for no commit.
+    Workers(oneshot::Sender<Vec<WorkerView>>),
 }
 
 /// What an account held when the last leader wrote about it.
@@ -51,7 +54,7 @@ pub(crate) struct HeldAccount {
 
 impl HeldAccount {
     /// Accounts whose sessions were stored, with the credentials that go with them.
-    pub(crate) fn all(records: &[SessionRecord], sessions: Vec<AccountSession>) -> Vec<Self> {
+    pub(crate) fn all(stored: &[StoredSession], sessions: Vec<AccountSession>) -> Vec<Self> {
         let mut accounts: BTreeMap<u64, Self> = BTreeMap::new();
         for session in sessions {
             let account_id = session.account_id;
@@ -62,7 +65,8 @@ impl HeldAccount {
             });
             account.sessions.push(session);
         }
-        for record in records.iter().filter(|record| record.desired.in_channel) {
+        let records = stored.iter().map(|stored| &stored.record);
+        for record in records.filter(|record| record.desired.in_channel) {
             let account = record.account.map(orb_scheduler_core::AccountId::get);
             let held = account.and_then(|account| accounts.get_mut(&account));
             if let Some((held, voice)) = held.zip(record.voice.clone()) {
@@ -90,7 +94,8 @@ pub(crate) struct LeaderHandle {
     pub(crate) inputs: mpsc::Sender<Input>,
     pub(crate) next_call: Arc<AtomicU64>,
     pub(crate) views: Views,
-    pub(crate) over: Over,
+    pub(crate) rows: Rows,
+    pub(crate) feeds: Feeds,
     pub(crate) links: Links,
     pub(crate) clock: Clock,
     pub(crate) epoch: Epoch,
@@ -117,6 +122,13 @@ impl LeaderHandle {
     /// Hands in an event; false when the leader is gone.
     pub(crate) async fn event(&self, event: Event) -> bool {
         self.inputs.send(Input::Event(event)).await.is_ok()
+    }
+
+    /// How the workers stand, by id; none when the leader is gone.
+    pub(crate) async fn workers(&self) -> Option<Vec<WorkerView>> {
+        let (reply, answer) = oneshot::channel();
+        self.inputs.send(Input::Workers(reply)).await.ok()?;
+        answer.await.ok()
     }
 
     pub(crate) async fn progress(&self, session: AccountSession) -> bool {

@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn every_service_is_spoken_of() {
         let services = services();
-        for name in ["Session", "Gateway", "Worker", "Admin"] {
+        for name in ["Session", "Party", "Gateway", "Worker", "Admin"] {
             let service = format!("orb.v1.{name}Service");
             assert!(services.contains(&service), "{service}");
         }

@@ -32,10 +32,11 @@ use tracing::Span;
 
 use self::batch::{Batch, Committing, Proof};
 use self::look_up::LookUps;
+use crate::event_feed::Feeds;
 use crate::handle::{Input, QUEUE, Reply};
 use crate::links::Links;
 use crate::metrics::Counters;
-use crate::over::Over;
+use crate::rows::Rows;
 use crate::views::Views;
 use crate::{AccountCommand, Clock, Error, HeldAccount, LeaderHandle, Readiness, spans};
 
@@ -74,6 +75,7 @@ pub(crate) struct Leader<S> {
     epoch: Epoch,
     scheduler: Scheduler,
     views: Views,
+    feeds: Feeds,
     links: Links,
     clock: Clock,
     waiting: HashMap<CallId, Waiting>,
@@ -115,12 +117,15 @@ impl<S: Store> Leader<S> {
         let scheduler = Scheduler::load(epoch, timing, records, clock.now());
         let (sender, inputs) = mpsc::channel(QUEUE);
         let (views, links) = (Views::default(), Links::default());
+        let rows = Rows::of(Arc::clone(&store));
+        let feeds = Feeds::of(rows.clone());
         let gone = CancellationToken::new();
         let handle = LeaderHandle {
             inputs: sender,
             next_call: Arc::default(),
             views: views.clone(),
-            over: Over::of(Arc::clone(&store)),
+            rows,
+            feeds: feeds.clone(),
             links: links.clone(),
             clock,
             epoch,
@@ -138,6 +143,7 @@ impl<S: Store> Leader<S> {
             counters,
             epoch,
             views,
+            feeds,
             links,
             clock,
             waiting: HashMap::new(),
@@ -253,6 +259,10 @@ impl<S: Store> Leader<S> {
                 }
             }
             Input::Progress(session) => self.next.progress(session),
+            Input::Workers(reply) => {
+                // Whoever asked may have gone.
+                let _ = reply.send(self.scheduler.workers(self.clock.now()));
+            }
         }
     }
 
@@ -308,7 +318,11 @@ impl<S: Store> Leader<S> {
         self.check_sure()?;
         let mut batch = std::mem::take(&mut self.next);
         let now = self.clock.now();
-        batch.seal(|session| self.scheduler.view(session, now));
+        let scheduler = &self.scheduler;
+        batch.seal(
+            |session| scheduler.view(session, now),
+            |session| scheduler.queue(session),
+        );
         match batch.proof() {
             Proof::None => self.act_on(batch).await,
             Proof::Epoch | Proof::Commit => {
@@ -368,6 +382,8 @@ impl<S: Store> Leader<S> {
         };
         self.scheduler = Scheduler::load(self.epoch, self.timing, records, self.clock.now());
         self.publish();
+        // The commit that failed may have been carried out all the same.
+        self.feeds.wake_all();
         Ok(())
     }
 
@@ -382,7 +398,11 @@ impl<S: Store> Leader<S> {
 
     fn publish(&self) {
         for view in self.scheduler.views(self.clock.now()) {
+            let id = view.id.clone();
             self.views.publish(view);
+            if let Some(queue) = self.scheduler.queue(&id) {
+                self.views.publish_queue(&id, queue);
+            }
         }
         self.publish_readiness();
     }

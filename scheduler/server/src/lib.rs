@@ -4,7 +4,8 @@
 //! # Mental model
 //!
 //! ```text
-//!  SessionService ─┐                                   ┌─▶ answers to callers
+//!  SessionService ─┐
+//!  PartyService   ─┤                                   ┌─▶ answers to callers
 //!  WorkerService  ─┼─▶ inputs ─▶ leader loop ─▶ commit ─┼─▶ words to workers' streams
 //!  AccountEvents  ─┘   (bounded)  (one task)            └─▶ op 4 through the accounts
 //! ```
@@ -15,7 +16,8 @@
 //!
 //! One task, the leader's loop, owns the state machine. It hands whatever waits in its queue to the machine,
 //! has all writes committed in one transaction and only then runs the effects; what comes meanwhile is the
-//! next batch. Reads never pass through it: they see the views of what was committed.
+//! next batch. Reads never pass through it: they see the views of what was committed, and what happened
+//! they read from the store.
 //!
 //! Every act asks first whether the leadership is still sure ([`orb_coordinator::Tenure`]). Once it is not, the term
 //! ends at once and leaves undone what is left: the store refuses its commits from the moment that the next
@@ -28,18 +30,21 @@ mod account_bridge;
 mod admin_service;
 mod attach;
 mod auth;
+mod calls;
 mod candidate;
 mod clock;
 mod convert;
 mod error;
+mod event_feed;
 mod gateway_service;
 mod handle;
 mod health;
 mod leader;
 mod links;
 mod metrics;
-mod over;
+mod party_service;
 mod refusals;
+mod rows;
 mod server;
 mod session_service;
 mod source_check;

@@ -23,7 +23,8 @@ pub(crate) fn status(refusal: &Refusal) -> Status {
         RefusalKind::NotFound => Code::NotFound,
         RefusalKind::Conflict => Code::AlreadyExists,
         RefusalKind::Precondition => Code::FailedPrecondition,
-        RefusalKind::Capacity => Code::ResourceExhausted,
+        RefusalKind::Capacity | RefusalKind::Full => Code::ResourceExhausted,
+        RefusalKind::Changed => Code::Aborted,
     };
     let mut details = ErrorDetails::new();
     details.set_error_info(&refusal.code, DOMAIN, HashMap::new());

@@ -7,8 +7,10 @@ use orb_jellyfin::SourcePolicy;
 use orb_proto::v1;
 use orb_proto::v1::admin_service_server::AdminServiceServer;
 use orb_proto::v1::gateway_service_server::GatewayServiceServer;
+use orb_proto::v1::party_service_server::PartyServiceServer;
 use orb_proto::v1::session_service_server::SessionServiceServer;
 use orb_proto::v1::worker_service_server::WorkerServiceServer;
+use orb_scheduler_core::AtQueueEnd;
 use orb_tls::KeepAlive;
 use secrecy::SecretString;
 use tokio_stream::Stream;
@@ -21,17 +23,20 @@ use crate::admin_service::Admin;
 use crate::attach::{Attach, WorkerTiming};
 use crate::auth::BearerCheck;
 use crate::gateway_service::Gateways;
+use crate::party_service::Parties;
 use crate::session_service::Sessions;
 use crate::{Error, Standing, health, spans};
 
 /// What the server needs to know.
 pub struct ServerConfig {
-    /// Callers of `SessionService` must bear one of these.
+    /// Callers of `SessionService` and `PartyService` must bear one of these.
     pub api_tokens: Vec<SecretString>,
-    /// Gateways and workers must bear one of these; they are good for `SessionService`, too.
+    /// Gateways and workers must bear one of these; they are good for those services, too.
     pub internal_tokens: Vec<SecretString>,
     /// Which sources may be played.
     pub sources: SourcePolicy,
+    /// What happens at the end of a queue, of parties that do not say.
+    pub at_queue_end: AtQueueEnd,
     /// Told to workers.
     pub heartbeat_playing: Duration,
     /// Told to workers.
@@ -88,9 +93,16 @@ impl SchedulerServer {
         let admin = Admin {
             standing: self.standing.clone(),
         };
+        let sources = Arc::new(self.config.sources.clone());
+        let parties = Parties {
+            standing: self.standing.clone(),
+            sources: Arc::clone(&sources),
+            cancel: cancel.clone(),
+        };
         let sessions = Sessions {
             standing: self.standing.clone(),
-            sources: Arc::new(self.config.sources.clone()),
+            sources,
+            at_queue_end: self.config.at_queue_end,
             watch_interval: self.config.watch_interval,
             cancel: cancel.clone(),
         };
@@ -112,7 +124,11 @@ impl SchedulerServer {
             .add_service(descriptors().build_v1()?)
             // What most clients of today still ask for.
             .add_service(descriptors().build_v1alpha()?)
-            .add_service(SessionServiceServer::with_interceptor(sessions, api))
+            .add_service(SessionServiceServer::with_interceptor(
+                sessions,
+                api.clone(),
+            ))
+            .add_service(PartyServiceServer::with_interceptor(parties, api))
             .add_service(AdminServiceServer::with_interceptor(
                 admin,
                 internal.clone(),

@@ -2,29 +2,33 @@
 
 use orb_jellyfin::SourcePolicy;
 use orb_proto::v1;
-use orb_scheduler_core::{Item, Refusal};
+use orb_scheduler_core::{EntryId, Item, Refusal};
 
-/// A checked item, with its sources rewritten.
-pub(crate) fn item(policy: &SourcePolicy, item: v1::Item) -> Result<Item, Refusal> {
-    let stream_url = checked(policy, "item.stream_url", &item.stream_url)?
-        .ok_or_else(|| Refusal::invalid("item.stream_url", "missing_field", "is required"))?;
-    let download_url = checked(policy, "item.download_url", &item.download_url)?;
+/// A checked item, with its sources rewritten; `place` is where it stands in the request.
+pub(crate) fn item(policy: &SourcePolicy, place: &str, item: v1::Item) -> Result<Item, Refusal> {
+    let field = |name: &str| format!("{place}.{name}");
+    let stream_field = field("stream_url");
+    let stream_url = checked(policy, &stream_field, &item.stream_url)?
+        .ok_or_else(|| Refusal::invalid(&stream_field, "missing_field", "is required"))?;
+    let download_url = checked(policy, &field("download_url"), &item.download_url)?;
     let duration_ms = u64::try_from(item.duration_ms).map_err(|_| {
         Refusal::invalid(
-            "item.duration_ms",
+            &field("duration_ms"),
             "invalid_duration",
             "must not be below zero",
         )
     })?;
     if item.item_id.is_empty() {
         return Err(Refusal::invalid(
-            "item.item_id",
+            &field("item_id"),
             "missing_field",
             "must name the Jellyfin item",
         ));
     }
     Ok(Item {
-        queue_entry_id: item.queue_entry_id,
+        // The scheduler's own to give.
+        entry: EntryId::default(),
+        external_id: (item.queue_entry_id != 0).then_some(item.queue_entry_id),
         item_id: item.item_id,
         source_id: item.source_id,
         title: item.title,
@@ -37,6 +41,7 @@ pub(crate) fn item(policy: &SourcePolicy, item: v1::Item) -> Result<Item, Refusa
         tmdb_id: text(item.tmdb_id),
         imdb_id: text(item.imdb_id),
         episode: text(item.episode),
+        summary: text(item.summary),
     })
 }
 

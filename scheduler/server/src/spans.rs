@@ -77,6 +77,7 @@ pub(crate) fn command(call: &mut Call) -> Span {
         Request::Create { .. } => "create",
         Request::Play(_) => "play",
         Request::Control(_) => "control",
+        Request::Edit(_) => "edit",
     };
     let span = tracing::info_span!(parent: None, "command", session = %call.session, kind);
     follow(&span, call.trace.as_ref());

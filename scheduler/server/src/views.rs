@@ -4,11 +4,19 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, RwLock};
 
-use orb_scheduler_core::{SessionId, SessionView, Vitals};
+use orb_scheduler_core::{QueueView, SessionId, SessionView, Vitals};
 use tokio::sync::watch;
 
 /// By hash: every beat of every session finds its place in it.
-type Map = HashMap<SessionId, watch::Sender<SessionView>>;
+type Map = HashMap<SessionId, Shown>;
+
+/// What is seen of one session.
+#[derive(Debug)]
+struct Shown {
+    view: watch::Sender<SessionView>,
+    /// It changes seldom, and may be long.
+    queue: RwLock<Arc<QueueView>>,
+}
 
 /// Shared between the leader, which publishes, and all readers.
 #[derive(Debug, Clone, Default)]
@@ -18,8 +26,8 @@ impl Views {
     pub(crate) fn publish(&self, view: SessionView) {
         {
             let map = self.read();
-            if let Some(sender) = map.get(&view.id) {
-                sender.send_replace(view);
+            if let Some(shown) = map.get(&view.id) {
+                shown.view.send_replace(view);
                 return;
             }
         }
@@ -27,18 +35,46 @@ impl Views {
             .0
             .write()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        map.insert(view.id.clone(), watch::Sender::new(view));
+        map.insert(
+            view.id.clone(),
+            Shown {
+                view: watch::Sender::new(view),
+                queue: RwLock::default(),
+            },
+        );
+    }
+
+    /// The queue of a session whose view was published before.
+    pub(crate) fn publish_queue(&self, id: &SessionId, queue: QueueView) {
+        if let Some(shown) = self.read().get(id) {
+            let mut known = shown
+                .queue
+                .write()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            *known = Arc::new(queue);
+        }
+    }
+
+    pub(crate) fn queue(&self, id: &SessionId) -> Option<Arc<QueueView>> {
+        self.read().get(id).map(|shown| {
+            let known = shown
+                .queue
+                .read()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            Arc::clone(&known)
+        })
     }
 
     /// The same session, a report later.
     pub(crate) fn advance(&self, id: &SessionId, vitals: Vitals) {
-        if let Some(sender) = self.read().get(id) {
-            sender.send_modify(|view| view.advance(vitals));
+        if let Some(shown) = self.read().get(id) {
+            shown.view.send_modify(|view| view.advance(vitals));
         }
     }
 
     pub(crate) fn get(&self, id: &SessionId) -> Option<SessionView> {
-        self.read().get(id).map(|sender| sender.borrow().clone())
+        let map = self.read();
+        map.get(id).map(|shown| shown.view.borrow().clone())
     }
 
     /// Whoever watches it hears that there is nothing more to come.
@@ -52,7 +88,8 @@ impl Views {
     /// By id.
     pub(crate) fn all(&self) -> Vec<SessionView> {
         let map = self.read();
-        let mut all: Vec<_> = map.values().map(|sender| sender.borrow().clone()).collect();
+        let views = map.values().map(|shown| shown.view.borrow().clone());
+        let mut all: Vec<_> = views.collect();
         drop(map);
         all.sort_unstable_by(|one, other| one.id.cmp(&other.id));
         all
@@ -64,14 +101,14 @@ impl Views {
         kind: impl Fn(&SessionView) -> K,
     ) -> HashMap<K, usize> {
         let mut counts = HashMap::new();
-        for sender in self.read().values() {
-            *counts.entry(kind(&sender.borrow())).or_default() += 1;
+        for shown in self.read().values() {
+            *counts.entry(kind(&shown.view.borrow())).or_default() += 1;
         }
         counts
     }
 
     pub(crate) fn watch(&self, id: &SessionId) -> Option<watch::Receiver<SessionView>> {
-        self.read().get(id).map(watch::Sender::subscribe)
+        self.read().get(id).map(|shown| shown.view.subscribe())
     }
 
     /// A reader that panicked left the map whole: it only ever borrows.

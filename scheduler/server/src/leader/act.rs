@@ -19,6 +19,12 @@ impl<S: Store> Leader<S> {
         for view in std::mem::take(&mut batch.views) {
             self.views.publish(view);
         }
+        for (session, queue) in std::mem::take(&mut batch.queues) {
+            self.views.publish_queue(&session, queue);
+        }
+        for session in std::mem::take(&mut batch.happened) {
+            self.feeds.wake(&session);
+        }
         for effect in batch.take_effects() {
             self.check_sure()?;
             self.act(effect, &batch.decisions).await;
@@ -140,7 +146,7 @@ impl<S: Store> Leader<S> {
                 tracing::info!(%session, placement = %serde_json::json!(explanation), "placement decided");
             }
             Effect::Granted { grant, .. } => self.counters.granted(grant.cause),
-            Effect::Changed(_) | Effect::Advanced(_) => {}
+            Effect::Changed(_) | Effect::QueueChanged(_) | Effect::Advanced(_) => {}
             Effect::Forgotten(session) => self.views.remove(&session),
         }
     }

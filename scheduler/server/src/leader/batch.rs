@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use orb_scheduler_core::{Effect, Epoch, SessionId, SessionView, Step};
+use orb_scheduler_core::{Effect, Epoch, QueueView, SessionId, SessionView, Step, Write};
 use orb_scheduler_store::{AccountSession, Error, Store};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -12,7 +12,7 @@ use crate::spans::Decisions;
 /// What came of some inputs, in their order.
 #[derive(Default)]
 pub(super) struct Batch {
-    /// All but [`Effect::Changed`], which `changed` stands for.
+    /// All but [`Effect::Changed`] and [`Effect::QueueChanged`], which `changed` and `queues_changed` stand for.
     step: Step,
     accounts: Vec<AccountSession>,
     pub(super) decisions: Decisions,
@@ -20,6 +20,12 @@ pub(super) struct Batch {
     changed: BTreeSet<SessionId>,
     /// As they are with all of this, and nothing later.
     pub(super) views: Vec<SessionView>,
+    /// Sessions whose queue readers are to see anew.
+    queues_changed: BTreeSet<SessionId>,
+    /// The same of these.
+    pub(super) queues: Vec<(SessionId, QueueView)>,
+    /// Sessions to which something happened that is told.
+    pub(super) happened: BTreeSet<SessionId>,
     /// Somebody is told from memory alone what is so. See [`Batch::proof`].
     tells: bool,
     /// Inputs that left something to do.
@@ -50,11 +56,19 @@ impl Batch {
         if !step.writes.is_empty() || !step.effects.is_empty() {
             self.inputs += 1;
         }
+        for write in &step.writes {
+            if let Write::Event(row) = write {
+                self.happened.insert(row.session.clone());
+            }
+        }
         self.step.writes.extend(step.writes);
         for effect in step.effects {
             match effect {
                 Effect::Changed(session) => {
                     self.changed.insert(session);
+                }
+                Effect::QueueChanged(session) => {
+                    self.queues_changed.insert(session);
                 }
                 effect => self.step.effects.push(effect),
             }
@@ -87,12 +101,20 @@ impl Batch {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.inputs == 0 && self.changed.is_empty()
+        self.inputs == 0 && self.changed.is_empty() && self.queues_changed.is_empty()
     }
 
     /// Nothing is added from here on: takes down how the sessions are that changed.
-    pub(super) fn seal(&mut self, view: impl Fn(&SessionId) -> Option<SessionView>) {
+    pub(super) fn seal(
+        &mut self,
+        view: impl Fn(&SessionId) -> Option<SessionView>,
+        queue: impl Fn(&SessionId) -> Option<QueueView>,
+    ) {
         self.views = self.changed.iter().filter_map(view).collect();
+        let changed = std::mem::take(&mut self.queues_changed).into_iter();
+        self.queues = changed
+            .filter_map(|id| queue(&id).map(|queue| (id, queue)))
+            .collect();
     }
 
     /// A leader that was replaced, and does not know it yet, may have the outcome of a call in its memory, or a lease,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use orb_scheduler_core::{Call, CommandId, CommandRecord, Scheduler, SessionId, SessionRecord};
+use orb_scheduler_core::{Call, CommandId, CommandRecord, Scheduler, SessionId, StoredSession};
 use orb_scheduler_store::{Error, Store};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -25,7 +25,7 @@ pub(super) struct LookUp {
 /// What is stored.
 pub(super) struct Found {
     commands: Vec<CommandRecord>,
-    sessions: Vec<SessionRecord>,
+    sessions: Vec<StoredSession>,
 }
 
 impl LookUps {
@@ -80,7 +80,7 @@ impl LookUp {
         let sessions: HashMap<_, _> = found
             .sessions
             .into_iter()
-            .map(|session| (session.id.clone(), session))
+            .map(|session| (session.record.id.clone(), session))
             .collect();
         let asked = &self.sessions;
         let (mut calls, again): (Vec<_>, Vec<_>) = self

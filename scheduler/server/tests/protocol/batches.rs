@@ -9,8 +9,8 @@ use orb_coordinator::SingleCoordinator;
 use orb_proto::v1;
 use orb_proto::v1::attach_request::Message as Report;
 use orb_proto::v1::attach_response::Message as Word;
-use orb_scheduler_core::{CommandId, CommandRecord, Epoch, SessionId, SessionRecord, Write};
-use orb_scheduler_store::{AccountSession, Error, SqliteStore, Store};
+use orb_scheduler_core::{CommandId, CommandRecord, Epoch, SessionId, StoredSession, Write};
+use orb_scheduler_store::{AccountSession, Error, SqliteStore, Store, StoredEvent};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -22,20 +22,27 @@ const SOON: Duration = Duration::from_secs(20);
 
 /// A database whose commits can be held up.
 #[derive(Clone)]
-struct Gated {
+pub(crate) struct Gated {
     store: Arc<SqliteStore>,
     gate: Arc<Semaphore>,
     /// That have begun.
     commits: Arc<AtomicUsize>,
+    event_reads: Arc<AtomicUsize>,
 }
 
 impl Gated {
-    async fn of(surroundings: &Surroundings) -> Self {
+    pub(crate) async fn of(surroundings: &Surroundings) -> Self {
         Self {
             store: Arc::new(surroundings.store().await),
             gate: Arc::new(Semaphore::new(1)),
             commits: Arc::default(),
+            event_reads: Arc::default(),
         }
+    }
+
+    /// How often it was asked what happened.
+    pub(crate) fn event_reads(&self) -> usize {
+        self.event_reads.load(Ordering::Relaxed)
     }
 }
 
@@ -44,12 +51,26 @@ impl Store for Gated {
         self.store.lead(at_least).await
     }
 
-    async fn load(&self, over_since_ms: i64) -> Result<Vec<SessionRecord>, Error> {
+    async fn load(&self, over_since_ms: i64) -> Result<Vec<StoredSession>, Error> {
         self.store.load(over_since_ms).await
     }
 
-    async fn sessions(&self, ids: &[SessionId]) -> Result<Vec<SessionRecord>, Error> {
+    async fn sessions(&self, ids: &[SessionId]) -> Result<Vec<StoredSession>, Error> {
         self.store.sessions(ids).await
+    }
+
+    async fn events(
+        &self,
+        session: &SessionId,
+        after_id: i64,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, Error> {
+        self.event_reads.fetch_add(1, Ordering::Relaxed);
+        self.store.events(session, after_id, limit).await
+    }
+
+    async fn newest_event(&self, session: &SessionId) -> Result<i64, Error> {
+        self.store.newest_event(session).await
     }
 
     async fn commit_all(

@@ -11,10 +11,11 @@ use orb_proto::v1;
 use orb_proto::v1::admin_service_client::AdminServiceClient;
 use orb_proto::v1::attach_request::Message as Report;
 use orb_proto::v1::attach_response::Message as Word;
+use orb_proto::v1::party_service_client::PartyServiceClient;
 use orb_proto::v1::session_service_client::SessionServiceClient;
 use orb_proto::v1::worker_service_client::WorkerServiceClient;
 use orb_scheduler::{Candidate, SchedulerServer, ServerConfig, Standing, TermConfig};
-use orb_scheduler_core::SchedulerTiming;
+use orb_scheduler_core::{AtQueueEnd, SchedulerTiming};
 use orb_scheduler_store::{Seal, SqliteStore, Store};
 use secrecy::SecretString;
 use tempfile::TempDir;
@@ -83,9 +84,13 @@ impl Surroundings {
     }
 
     pub(crate) async fn store(&self) -> SqliteStore {
-        let token = SecretString::from(self.discord.bot_token().to_owned());
         let url = format!("sqlite://{}", self.folder.path().join("orb.db").display());
-        SqliteStore::open(&url, Seal::new([&token])).await.unwrap()
+        SqliteStore::open(&url, self.seal()).await.unwrap()
+    }
+
+    pub(crate) fn seal(&self) -> Seal {
+        let token = SecretString::from(self.discord.bot_token().to_owned());
+        Seal::new([&token])
     }
 }
 
@@ -121,6 +126,7 @@ impl Scheduler {
             internal_tokens: vec![SecretString::from(INTERNAL)],
             sources: SourcePolicy::from_config(Some("http://jellyfin:8096"), &[""; 0], None)
                 .unwrap(),
+            at_queue_end: AtQueueEnd::Wait,
             heartbeat_playing: Duration::from_millis(250),
             heartbeat_idle: Duration::from_secs(1),
             self_stop_after: Duration::from_secs(90),
@@ -177,6 +183,10 @@ pub(crate) struct Scheduler {
 impl Scheduler {
     pub(crate) fn admin(&self) -> AdminServiceClient<Channel> {
         AdminServiceClient::new(self.channel.clone())
+    }
+
+    pub(crate) fn parties(&self) -> PartyServiceClient<Channel> {
+        PartyServiceClient::new(self.channel.clone())
     }
 
     pub(crate) fn sessions(&self) -> SessionServiceClient<Channel> {
@@ -341,6 +351,11 @@ pub(crate) fn playing(lease: &v1::Lease, media_ms: i64) -> v1::ObservedState {
             .as_ref()
             .and_then(|desired| desired.current.as_ref())
             .map_or(0, |item| item.queue_entry_id),
+        entry_id: lease
+            .desired
+            .as_ref()
+            .and_then(|desired| desired.current.as_ref())
+            .map_or(0, |item| item.entry_id),
         watch_latency_ms: 0,
         ..v1::ObservedState::default()
     };

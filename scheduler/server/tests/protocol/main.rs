@@ -3,9 +3,12 @@
 
 mod batches;
 mod drain;
+mod events;
 mod gate;
 mod installation;
 mod leadership;
+mod pool;
+mod queue;
 mod trace;
 
 use installation::{API, INTERNAL, Surroundings, create, play, playing, with_token};

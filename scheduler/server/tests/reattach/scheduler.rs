@@ -9,7 +9,7 @@ use orb_accounts::{AccountConfig, AccountTiming};
 use orb_coordinator::SingleCoordinator;
 use orb_jellyfin::SourcePolicy;
 use orb_scheduler::{Candidate, SchedulerServer, ServerConfig, TermConfig};
-use orb_scheduler_core::SchedulerTiming;
+use orb_scheduler_core::{AtQueueEnd, SchedulerTiming};
 use orb_scheduler_store::{Seal, SqliteStore};
 use orb_tls::{KeepAlive, Listener, MutualTls, Part, Protocol, TlsFiles};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, KeyUsagePurpose};
@@ -71,6 +71,7 @@ impl Installation {
             api_tokens: Vec::new(),
             internal_tokens: vec![SecretString::from(TOKEN)],
             sources: SourcePolicy::default(),
+            at_queue_end: AtQueueEnd::Wait,
             heartbeat_playing: Duration::from_millis(250),
             heartbeat_idle: Duration::from_secs(1),
             self_stop_after: Duration::from_secs(90),
