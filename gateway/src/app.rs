@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{Json, Router, middleware, routing::get};
+use orb_jellyfin::client::JellyfinClient;
 use orb_operation::Metrics;
 use orb_scheduler_client::LeaderChannel;
 use tokio::sync::watch::Receiver;
@@ -15,7 +16,7 @@ use crate::{
     config::GatewayConfig,
     contract,
     feeds::Feeds,
-    login, metrics,
+    library, login, metrics,
     metrics::HttpMetrics,
     openapi, page, party_api,
     problem::{self, Problem},
@@ -32,6 +33,7 @@ pub(crate) struct Gateway {
     pub(crate) scheduler: SchedulerClient,
     pub(crate) feeds: Feeds,
     pub(crate) catalogue: Option<Arc<dyn Catalogue>>,
+    pub(crate) library: Option<JellyfinClient>,
     pub(crate) worker_media: WorkerMedia,
     pub(crate) tokens: TokenSet,
     pub(crate) signer: Signer,
@@ -51,6 +53,7 @@ impl Gateway {
             feeds: Feeds::new(scheduler.clone()),
             scheduler,
             catalogue: config.catalogue,
+            library: config.library,
             worker_media: WorkerMedia::new(config.tls),
             tokens: TokenSet::new(&config.api_tokens),
             signer: Signer::new(config.signing_key),
@@ -117,6 +120,7 @@ pub(crate) fn token_routes() -> OpenApiRouter<Arc<Gateway>> {
     OpenApiRouter::new()
         .merge(contract::routes())
         .merge(party_api::routes())
+        .merge(library::routes())
 }
 
 /// Documented routes that need none, or bring a signature of their own.

@@ -3,13 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use hmac::{Hmac, Mac as _};
+use orb_jellyfin::client::JellyfinClient;
 use orb_operation::Metrics;
 use orb_tls::MutualTls;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 use url::Url;
 
-use crate::catalogue::Catalogue;
+use crate::{catalogue::Catalogue, library::JellyfinCatalogue};
 
 /// Longest a call to the scheduler may take, retries included. The scheduler itself waits at most 5 s for a
 /// worker; the rest is room for a leader that restarts meanwhile.
@@ -43,8 +44,10 @@ pub struct GatewayConfig {
     pub public_url: Option<Url>,
     /// How long a watch link is good for, unless its maker asks for less.
     pub watch_link_ttl: Duration,
-    /// Where items of a library are looked up. `None`: there is no library, and calls that need one say so.
+    /// Where items for a queue are looked up. `None`: there is no library, and calls that need one say so.
     pub catalogue: Option<Arc<dyn Catalogue>>,
+    /// The library that is searched and browsed; see [`with_library`](Self::with_library).
+    pub library: Option<JellyfinClient>,
     /// What this process counts; the gateway adds its own and shows all of it at `/metrics`.
     pub metrics: Metrics,
 }
@@ -63,8 +66,17 @@ impl GatewayConfig {
             public_url: None,
             watch_link_ttl: WATCH_LINK_TTL,
             catalogue: None,
+            library: None,
             metrics: Metrics::default(),
         }
+    }
+
+    /// The same with this library, for queues and to look around in.
+    #[must_use]
+    pub fn with_library(mut self, client: JellyfinClient) -> Self {
+        self.catalogue = Some(Arc::new(JellyfinCatalogue::new(client.clone())));
+        self.library = Some(client);
+        self
     }
 }
 

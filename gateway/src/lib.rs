@@ -5,6 +5,7 @@
 //!  CLI, page ─ or cookie ▶ party_api/ ─┼────────▶ scheduler_client ──gRPC──▶ scheduler
 //!  viewer ── signed path ▶ watch/     ─┴▶ feeds ─┘
 //!                          watch/proxy ─HTTP(S)▶ the worker that holds the session's lease
+//!  CLI, page ─ or cookie ▶ library/ ────HTTP(S)▶ Jellyfin, whose items the queues hold
 //! ```
 //!
 //! * `contract` and `party_api` translate JSON to one gRPC call and its answer to JSON; whether a call is right is
@@ -26,6 +27,7 @@ mod contract;
 mod error;
 mod feeds;
 mod json_fields;
+mod library;
 mod login;
 mod metrics;
 mod openapi;
@@ -47,6 +49,7 @@ pub use app::router;
 pub use catalogue::{Catalogue, ItemId};
 pub use config::{GatewayConfig, SigningKey};
 pub use error::Error;
+pub use library::JellyfinCatalogue;
 pub use openapi::document as openapi_document;
 pub use problem::Problem;
 pub use readiness::Readiness;

@@ -24,6 +24,7 @@ use crate::app;
         (name = "parties", description = "The same sessions, for everyone else."),
         (name = "playback", description = "What plays in a party."),
         (name = "queue", description = "What will be played, and what was."),
+        (name = "library", description = "What there is to watch."),
         (name = "workers", description = "The pool, for operators."),
         (name = "watch", description = "For viewers, behind a signed link of their own."),
         (name = "page", description = "What the dashboard's page itself needs."),
@@ -97,10 +98,15 @@ fn add_examples(schemas: &mut Value) {
         ("Parties", "parties", "Party"),
         ("Events", "events", "EventRow"),
         ("Workers", "workers", "Worker"),
+        ("LibraryPage", "items", "LibraryItem"),
     ] {
         let mut example = json!({ field: [schemas[element]["examples"][0]] });
         if list == "Events" {
             example["next"] = Value::Null;
+        }
+        if list == "LibraryPage" {
+            example["start"] = json!(0);
+            example["total"] = json!(1);
         }
         schemas[list]["examples"] = json!([example]);
     }
@@ -172,7 +178,7 @@ mod tests {
         assert_eq!(codes(queue, "post", "412"), "queue_changed");
         assert_eq!(
             codes(queue, "post", "409"),
-            "command_id_reused queue_changed queue_full"
+            "command_id_reused library_item_not_playable queue_changed queue_full"
         );
         assert_eq!(
             codes(queue, "post", "404"),
@@ -180,9 +186,19 @@ mod tests {
         );
         assert_eq!(
             codes("/api/v1/parties/{id}/play", "post", "409"),
-            "command_id_reused queue_empty"
+            "command_id_reused library_item_not_playable queue_empty"
         );
         assert_eq!(codes("/api/v1/workers", "get", "401"), "unauthenticated");
+        let search = "/api/v1/library/search";
+        assert_eq!(codes(search, "get", "422"), "invalid_argument");
+        assert_eq!(
+            codes(search, "get", "503"),
+            "library_misconfigured library_not_configured library_too_old library_unauthorized library_unavailable"
+        );
+        assert_eq!(
+            codes("/api/v1/library/items/{id}/image", "get", "404"),
+            "library_image_not_found library_item_not_found"
+        );
         assert_eq!(
             codes("/api/v1/parties/{id}/pause", "post", "403"),
             "page_header_missing"

@@ -8,12 +8,12 @@ use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::problems::body_problems;
-use crate::{catalogue, problem::Problem};
+use crate::{catalogue, library, problem::Problem};
 
 /// Status, code, and what it says.
 type Refusal = (u16, &'static str, &'static str);
 
-/// Of every call.
+/// Of every call but those to the library.
 const ALWAYS: &[Refusal] = &[(
     503,
     "scheduler_unavailable",
@@ -60,13 +60,22 @@ const STARTS: &[Refusal] = &[
     ),
 ];
 
-/// Of calls that name an item of the library.
+const NOT_PLAYABLE: Refusal = (
+    409,
+    "library_item_not_playable",
+    "item abc123 cannot be played: there is no file for it; choose another one",
+);
+
+const ITEM_NOT_FOUND: Refusal = (
+    404,
+    "library_item_not_found",
+    "the library has no item abc123; look for it with GET /api/v1/library/search",
+);
+
+/// Of calls that name an item of the library, to be played.
 const LIBRARY: &[Refusal] = &[
-    (
-        404,
-        "library_item_not_found",
-        "the library has no item abc123; look for it with GET /api/v1/library/search",
-    ),
+    ITEM_NOT_FOUND,
+    NOT_PLAYABLE,
     (422, "source_invalid", "the item's source is no http(s) URL"),
     (
         422,
@@ -180,7 +189,23 @@ fn own(method: &str, path: &str) -> Vec<&'static [Refusal]> {
         ("delete" | "post", path) if path.starts_with("/parties/{id}/queue/{entryId}") => {
             vec![EDITS, &[ENTRY_NOT_FOUND]]
         }
-        ("get", "/parties/{id}/events") => vec![&[INVALID_ARGUMENT]],
+        ("get", "/parties/{id}/events" | "/library/search" | "/library/continue-watching") => {
+            vec![&[INVALID_ARGUMENT]]
+        }
+        ("get", "/library/items/{id}") => vec![&[ITEM_NOT_FOUND]],
+        ("get", "/library/items/{id}/sources") => vec![&[ITEM_NOT_FOUND, NOT_PLAYABLE]],
+        ("get", "/library/items/{id}/children" | "/library/next-up") => {
+            vec![&[ITEM_NOT_FOUND, INVALID_ARGUMENT]]
+        }
+        ("get", "/library/items/{id}/image") => vec![&[
+            INVALID_ARGUMENT,
+            ITEM_NOT_FOUND,
+            (
+                404,
+                "library_image_not_found",
+                "the library has no such picture of item abc123",
+            ),
+        ]],
         ("post", "/workers/{workerId}/drain") => vec![&[(
             404,
             "worker_not_found",
@@ -201,7 +226,9 @@ fn of(method: &str, path: &str, operation: &Value) -> Vec<Problem> {
     let is_command = parameters
         .filter_map(|parameter| parameter["name"].as_str())
         .any(|name| name == "Idempotency-Key");
-    let mut lists = vec![ALWAYS];
+    let in_library = path.starts_with("/api/v1/library");
+    let mut lists = Vec::new();
+    lists.extend((!in_library).then_some(ALWAYS));
     lists.extend(is_change.then_some(CHANGES));
     lists.extend(is_command.then_some(COMMANDS));
     lists.extend(own(method, path));
@@ -216,10 +243,17 @@ fn of(method: &str, path: &str, operation: &Value) -> Vec<Problem> {
     if !operation["requestBody"].is_null() {
         problems.extend(body_problems().map(|(_, problem)| problem));
     }
-    let needs_library = problems
-        .iter()
-        .any(|problem| problem.code() == "library_item_not_found");
-    problems.extend(needs_library.then(catalogue::not_configured));
+    let asks_jellyfin = in_library
+        || problems
+            .iter()
+            .any(|problem| problem.code() == "library_item_not_found");
+    if asks_jellyfin {
+        problems.push(catalogue::not_configured());
+        problems.extend(
+            library::AWAY
+                .map(|(code, detail)| Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)),
+        );
+    }
     problems
 }
 

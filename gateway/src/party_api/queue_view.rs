@@ -164,7 +164,7 @@ fn not_empty(text: String) -> Option<String> {
 fn image_url(item_id: &str, gateway: &Gateway) -> Option<String> {
     gateway.catalogue.as_ref()?;
     let id = ItemId::parse(item_id)?;
-    Some(gateway.absolute(&format!("/api/v1/library/items/{}/image", id.as_str())))
+    Some(gateway.image_url(id.as_str()))
 }
 
 impl From<v1::QueueStatus> for QueueStatus {
