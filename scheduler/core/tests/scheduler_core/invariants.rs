@@ -45,6 +45,9 @@ enum Happening {
     Start(u8, u8),
     /// The worker goes on to the next item by itself, and says so now or with its next beat.
     Advance(u8, bool),
+    /// The same, and a call comes before its report does.
+    Cross(u8, Action),
+    CrossClear(u8),
     /// The next item is opened ahead, or cannot be.
     Prepare(u8, bool),
     Beat(u8),
@@ -99,6 +102,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => (0..5u8, 1..4i64).prop_map(|(s, f)| H::PlayFilm(s, f)),
         1 => (0..5u8, any::<u8>()).prop_map(|(s, e)| H::Start(s, e)),
         5 => (0..5u8, any::<bool>()).prop_map(|(s, h)| H::Advance(s, h)),
+        4 => (0..5u8, action.clone()).prop_map(|(s, a)| H::Cross(s, a)),
+        1 => (0..5u8).prop_map(H::CrossClear),
         2 => (0..5u8, any::<bool>()).prop_map(|(s, f)| H::Prepare(s, f)),
         8 => (0..3u8).prop_map(H::Beat),
         8 => (0..6_000u64, 0..8u8).prop_map(|(ms, w)| H::Pass(ms, w)),
@@ -150,6 +155,8 @@ fn happen(world: &mut World, happening: &Happening) {
             world.control(s, Action::Start { entry });
         }
         H::Advance(s, heard) => world.advance(s, heard),
+        H::Cross(s, action) => world.cross(s, |world| world.control(s, action)),
+        H::CrossClear(s) => world.cross(s, |world| world.edit(s, QueueChange::Clear)),
         H::Prepare(s, fails) => world.prepare(s, fails),
         H::Beat(w) => world.beat(w.into()),
         H::Pass(ms, beating) => world.pass(ms, |w| beating & (1 << w) != 0),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use orb_scheduler_core::{EntryId, QueueStatus, SessionId, Write};
+use orb_scheduler_core::{EntryId, PlaybackState, QueueStatus, SessionId, Write};
 use serde_json::Value;
 
 use super::world::World;
@@ -129,6 +129,10 @@ impl World {
                 }
             }
             (Some(Playing), Played | Skipped | Failed) => {
+                assert!(
+                    to != Played || self.was_played_out(session, id),
+                    "Q-8: {id}"
+                );
                 let ended = said.ended.iter().position(|ended| *ended == id);
                 let ended = ended.unwrap_or_else(|| panic!("Q-4: {id} ended in silence"));
                 said.ended.remove(ended);
@@ -145,6 +149,21 @@ impl World {
             }
             other => panic!("Q-1: {session} {id}: {other:?}"),
         }
+    }
+
+    /// the holder says that it was, from where it shall be played: not from before an acknowledged seek.
+    fn was_played_out(&self, session: &SessionId, id: EntryId) -> bool {
+        let record = &self.tables.records[session];
+        let token = record.lease.as_ref().map(|lease| lease.token);
+        let of_holder = self
+            .reports
+            .iter()
+            .filter(|report| report.session == *session && Some(report.fence.token) == token);
+        let mut of_anchor = of_holder.filter(|one| one.opened_at == record.desired.anchor.set_at);
+        of_anchor.any(|report| {
+            let ended = report.playback == PlaybackState::Ended && report.entry == Some(id);
+            ended || report.advanced_from == Some(id)
+        })
     }
 
     /// what is durable is what is in memory, one entry plays at most and it is the record's, and its worker is told

@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, VecDeque};
 
 use orb_scheduler_core::{
     AccountId, Action, Call, CallId, CommandId, DrainCause, Effect, EndReason, EntryId, Epoch,
-    Event, Failure, KnownPlan, Millis, Now, PlaybackState, Prepared, QueueChange, QueueEdit,
-    QueueEntry, QueueStatus, Request, Role, Scheduler, SchedulerTiming, SessionId, Shard,
-    VoiceCredentials, VoiceLoss,
+    Event, Failure, KnownPlan, Millis, Now, Observed, PlaybackState, Prepared, QueueChange,
+    QueueEdit, QueueEntry, QueueStatus, Request, Role, Scheduler, SchedulerTiming, SessionId,
+    Shard, VoiceCredentials, VoiceLoss,
 };
 
 use super::pool::Process;
@@ -23,6 +23,8 @@ pub(crate) struct World {
     pub(crate) processes: Vec<Process>,
     /// What the store holds.
     pub(crate) tables: Tables,
+    /// What the event under way reports.
+    pub(crate) reports: Vec<Observed>,
     /// What Discord has not said yet.
     owed: VecDeque<Event>,
     revisions: u64,
@@ -41,6 +43,7 @@ impl World {
             now: 0,
             processes: (0..3).map(Process::new).collect(),
             tables: Tables::default(),
+            reports: Vec::new(),
             owed: VecDeque::new(),
             revisions: 0,
             calls: BTreeSet::new(),
@@ -68,6 +71,11 @@ impl World {
 
     /// One event, its commit, its effects, and everything that must hold after them.
     pub(crate) fn event(&mut self, event: Event) {
+        self.reports = match &event {
+            Event::Beat { observed, .. } => observed.clone(),
+            Event::Attached(registration) => registration.sessions.clone(),
+            _ => Vec::new(),
+        };
         let step = self.scheduler.handle(event, self.now());
         self.queues_change_lawfully(&step.writes);
         self.take_overs_are_bounded(&step.writes);
@@ -206,6 +214,17 @@ impl World {
                 self.beat(index);
             }
         }
+    }
+
+    /// The worker goes on by itself, and something else happens before its report comes.
+    pub(crate) fn cross(&mut self, s: u8, meanwhile: impl FnOnce(&mut Self)) {
+        self.advance(s, false);
+        let Some((index, id)) = self.holder(s) else {
+            return;
+        };
+        let report = self.processes[index].report(&id, self.now);
+        meanwhile(self);
+        self.beat_with(index, vec![report]);
     }
 
     /// The worker has looked at the next item.
@@ -382,7 +401,7 @@ impl World {
         self.beat_with(w, observed);
     }
 
-    fn beat_with(&mut self, w: usize, observed: Vec<orb_scheduler_core::Observed>) {
+    fn beat_with(&mut self, w: usize, observed: Vec<Observed>) {
         let process = &mut self.processes[w];
         if !process.attached {
             return;
