@@ -9,6 +9,7 @@ use http::StatusCode;
 use serde_json::Value;
 
 use crate::auth::Caller;
+use crate::catalog::Index;
 use crate::dto::{self, DtoOptions};
 use crate::item_query::ItemQuery;
 use crate::query::Query;
@@ -77,14 +78,28 @@ pub(crate) async fn resume(
         };
         among(&media_types, kind.media_type()) && among(&kinds, kind.name())
     });
-    Ok(slice.page(&state, &found, &DtoOptions::of(&query), Some(user)))
+    let items = slice.cut(&found);
+    let total = if slice.counts {
+        found.len()
+    } else {
+        items.len()
+    };
+    let options = DtoOptions::of(&query);
+    Ok(dto::page(
+        &state,
+        items,
+        total,
+        slice.start,
+        &options,
+        Some(user),
+    ))
 }
 
 /// `startIndex`, `limit` and `enableTotalRecordCount` of the lists that are whole before they are cut.
 pub(crate) struct Slice {
-    start: usize,
+    pub(crate) start: usize,
+    pub(crate) counts: bool,
     limit: usize,
-    counts: bool,
 }
 
 impl Slice {
@@ -93,26 +108,15 @@ impl Slice {
         let counts = query.parse("enabletotalrecordcount");
         Ok(Self {
             start: number("startindex")?.unwrap_or(0),
-            limit: number("limit")?.unwrap_or(usize::MAX),
             counts: counts.or(Err(StatusCode::BAD_REQUEST))?.unwrap_or(true),
+            limit: number("limit")?.unwrap_or(usize::MAX),
         })
     }
 
-    pub(crate) fn page(
-        &self,
-        state: &SimState,
-        found: &[u32],
-        options: &DtoOptions,
-        user: Option<usize>,
-    ) -> Response {
+    /// This page.
+    pub(crate) fn cut<'a>(&self, found: &'a [Index]) -> &'a [Index] {
         let end = self.start.saturating_add(self.limit).min(found.len());
-        let items = found.get(self.start..end).unwrap_or_default();
-        let total = if self.counts {
-            found.len()
-        } else {
-            items.len()
-        };
-        dto::page(state, items, total, self.start, options, user)
+        found.get(self.start..end).unwrap_or_default()
     }
 }
 

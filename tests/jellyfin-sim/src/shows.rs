@@ -80,8 +80,17 @@ pub(crate) async fn episodes(
             .count();
         found.drain(..skipped);
     }
-    let page = Slice::read(&query)?.page(&state, &found, &DtoOptions::of(&query), user);
-    Ok(page)
+    let slice = Slice::read(&query)?;
+    let options = DtoOptions::of(&query);
+    let items = slice.cut(&found);
+    Ok(dto::page(
+        &state,
+        items,
+        found.len(),
+        slice.start,
+        &options,
+        user,
+    ))
 }
 
 /// `GET /Shows/NextUp`: of one series, or of each that the user has begun, the last watched first.
@@ -113,8 +122,19 @@ pub(crate) async fn next_up(
     if resumable == Some(false) {
         found.retain(|&episode| state.user_data.get(user, episode).position_ticks == 0);
     }
-    let page = Slice::read(&query)?.page(&state, &found, &DtoOptions::of(&query), Some(user));
-    Ok(page)
+    let slice = Slice::read(&query)?;
+    // Where nobody counts there is no total at all (`TVSeriesManager.GetResult`).
+    let total = if slice.counts { found.len() } else { 0 };
+    let options = DtoOptions::of(&query);
+    let items = slice.cut(&found);
+    Ok(dto::page(
+        &state,
+        items,
+        total,
+        slice.start,
+        &options,
+        Some(user),
+    ))
 }
 
 /// The first episode that was not played after the last one that was, by their numbers. Specials do not count,

@@ -90,7 +90,8 @@ async fn folders_hold_what_lies_in_them() {
         ),
         ("recursive=true&years=1990,2004".into(), "An Effect,Spider-Man: 2"),
         ("recursive=true&includeItemTypes=BoxSet".into(), "Box"),
-        ("ids=m3,none,m1".into(), "The Amélie Effect,An Effect"),
+        ("ids=m3,none,m1".into(), "An Effect,The Amélie Effect"),
+        ("ids=m3,m1&sortBy=SortName".into(), "The Amélie Effect,An Effect"),
     ] {
         assert_eq!(names(&get(&query).await), expected, "{query}");
     }

@@ -231,6 +231,13 @@ async fn next_is_what_follows_the_last_that_was_seen() {
     assert_eq!(next("seriesId=s1", &orb).await, "Pilot", "not the special");
     see(setup.show.episode_id(1, 2)).await;
     assert_eq!(next("", &orb).await, "Third");
+    let uncounted = setup
+        .get("/Shows/NextUp?enableTotalRecordCount=false", &orb)
+        .await;
+    assert_eq!(
+        (names(&uncounted).as_str(), &uncounted["TotalRecordCount"]),
+        ("Third", &json!(0))
+    );
     see(setup.show.episode_id(1, 3)).await;
     assert_eq!(
         next("seriesId=s1", &orb).await,
