@@ -40,12 +40,12 @@ impl AdminService for Admin {
         let workers = leader.workers().await;
         let workers = workers.ok_or_else(|| self.standing.refusal())?;
         Ok(Response::new(v1::ListWorkersResponse {
-            workers: workers.into_iter().map(info).collect(),
+            workers: workers.iter().map(info).collect(),
         }))
     }
 }
 
-fn info(worker: WorkerView) -> v1::WorkerInfo {
+fn info(worker: &WorkerView) -> v1::WorkerInfo {
     let mut info = v1::WorkerInfo {
         worker_id: worker.worker.to_string(),
         incarnation: worker.incarnation.to_string(),

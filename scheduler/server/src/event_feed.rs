@@ -157,8 +157,9 @@ impl Feed {
                 let rows = self.rows.events(&self.session, recent.newest(), PAGE);
                 let rows = rows.await?;
                 let is_last = rows.len() < PAGE as usize;
-                rows.into_iter()
-                    .for_each(|row| recent.push(queue::event(row)));
+                for row in rows {
+                    recent.push(queue::event(row));
+                }
                 if is_last {
                     break;
                 }

@@ -6,7 +6,7 @@ use orb_jellyfin::SourcePolicy;
 use orb_proto::v1;
 use orb_proto::v1::edit_queue_request::Edit;
 use orb_proto::v1::party_service_server::PartyService;
-use orb_scheduler_core::{Item, Refusal, Request as Wanted, SessionId};
+use orb_scheduler_core::{EntryId, Item, Refusal, Request as Wanted, SessionId};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -91,7 +91,7 @@ impl PartyService for Parties {
         Ok(Response::new(v1::EditQueueResponse {
             session: Some(session),
             queue: Some(queue::queue(&edited.queue)),
-            added_entry_ids: edited.added.into_iter().map(|id| id.get()).collect(),
+            added_entry_ids: edited.added.into_iter().map(EntryId::get).collect(),
         }))
     }
 

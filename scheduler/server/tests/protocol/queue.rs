@@ -466,9 +466,10 @@ async fn a_skip_that_meets_an_advance_skips_one_entry_and_not_two() {
         let (skipped, ()) = tokio::join!(skipping, advancing);
         assert_eq!(skipped.session.unwrap().entry_id, 2);
         let queue = queue(&scheduler).await;
-        let first = match skips_first {
-            true => v1::QueueStatus::Skipped,
-            false => v1::QueueStatus::Played,
+        let first = if skips_first {
+            v1::QueueStatus::Skipped
+        } else {
+            v1::QueueStatus::Played
         };
         let expected = [
             ("A", first),

@@ -33,7 +33,8 @@ pub(crate) async fn what_was_committed_is_loaded_by_the_next_process<D: Database
         record: session(),
         queue: vec![entry(12, QueueStatus::Playing)],
     };
-    assert_eq!(store.load(ALL).await.unwrap(), [stored.clone()]);
+    let all = store.load(ALL).await.unwrap();
+    assert_eq!(all.as_slice(), std::slice::from_ref(&stored));
     let one = store.session(&session().id).await.unwrap();
     assert_eq!(one, Some(stored));
     let none = store.session(&SessionId::new("another")).await.unwrap();
