@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use discord_sim::{DiscordSim, DiscordSimConfig};
 use jellyfin_sim::film::{FilmSpec, generate};
-use jellyfin_sim::{Film, JellyfinSim, JellyfinSimConfig};
+use jellyfin_sim::{Film, JellyfinSim, JellyfinSimConfig, Show};
 use orb_config::Config;
 use orb_gateway::GatewayConfig;
 use orb_proto::v1;
@@ -28,6 +28,9 @@ const GUILD: &str = "900000000000000001";
 const VOICE_CHANNEL: &str = "900000000000000002";
 const TEXT_CHANNEL: &str = "900000000000000003";
 const ITEM: &str = "demofilm";
+
+/// Short enough to see one episode follow the other.
+const EPISODE_SECONDS: u32 = 30;
 
 /// As many parties as may be in one guild at once.
 const ACCOUNTS: usize = 4;
@@ -107,15 +110,11 @@ async fn jellyfin(
         || "The Clock".to_owned(),
         |stem| stem.to_string_lossy().into_owned(),
     );
-    let path = match film {
-        Some(film) => film,
-        None => generated_film().await?,
+    let (path, episode) = match film {
+        Some(film) => (film.clone(), film),
+        None => generated().await?,
     };
-    let sim = JellyfinSim::start(JellyfinSimConfig {
-        films: vec![Film::new(ITEM, &*title, path)],
-        ..JellyfinSimConfig::default()
-    })
-    .await?;
+    let sim = JellyfinSim::start(library(&title, path, episode)).await?;
     config.jellyfin.url = Some(sim.base_url().parse().map_err(anyhow::Error::msg)?);
     config.jellyfin.api_key = Some(SecretString::from(sim.api_key().to_owned()));
     let item = json!({
@@ -135,20 +134,47 @@ async fn jellyfin(
     Ok((Some(sim), Some(item)))
 }
 
-/// Made once, and kept where caches are kept.
-async fn generated_film() -> Result<PathBuf> {
+/// A film, and a series to search for and to queue.
+fn library(title: &str, film: PathBuf, episode: PathBuf) -> JellyfinSimConfig {
+    let mut film = Film::new(ITEM, title, film);
+    film.overview = Some("Hands go round, and every second can be heard.".to_owned());
+    let mut show = Show::new("demoshow", "Time and Again", episode)
+        .season(1, ["The Hour", "The Minute", "The Second"])
+        .season(2, ["Quarter Past", "Half Past"]);
+    show.overview = Some("Five short stories about what passes.".to_owned());
+    JellyfinSimConfig {
+        films: vec![film],
+        shows: vec![show],
+        // The episodes are short: what was left in the middle is still to be found.
+        min_resume_duration: Duration::ZERO,
+        ..JellyfinSimConfig::default()
+    }
+}
+
+/// The film and an episode: made once, and kept where caches are kept.
+async fn generated() -> Result<(PathBuf, PathBuf)> {
     let cache = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
         .unwrap_or_else(std::env::temp_dir)
         .join("orb-stream");
     std::fs::create_dir_all(&cache).with_context(|| format!("cannot make {}", cache.display()))?;
-    let path = cache.join("demo-film-1.mkv");
-    if !path.exists() {
+    let (film, episode) = (
+        cache.join("demo-film-1.mkv"),
+        cache.join("demo-episode-1.mkv"),
+    );
+    if !film.exists() {
         eprintln!("Making a film of two minutes; this takes about 20 seconds, once ...");
-        generate(&path, FilmSpec::default()).await?;
+        generate(&film, FilmSpec::default()).await?;
     }
-    Ok(path)
+    if !episode.exists() {
+        let spec = FilmSpec {
+            seconds: EPISODE_SECONDS,
+            ..FilmSpec::default()
+        };
+        generate(&episode, spec).await?;
+    }
+    Ok((film, episode))
 }
 
 async fn start_party(upped: &Upped, item: &serde_json::Value) -> Result<()> {
@@ -230,6 +256,7 @@ fn announce(config: &Config, surroundings: &Surroundings, upped: &Upped) {
         (Some(jellyfin), _) => {
             println!("  Jellyfin   simulated at {}", jellyfin.base_url());
             println!("  film       {}", jellyfin.stream_url(ITEM));
+            println!("  library    that film, and the series Time and Again");
         }
         (None, Some(url)) => println!("  Jellyfin   {url}"),
         (None, None) => {}

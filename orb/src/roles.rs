@@ -9,6 +9,7 @@ use orb_config::Config;
 use orb_coordinator::{Coordinator, SingleCoordinator};
 use orb_gateway::{GatewayConfig, SigningKey};
 use orb_jellyfin::SourcePolicy;
+use orb_jellyfin::client::{JellyfinClient, JellyfinConfig};
 use orb_scheduler::{Candidate, SchedulerServer, ServerConfig, Standing, TermConfig};
 use orb_scheduler_client::LeaderChannel;
 use orb_scheduler_core::{AtQueueEnd, SchedulerTiming};
@@ -324,6 +325,9 @@ fn gateway(
         .as_ref()
         .map(|url| url.as_url().clone());
     gateway_config.metrics = stack.metrics.clone();
+    if let Some(library) = library(config)? {
+        gateway_config = gateway_config.with_library(library);
+    }
     let addr = config.http.addr;
     let listener = orb_gateway::listen(addr)
         .with_context(|| format!("cannot listen on {addr}; set ORB_HTTP_ADDR"))?;
@@ -379,6 +383,17 @@ fn internal_token(config: &Config) -> Result<SecretString> {
         .or(config.http.tokens.first())
         .cloned()
         .context("no token for the scheduler: set ORB_SCHEDULER__TOKEN (or ORB_API_TOKENS) to the same for all roles")
+}
+
+/// What there is to watch, where a Jellyfin and a key to it are configured. Nothing is asked of it yet.
+fn library(config: &Config) -> Result<Option<JellyfinClient>> {
+    let (Some(url), Some(key)) = (&config.jellyfin.url, &config.jellyfin.api_key) else {
+        tracing::info!("no library: set ORB_JELLYFIN_URL and ORB_JELLYFIN_API_KEY to have one");
+        return Ok(None);
+    };
+    let mut jellyfin = JellyfinConfig::new(url.as_str(), key.clone())?;
+    jellyfin.user.clone_from(&config.jellyfin.user);
+    Ok(Some(JellyfinClient::new(jellyfin)?))
 }
 
 /// Which sources may be played. An error is the configuration's.

@@ -69,6 +69,12 @@ class ComposeTest(unittest.TestCase):
         self.assertEqual(services["worker-2"]["environment"]["ORB_JELLYFIN_API_KEY"], "k3")
         self.assertEqual(services["postgres"]["environment"]["POSTGRES_PASSWORD"], "p4")
 
+    def test_gateways_have_the_library(self):
+        given = {"ORB_JELLYFIN_URL": "http://j:8096", "ORB_JELLYFIN_API_KEY": "k3", "ORB_JELLYFIN__USER": "anna"}
+        for profile, name in (("single", "orb"), ("cluster", "gateway")):
+            environment = compose(profile, **given)["services"][name]["environment"]
+            self.assertEqual({key: environment[key] for key in given}, given, name)
+
     def test_what_is_missing_is_named(self):
         for missing in ("ORB_API_TOKENS", "ORB_DISCORD_TOKENS"):
             given = {"ORB_API_TOKENS": "a", "ORB_DISCORD_TOKENS": "d"}

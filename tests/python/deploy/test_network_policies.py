@@ -87,7 +87,8 @@ class NetworkPolicyTest(unittest.TestCase):
             ("worker", PRIVATE, 5432, "TCP", False),
             ("worker", METADATA, 443, "TCP", False),
             ("gateway", DISCORD, 443, "TCP", False),
-            ("gateway", PRIVATE, 8096, "TCP", False),
+            ("gateway", PRIVATE, 8096, "TCP", True),
+            ("gateway", PRIVATE, 443, "TCP", False),
             ("gateway", METADATA, 80, "TCP", False),
             ("postgres", DISCORD, 443, "TCP", False),
         ]
