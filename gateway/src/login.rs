@@ -51,7 +51,7 @@ struct Login {
 /// Signs a browser in.
 ///
 /// The cookie authorises as the token does; calls that change something must also bear `X-Orb-Page: 1`.
-#[utoipa::path(post, path = "/login", tag = "page", request_body = Login, security(()), responses(
+#[utoipa::path(post, operation_id = "logIn", path = "/login", tag = "page", request_body = Login, security(()), responses(
     (status = 204, description = "Signed in.", headers(("Set-Cookie" = String))),
     (status = 401, description = "Not a valid token.", body = ProblemBody, content_type = "application/problem+json"),
 ))]

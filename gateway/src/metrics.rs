@@ -111,7 +111,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Gateway>> {
 }
 
 /// What the process counts, for Prometheus.
-#[utoipa::path(get, path = "/metrics", tag = "operation", security(()), responses(
+#[utoipa::path(get, operation_id = "getMetrics", path = "/metrics", tag = "operation", security(()), responses(
     (status = 200, description = "Prometheus' text format; OpenMetrics 1.0 where `Accept` asks for it.", content(
         (String = "text/plain"),
         (String = "application/openmetrics-text"),

@@ -37,7 +37,7 @@ struct Well {
 }
 
 /// The process lives.
-#[utoipa::path(get, path = "/healthz", tag = "operation", security(()), responses(
+#[utoipa::path(get, operation_id = "getHealth", path = "/healthz", tag = "operation", security(()), responses(
     (status = 200, description = "The process lives.", body = Well),
 ))]
 async fn healthz() -> Json<Well> {
@@ -45,7 +45,7 @@ async fn healthz() -> Json<Well> {
 }
 
 /// Calls would be accepted.
-#[utoipa::path(get, path = "/readyz", tag = "operation", security(()), responses(
+#[utoipa::path(get, operation_id = "getReadiness", path = "/readyz", tag = "operation", security(()), responses(
     (status = 200, description = "`POST /sessions` and `play` would be accepted.", body = Well),
     (status = 503, description = "They would not; `detail` says what is missing.",
         body = ProblemBody, content_type = "application/problem+json"),

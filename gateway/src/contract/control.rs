@@ -137,7 +137,7 @@ fn first<'a>(body: &'a Map<String, Value>, names: &[&str]) -> Option<Found<'a>> 
 ///
 /// Waits at most 5 s for the worker. With nothing to act on: 409 `nothing_playing`. A seek below zero or beyond
 /// the end: 422.
-#[utoipa::path(post, path = "/sessions/{id}/control", tag = "worker contract", request_body = ControlBody,
+#[utoipa::path(post, operation_id = "controlSession", path = "/sessions/{id}/control", tag = "worker contract", request_body = ControlBody,
     params(SessionPath, IdempotencyKey),
     responses(
     (status = 200, description = "The worker has done it.", body = SessionStatus),

@@ -152,7 +152,7 @@ impl Playback {
 ///
 /// Waits at most 5 s for the worker. The same entry and item again changes nothing while it loads, plays or is
 /// paused; after an end it plays anew.
-#[utoipa::path(post, path = "/sessions/{id}/play", tag = "worker contract", request_body = PlayBody,
+#[utoipa::path(post, operation_id = "playInSession", path = "/sessions/{id}/play", tag = "worker contract", request_body = PlayBody,
     params(SessionPath, IdempotencyKey),
     responses(
     (status = 200, description = "The worker has done it.", body = SessionStatus),

@@ -63,7 +63,7 @@ impl CreateBody {
 /// Creates a session.
 ///
 /// Answers when it is durable, and waits for no worker. The same session again changes nothing.
-#[utoipa::path(post, path = "/sessions", tag = "worker contract", request_body = CreateBody,
+#[utoipa::path(post, operation_id = "createSession", path = "/sessions", tag = "worker contract", request_body = CreateBody,
     params(IdempotencyKey),
     responses(
     (status = 201, description = "The session is new, and durable.", body = SessionStatus),
@@ -87,7 +87,7 @@ pub(super) async fn create(
 }
 
 /// The session as it is now.
-#[utoipa::path(get, path = "/sessions/{id}", tag = "worker contract",
+#[utoipa::path(get, operation_id = "getSession", path = "/sessions/{id}", tag = "worker contract",
     params(SessionPath),
     responses((status = 200, description = "The status.", body = SessionStatus)))]
 pub(super) async fn get(

@@ -210,6 +210,18 @@ mod tests {
     }
 
     #[test]
+    fn every_call_has_a_name_of_its_own() {
+        let mut seen = std::collections::HashSet::new();
+        for (name, operation) in operations(&document()) {
+            let id = operation["operationId"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned();
+            assert!(!id.is_empty() && seen.insert(id.clone()), "{name}: {id}");
+        }
+    }
+
+    #[test]
     fn every_body_has_an_example() {
         let document = document();
         for (name, operation) in operations(&document) {

@@ -7,7 +7,7 @@ use axum::{Json, extract::State, http::StatusCode};
 use crate::{app::Gateway, problem::Problem};
 
 /// Body of the `play` that "Play again" repeats; the demo has one.
-#[utoipa::path(get, path = "/api/v1/demo-item", tag = "page", responses(
+#[utoipa::path(get, operation_id = "getDemoItem", path = "/api/v1/demo-item", tag = "page", responses(
     (status = 200, description = "A body for `POST /sessions/{id}/play`.", body = Object,
         example = json!({"queueEntryId": 1, "playback": {"itemId": "abc123", "streamUrl": "http://jellyfin/film"}})),
 ))]

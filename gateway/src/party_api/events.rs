@@ -64,7 +64,7 @@ pub(super) struct LastEventId {
 /// the same JSON as in the page, and each comes once, in order. `event: state` bears no `id` and is the party as it is:
 /// at once, at every change, and each second while it plays; of changes that follow closely a slow reader may be told
 /// the last only.
-#[utoipa::path(get, path = "/api/v1/parties/{id}/events", tag = "parties",
+#[utoipa::path(get, operation_id = "listEvents", path = "/api/v1/parties/{id}/events", tag = "parties",
     params(SessionPath, EventsQuery, LastEventId),
     responses((status = 200, description = "The page, or the stream.", content(
         (Events = "application/json"),

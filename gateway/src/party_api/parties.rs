@@ -34,7 +34,7 @@ pub(super) struct Parties {
 }
 
 /// All parties, ordered by id: those that the bot made as well.
-#[utoipa::path(get, path = "/api/v1/parties", tag = "parties",
+#[utoipa::path(get, operation_id = "listParties", path = "/api/v1/parties", tag = "parties",
     responses((status = 200, description = "The parties.", body = Parties)))]
 pub(super) async fn list(State(gateway): State<Arc<Gateway>>) -> Result<Json<Parties>, Problem> {
     let sessions = gateway.scheduler.list().await?;
@@ -100,7 +100,7 @@ fn read_create(fields: &Fields<'_>, caller: Caller) -> Result<CreateRequest, Pro
 /// Creates a party.
 ///
 /// Answers when it is durable, and waits for no worker. The same party again changes nothing.
-#[utoipa::path(post, path = "/api/v1/parties", tag = "parties", request_body = CreateParty,
+#[utoipa::path(post, operation_id = "createParty", path = "/api/v1/parties", tag = "parties", request_body = CreateParty,
     params(CallerHeaders),
     responses(
     (status = 201, description = "The party is new, and durable.", body = Party,
@@ -126,7 +126,7 @@ pub(super) async fn create(
 }
 
 /// The party as it is now.
-#[utoipa::path(get, path = "/api/v1/parties/{id}", tag = "parties",
+#[utoipa::path(get, operation_id = "getParty", path = "/api/v1/parties/{id}", tag = "parties",
     params(SessionPath),
     responses((status = 200, description = "The party.", body = Party)))]
 pub(super) async fn get(
@@ -137,7 +137,7 @@ pub(super) async fn get(
 }
 
 /// Ends a party: playback stops, the bot leaves, what waits is removed. What was played stays to be seen.
-#[utoipa::path(delete, path = "/api/v1/parties/{id}", tag = "parties",
+#[utoipa::path(delete, operation_id = "endParty", path = "/api/v1/parties/{id}", tag = "parties",
     params(SessionPath, CallerHeaders),
     responses(
     (status = 200, description = "It has ended; ending it again changes nothing.", body = Party),

@@ -54,7 +54,7 @@ pub(super) struct PlayFromParty {
 /// Plays: what is paused, else the head of the queue; or an item or an entry that is named.
 ///
 /// While something plays, a call that names nothing changes nothing.
-#[utoipa::path(post, path = "/api/v1/parties/{id}/play", tag = "playback", request_body = Option<PlayFromParty>,
+#[utoipa::path(post, operation_id = "playInParty", path = "/api/v1/parties/{id}/play", tag = "playback", request_body = Option<PlayFromParty>,
     params(SessionPath, CallerHeaders),
     responses(
     (status = 200, description = "It plays.", body = Party),
@@ -92,7 +92,7 @@ pub(super) async fn play(
 }
 
 /// Pauses what plays; paused already: no change.
-#[utoipa::path(post, path = "/api/v1/parties/{id}/pause", tag = "playback",
+#[utoipa::path(post, operation_id = "pauseParty", path = "/api/v1/parties/{id}/pause", tag = "playback",
     params(SessionPath, CallerHeaders),
     responses(
     (status = 200, description = "It is paused.", body = Party),
@@ -107,7 +107,7 @@ pub(super) async fn pause(
 }
 
 /// Resumes what is paused; not paused: no change.
-#[utoipa::path(post, path = "/api/v1/parties/{id}/resume", tag = "playback",
+#[utoipa::path(post, operation_id = "resumeParty", path = "/api/v1/parties/{id}/resume", tag = "playback",
     params(SessionPath, CallerHeaders),
     responses(
     (status = 200, description = "It plays.", body = Party),
@@ -151,7 +151,7 @@ fn read_seek(fields: &Fields<'_>) -> Result<Action, Problem> {
 }
 
 /// Seeks in what plays or is paused.
-#[utoipa::path(post, path = "/api/v1/parties/{id}/seek", tag = "playback", request_body = SeekInParty,
+#[utoipa::path(post, operation_id = "seekInParty", path = "/api/v1/parties/{id}/seek", tag = "playback", request_body = SeekInParty,
     params(SessionPath, CallerHeaders),
     responses(
     (status = 200, description = "It is there.", body = Party),
@@ -179,7 +179,7 @@ pub(super) struct SeenEntry {
 }
 
 /// Ends what plays; the head of the queue, if there is one, plays.
-#[utoipa::path(post, path = "/api/v1/parties/{id}/skip", tag = "playback", request_body = Option<SeenEntry>,
+#[utoipa::path(post, operation_id = "skipInParty", path = "/api/v1/parties/{id}/skip", tag = "playback", request_body = Option<SeenEntry>,
     params(SessionPath, CallerHeaders),
     responses(
     (status = 200, description = "It was skipped, or something else plays by now.", body = Party),
@@ -196,7 +196,7 @@ pub(super) async fn skip(
 }
 
 /// Plays the entry before the current one from its start; the current one waits again, as the first.
-#[utoipa::path(post, path = "/api/v1/parties/{id}/previous", tag = "playback", request_body = Option<SeenEntry>,
+#[utoipa::path(post, operation_id = "goBackInParty", path = "/api/v1/parties/{id}/previous", tag = "playback", request_body = Option<SeenEntry>,
     params(SessionPath, CallerHeaders),
     responses(
     (status = 200, description = "It plays, or something else plays by now.", body = Party),
@@ -219,7 +219,7 @@ pub(super) async fn previous(
 }
 
 /// Ends playback and leaves the channel; the queue stays. Stopped already: no change.
-#[utoipa::path(post, path = "/api/v1/parties/{id}/stop", tag = "playback",
+#[utoipa::path(post, operation_id = "stopParty", path = "/api/v1/parties/{id}/stop", tag = "playback",
     params(SessionPath, CallerHeaders),
     responses(
     (status = 200, description = "It is stopped.", body = Party),

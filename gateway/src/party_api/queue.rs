@@ -26,7 +26,7 @@ use crate::{
 const MAX_ITEMS: usize = 200;
 
 /// The queue as it is now.
-#[utoipa::path(get, path = "/api/v1/parties/{id}/queue", tag = "queue",
+#[utoipa::path(get, operation_id = "getQueue", path = "/api/v1/parties/{id}/queue", tag = "queue",
     params(SessionPath),
     responses((status = 200, description = "The queue.", body = Queue,
         headers(("ETag" = String, description = "Of this version, for `If-Match`.")))))]
@@ -62,7 +62,7 @@ fn read_item_ids(fields: &Fields<'_>) -> Result<Vec<ItemId>, Problem> {
 }
 
 /// Adds items, all or none.
-#[utoipa::path(post, path = "/api/v1/parties/{id}/queue", tag = "queue", request_body = AddItems,
+#[utoipa::path(post, operation_id = "addToQueue", path = "/api/v1/parties/{id}/queue", tag = "queue", request_body = AddItems,
     params(SessionPath, CallerHeaders, IfMatchHeader),
     responses((status = 201, description = "They wait, or the first of them plays.", body = AddedToQueue,
         headers(("ETag" = String, description = "Of the queue as it is now.")))))]

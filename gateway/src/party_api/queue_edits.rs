@@ -77,7 +77,7 @@ pub(super) struct EntryPath {
 }
 
 /// Removes an entry that waits.
-#[utoipa::path(delete, path = "/api/v1/parties/{id}/queue/{entryId}", tag = "queue",
+#[utoipa::path(delete, operation_id = "removeFromQueue", path = "/api/v1/parties/{id}/queue/{entryId}", tag = "queue",
     params(SessionPath, EntryPath, CallerHeaders, IfMatchHeader),
     responses((status = 200, description = "The queue without it.", body = Queue,
         headers(("ETag" = String, description = "Of the queue as it is now.")))))]
@@ -100,7 +100,7 @@ pub(super) async fn remove(
 }
 
 /// Removes all that waits.
-#[utoipa::path(delete, path = "/api/v1/parties/{id}/queue", tag = "queue",
+#[utoipa::path(delete, operation_id = "clearQueue", path = "/api/v1/parties/{id}/queue", tag = "queue",
     params(SessionPath, CallerHeaders, IfMatchHeader),
     responses((status = 200, description = "The queue with nothing that waits.", body = Queue,
         headers(("ETag" = String, description = "Of the queue as it is now.")))))]
@@ -124,7 +124,7 @@ pub(super) struct QueueOrder {
 }
 
 /// Puts all that waits in another order. Refused when these are not exactly the entries that wait.
-#[utoipa::path(put, path = "/api/v1/parties/{id}/queue/order", tag = "queue", request_body = QueueOrder,
+#[utoipa::path(put, operation_id = "reorderQueue", path = "/api/v1/parties/{id}/queue/order", tag = "queue", request_body = QueueOrder,
     params(SessionPath, CallerHeaders, IfMatchHeader),
     responses((status = 200, description = "The queue in its new order.", body = Queue,
         headers(("ETag" = String, description = "Of the queue as it is now.")))))]
@@ -159,7 +159,7 @@ pub(super) struct MoveEntry {
 }
 
 /// Moves an entry among those that wait.
-#[utoipa::path(post, path = "/api/v1/parties/{id}/queue/{entryId}/move", tag = "queue", request_body = MoveEntry,
+#[utoipa::path(post, operation_id = "moveInQueue", path = "/api/v1/parties/{id}/queue/{entryId}/move", tag = "queue", request_body = MoveEntry,
     params(SessionPath, EntryPath, CallerHeaders, IfMatchHeader),
     responses((status = 200, description = "The queue in its new order.", body = Queue,
         headers(("ETag" = String, description = "Of the queue as it is now.")))))]

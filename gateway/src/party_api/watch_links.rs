@@ -50,7 +50,7 @@ pub(super) struct WatchLink {
 }
 
 /// Makes a link with which one viewer can watch, without a token.
-#[utoipa::path(post, path = "/api/v1/parties/{id}/watch-links", tag = "parties",
+#[utoipa::path(post, operation_id = "makeWatchLink", path = "/api/v1/parties/{id}/watch-links", tag = "parties",
     request_body = Option<WatchLinkTerms>,
     params(SessionPath),
     responses((status = 201, description = "The link.", body = WatchLink)))]

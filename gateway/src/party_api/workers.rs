@@ -87,7 +87,7 @@ impl From<v1::WorkerStanding> for Standing {
 }
 
 /// All workers, ordered by id.
-#[utoipa::path(get, path = "/api/v1/workers", tag = "workers",
+#[utoipa::path(get, operation_id = "listWorkers", path = "/api/v1/workers", tag = "workers",
     responses((status = 200, description = "The pool.", body = Workers)))]
 pub(super) async fn list(State(gateway): State<Arc<Gateway>>) -> Result<Json<Workers>, Problem> {
     let workers = gateway.scheduler.workers().await?;
@@ -135,7 +135,7 @@ pub(super) struct Drained {
 }
 
 /// Has a worker hand over all its parties and exit, as SIGTERM to it would; again: no change.
-#[utoipa::path(post, path = "/api/v1/workers/{workerId}/drain", tag = "workers",
+#[utoipa::path(post, operation_id = "drainWorker", path = "/api/v1/workers/{workerId}/drain", tag = "workers",
     params(WorkerPath),
     responses((status = 202, description = "It is about to go; it has not gone yet.", body = Drained)))]
 pub(super) async fn drain(

@@ -30,7 +30,7 @@ const IMMUTABLE: HeaderValue = HeaderValue::from_static("private, max-age=315360
 ///
 /// `EXT-X-PROGRAM-DATE-TIME` is 1970-01-01T00:00:00Z plus the media time. Segments are listed up to about 16 s
 /// ahead of the channel.
-#[utoipa::path(get, path = "/watch/{session}/{sig}/index.m3u8", tag = "watch", security(()),
+#[utoipa::path(get, operation_id = "getWatchPlaylist", path = "/watch/{session}/{sig}/index.m3u8", tag = "watch", security(()),
     params(ViewerPath),
     responses(
     (status = 200, description = "The playlist.", body = String, content_type = "application/vnd.apple.mpegurl"),
@@ -62,7 +62,7 @@ struct SegmentPath {
 }
 
 /// A segment, or the initialisation of a run.
-#[utoipa::path(get, path = "/watch/{session}/{sig}/{run}/{file}", tag = "watch", security(()),
+#[utoipa::path(get, operation_id = "getWatchSegment", path = "/watch/{session}/{sig}/{run}/{file}", tag = "watch", security(()),
     params(ViewerPath, SegmentPath),
     responses(
     (status = 200, description = "The segment.", body = String, content_type = "video/mp4"),

@@ -92,7 +92,7 @@ fn age(session: &Session, now: SystemTime) -> Duration {
 }
 
 /// The party as it is now.
-#[utoipa::path(get, path = "/watch/{session}/{sig}/state", tag = "watch", security(()),
+#[utoipa::path(get, operation_id = "getWatchState", path = "/watch/{session}/{sig}/state", tag = "watch", security(()),
     params(ViewerPath),
     responses((status = 200, description = "The public state.", body = PublicState)))]
 pub(super) async fn state(
@@ -105,7 +105,7 @@ pub(super) async fn state(
 }
 
 /// The public state now and at every change, as server-sent events; ends with the link.
-#[utoipa::path(get, path = "/watch/{session}/{sig}/events", tag = "watch", security(()),
+#[utoipa::path(get, operation_id = "listenToWatchState", path = "/watch/{session}/{sig}/events", tag = "watch", security(()),
     params(ViewerPath),
     responses((status = 200, description = "The stream.", body = String, content_type = "text/event-stream")))]
 pub(super) async fn events(
