@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use orb_scheduler_core::{EntryId, PlaybackState, QueueStatus, SessionId, Write};
+use orb_scheduler_core::{EntryId, Observed, PlaybackState, QueueStatus, SessionId, Write};
 use serde_json::Value;
 
 use super::world::World;
 
 use QueueStatus::{Failed, Played, Playing, Queued, Skipped};
+
+/// It has every event and every cause.
+const PAGE: &str = include_str!("../../../../../docs/session-states.md");
 
 /// What the events of one step say of the entries of one session.
 #[derive(Debug, Default)]
@@ -28,6 +31,12 @@ impl Said {
             if row.session != *session {
                 continue;
             }
+            let documented = |name: &str| PAGE.contains(&format!("\n| `{name}` |"));
+            assert!(documented(row.event_type), "Q-6: {row:?}");
+            assert!(
+                documented(row.payload["cause"].as_str().unwrap()),
+                "Q-6: {row:?}"
+            );
             let entry = row.payload["entryId"].as_u64().map(EntryId::new);
             let cause = row.payload["cause"].as_str().unwrap().to_owned();
             assert!(row.payload["actor"].is_string(), "Q-6: {row:?}");
@@ -159,7 +168,15 @@ impl World {
             .reports
             .iter()
             .filter(|report| report.session == *session && Some(report.fence.token) == token);
-        let mut of_anchor = of_holder.filter(|one| one.opened_at == record.desired.anchor.set_at);
+        let desired = &record.desired;
+        // It has gone on to this one by itself, and nobody has moved it since.
+        let went_on = |report: &Observed| {
+            report.advanced_from.is_some()
+                && report.advanced_from == record.follows
+                && desired.anchor.set_at == desired.current_set_at
+        };
+        let mut of_anchor =
+            of_holder.filter(|report| report.opened_at == desired.anchor.set_at || went_on(report));
         of_anchor.any(|report| {
             let ended = report.playback == PlaybackState::Ended && report.entry == Some(id);
             ended || report.advanced_from == Some(id)
