@@ -79,11 +79,7 @@ pub async fn run(options: &Options, loaded: Result<Loaded, Error>) -> ExitCode {
             let findings = checks::all(options.role, loaded).await;
             (findings, secrets)
         }
-        Err(error) => {
-            let failed =
-                Finding::failed("settings", error.to_string(), "mend it and run this again");
-            (vec![failed], secrets::Secrets::none())
-        }
+        Err(error) => (checks::wrong_settings(&error), secrets::Secrets::none()),
     };
     let findings: Vec<_> = findings
         .into_iter()

@@ -42,6 +42,10 @@ fn disk(check: &str, path: &Path) -> Finding {
         .find(|folder| folder.is_dir())
         .map_or_else(|| PathBuf::from("/"), Path::to_owned);
     match rustix::fs::statvfs(&there) {
+        // Such as /proc.
+        Ok(room) if room.f_blocks == 0 => {
+            Finding::skipped(check, format!("{} is on no disk", there.display()))
+        }
         Ok(room) => judge(check, &there, room.f_bavail.saturating_mul(room.f_frsize)),
         Err(error) => Finding::warning(
             check,

@@ -79,9 +79,10 @@ pub(crate) async fn all(role: Role, loaded: Loaded) -> Vec<Finding> {
     findings
 }
 
+const SETTINGS: &str = "settings";
+
 /// What can be said of the settings alone.
 fn settings(role: Role, loaded: &Loaded) -> Vec<Finding> {
-    const CHECK: &str = "settings";
     let config = &loaded.config;
     let complete = match role {
         Role::Up => config.for_up(),
@@ -90,14 +91,25 @@ fn settings(role: Role, loaded: &Loaded) -> Vec<Finding> {
         Role::Worker => config.for_worker(),
     };
     let mut findings = match complete {
-        Ok(()) => vec![Finding::ok(CHECK, "complete")],
-        Err(orb_config::Error::Invalid { problems }) => problems
-            .iter()
-            .map(|problem| Finding::of_error(CHECK, problem))
-            .collect(),
-        Err(other) => vec![Finding::of_error(CHECK, &other)],
+        Ok(()) => vec![Finding::ok(SETTINGS, "complete")],
+        Err(error) => wrong_settings(&error),
     };
-    let warning = |text: &String| Finding::warning(CHECK, text, "correct or unset it");
+    let warning = |text: &String| Finding::warning(SETTINGS, text, "correct or unset it");
     findings.extend(loaded.warnings.iter().map(warning));
     findings
+}
+
+/// Settings that no role can use, or not this one.
+pub(crate) fn wrong_settings(error: &orb_config::Error) -> Vec<Finding> {
+    let finding = |text: &dyn std::fmt::Display| {
+        let finding = Finding::of_error(SETTINGS, &text);
+        let fix = finding.fix.or_else(|| Some("correct it".to_owned()));
+        Finding { fix, ..finding }
+    };
+    match error {
+        orb_config::Error::Invalid { problems } => {
+            problems.iter().map(|problem| finding(problem)).collect()
+        }
+        other => vec![finding(other)],
+    }
 }

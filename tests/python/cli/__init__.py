@@ -1,0 +1,1 @@
+"""`orb`'s commands as people type them: the doctor with each thing missing in turn, and a real terminal."""
