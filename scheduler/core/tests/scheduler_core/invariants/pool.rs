@@ -17,6 +17,17 @@ pub(crate) fn cost(item: &Item) -> u32 {
     }
 }
 
+/// How far a worker is with what it was told.
+#[derive(Debug, Clone)]
+pub(crate) enum At {
+    /// The current item.
+    Current,
+    /// It has played that out, and gone on to this one.
+    Next(Box<Item>),
+    /// It has played that out, and there was none.
+    End,
+}
+
 /// One session, as a worker was told of it last.
 #[derive(Debug, Clone)]
 pub(crate) struct Told {
@@ -24,8 +35,7 @@ pub(crate) struct Told {
     pub(crate) role: Role,
     pub(crate) desired: Desired,
     pub(crate) voice_revision: Option<u64>,
-    /// It has played the current item out, and gone on to this one; none when there was none.
-    pub(crate) over: Option<Option<Item>>,
+    pub(crate) at: At,
     /// What it says of the next item.
     pub(crate) prepared: Option<Prepared>,
 }
@@ -33,19 +43,27 @@ pub(crate) struct Told {
 impl Told {
     /// What it plays.
     pub(crate) fn playing(&self) -> Option<&Item> {
-        match &self.over {
-            Some(next) => next.as_ref(),
-            None => self.desired.current.as_ref(),
+        match &self.at {
+            At::Current => self.desired.current.as_ref(),
+            At::Next(next) => Some(next),
+            At::End => None,
         }
     }
 
-    /// What of that a newer word leaves standing (`proto/orb/v1/worker.proto`, "an advance").
-    fn after(&self, desired: &Desired) -> Option<Option<Item>> {
-        let is_over = self.over.is_some();
+    pub(crate) fn is_over(&self) -> bool {
+        !matches!(self.at, At::Current)
+    }
+
+    /// Where a newer word leaves it (`proto/orb/v1/worker.proto`, "an advance").
+    fn after(&self, desired: &Desired) -> At {
         let current = |desired: &Desired| desired.current.as_ref().map(|item| item.entry);
         let is_same = current(desired) == current(&self.desired)
             && desired.anchor.set_at == self.desired.anchor.set_at;
-        (is_over && is_same).then(|| desired.next.clone())
+        match &desired.next {
+            _ if !self.is_over() || !is_same => At::Current,
+            Some(next) => At::Next(Box::new(next.clone())),
+            None => At::End,
+        }
     }
 }
 
@@ -107,7 +125,7 @@ impl Process {
                         role: *role,
                         desired: (**desired).clone(),
                         voice_revision: voice.as_ref().map(|voice| voice.revision.get()),
-                        over: known.and_then(|known| known.after(desired)),
+                        at: known.map_or(At::Current, |known| known.after(desired)),
                         prepared: prepared.filter(|prepared| Some(prepared.entry) == next),
                     };
                     self.told.insert(session.clone(), told);
@@ -158,7 +176,7 @@ impl Process {
     pub(crate) fn report(&self, id: &SessionId, now: u64) -> Observed {
         let told = &self.told[id];
         let item = told.playing();
-        let has_advanced = matches!(told.over, Some(Some(_)));
+        let has_advanced = matches!(told.at, At::Next(_));
         let ended_item = told.desired.current.as_ref().filter(|_| item.is_none());
         let (playback, rate_permille) = match (item, told.role, told.desired.paused) {
             (None, ..) if ended_item.is_some() => (PlaybackState::Ended, 0),
@@ -170,7 +188,7 @@ impl Process {
             (_, _, false) => (PlaybackState::Playing, 1_000),
         };
         let handover = match told.role {
-            _ if told.over.is_some() => None,
+            _ if told.is_over() => None,
             Role::Holds => None,
             Role::HoldsUntil { position_ms } => Some(HandoverReport::Stopped { position_ms }),
             Role::WarmsUp => Some(HandoverReport::Warm),
@@ -185,9 +203,9 @@ impl Process {
             playback,
             end_reason: ended_item.map(|_| EndReason::Finished),
             position: Position {
-                media_ms: match told.over {
-                    Some(_) => 40,
-                    None => told.desired.anchor.position_ms,
+                media_ms: match told.at {
+                    At::Current => told.desired.anchor.position_ms,
+                    At::Next(_) | At::End => 40,
                 },
                 at: Millis(now),
                 rate_permille,

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use orb_scheduler_core::{EntryId, Observed, PlaybackState, QueueStatus, SessionId, Write};
+use orb_scheduler_core::{
+    EntryId, Observed, PlaybackState, QueueEntry, QueueStatus, SessionId, Write,
+};
 use serde_json::Value;
 
 use super::world::World;
@@ -120,7 +122,7 @@ impl World {
         let to = row.entry.status;
         match (from, to) {
             (None, Queued) => {
-                let greatest = rows.iter().map(|row| row.id()).max();
+                let greatest = rows.iter().map(QueueEntry::id).max();
                 assert!(Some(id) > greatest, "Q-1: {id} is not new");
             }
             (None | Some(Queued | Played | Skipped | Failed), Playing) => {
@@ -134,7 +136,7 @@ impl World {
                 if cause != "call" {
                     assert_eq!(from, Some(Queued), "Q-1: {id} plays again, for {cause}");
                     let head = rows.iter().find(|row| row.status == Queued);
-                    assert_eq!(head.map(|row| row.id()), Some(id), "Q-2: not the head");
+                    assert_eq!(head.map(QueueEntry::id), Some(id), "Q-2: not the head");
                 }
             }
             (Some(Playing), Played | Skipped | Failed) => {
@@ -149,7 +151,7 @@ impl World {
             (Some(Queued), Failed) => {
                 assert_eq!(said.failed_ahead, [id], "Q-4");
                 let head = rows.iter().find(|row| row.status == Queued);
-                assert_eq!(head.map(|row| row.id()), Some(id), "Q-2: not the head");
+                assert_eq!(head.map(QueueEntry::id), Some(id), "Q-2: not the head");
             }
             (Some(Playing), Queued) => assert!(said.went_back, "Q-1: {id} goes back"),
             // Its caller has another item under its own id.
@@ -192,14 +194,14 @@ impl World {
         }
         let record = &stored.record;
         let with = |status| stored.queue.iter().filter(move |row| row.status == status);
-        let playing: Vec<_> = with(Playing).map(|row| row.id()).collect();
+        let playing: Vec<_> = with(Playing).map(QueueEntry::id).collect();
         let current = record.desired.current.as_ref();
         let expected: Vec<_> = current.map(|item| item.entry).into_iter().collect();
         assert_eq!(playing, expected, "Q-5: {stored:?}");
-        let head = with(Queued).next().map(|row| row.id());
+        let head = with(Queued).next().map(QueueEntry::id);
         let next = record.desired.next.as_ref().map(|item| item.entry);
         assert_eq!(next, head.filter(|_| current.is_some()), "Q-5: {stored:?}");
-        let newest = stored.queue.iter().map(|row| row.id()).max();
+        let newest = stored.queue.iter().map(QueueEntry::id).max();
         assert!(
             newest.is_none_or(|newest| newest <= record.last_entry),
             "Q-5"

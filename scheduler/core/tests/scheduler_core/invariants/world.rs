@@ -9,7 +9,7 @@ use orb_scheduler_core::{
     Shard, VoiceCredentials, VoiceLoss,
 };
 
-use super::pool::Process;
+use super::pool::{At, Process};
 use crate::harness::{GUILD, create, item};
 use crate::queue::film;
 use crate::stored::Tables;
@@ -206,10 +206,10 @@ impl World {
         let process = &mut self.processes[index];
         let free = process.free();
         let told = process.told.get_mut(&id).unwrap();
-        let plays = told.role == Role::Holds && !told.desired.paused && told.over.is_none();
+        let plays = told.role == Role::Holds && !told.desired.paused && !told.is_over();
         let next = told.desired.next.clone();
         if let Some(next) = next.filter(|next| plays && free >= super::pool::cost(next)) {
-            told.over = Some(Some(next));
+            told.at = At::Next(Box::new(next));
             if heard {
                 self.beat(index);
             }
@@ -233,7 +233,7 @@ impl World {
             return;
         };
         let told = self.processes[index].told.get_mut(&id).unwrap();
-        let Some(next) = told.desired.next.as_ref().filter(|_| told.over.is_none()) else {
+        let Some(next) = told.desired.next.as_ref().filter(|_| !told.is_over()) else {
             return;
         };
         told.prepared = Some(Prepared {
@@ -317,9 +317,10 @@ impl World {
         let mut observed = self.processes[index].report(&id, self.now);
         if observed.playback == PlaybackState::Playing {
             observed.playback = PlaybackState::Ended;
-            observed.end_reason = Some(match fails {
-                true => EndReason::Failed,
-                false => EndReason::Finished,
+            observed.end_reason = Some(if fails {
+                EndReason::Failed
+            } else {
+                EndReason::Finished
             });
             self.beat_with(index, vec![observed]);
         }
