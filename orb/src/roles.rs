@@ -10,7 +10,10 @@ use orb_coordinator::{Coordinator, SingleCoordinator};
 use orb_gateway::{GatewayConfig, SigningKey};
 use orb_jellyfin::SourcePolicy;
 use orb_jellyfin::client::{JellyfinClient, JellyfinConfig};
-use orb_scheduler::{Candidate, SchedulerServer, ServerConfig, Standing, TermConfig};
+use orb_scheduler::{
+    Candidate, JellyfinReporter, ProgressReporter, SchedulerServer, ServerConfig, Standing,
+    TermConfig,
+};
 use orb_scheduler_client::LeaderChannel;
 use orb_scheduler_core::{AtQueueEnd, SchedulerTiming};
 use orb_scheduler_store::{AnyStore, Seal};
@@ -77,7 +80,7 @@ pub(crate) async fn run(
             let mut stack = Stack::default();
             file_limit::raise();
             let internal = internal_token(&config)?;
-            let term = term_config(&config);
+            let term = term_config(&config)?;
             let serving = if config.etcd.endpoints.is_empty() {
                 let only = (SingleCoordinator::new(), IN_PROCESS);
                 scheduler(&mut stack, &config, only, term, internal).await?
@@ -116,7 +119,7 @@ pub(crate) async fn up(
     mut gateway_config: GatewayConfig,
 ) -> Result<Upped> {
     // The embedded worker died with the last process: nobody has to be waited for.
-    let mut term = term_config(config);
+    let mut term = term_config(config)?;
     term.timing.reattach_grace_ms = 0;
     let internal = SecretString::from(uuid::Uuid::new_v4().to_string());
     let only = (SingleCoordinator::new(), IN_PROCESS);
@@ -207,7 +210,7 @@ struct Serving {
     cancel: CancellationToken,
 }
 
-fn term_config(config: &Config) -> TermConfig {
+fn term_config(config: &Config) -> Result<TermConfig> {
     let account = |token: &SecretString| AccountConfig {
         token: token.clone(),
         api_url: config
@@ -216,7 +219,11 @@ fn term_config(config: &Config) -> TermConfig {
             .as_ref()
             .map(|url| url.base().to_owned()),
     };
-    TermConfig {
+    let progress = jellyfin_client(config)?.map(|client| {
+        let reporter: Arc<dyn ProgressReporter> = Arc::new(JellyfinReporter::new(client));
+        reporter
+    });
+    Ok(TermConfig {
         timing: scheduler_timing(config),
         command_retention: config.timing.command_retention,
         accounts: config.discord.tokens.iter().map(account).collect(),
@@ -224,8 +231,9 @@ fn term_config(config: &Config) -> TermConfig {
             voice_event_wait: config.timing.voice_event_wait,
             ..AccountTiming::default()
         },
+        progress,
         alone: true,
-    }
+    })
 }
 
 fn listen_grpc(
@@ -387,8 +395,15 @@ fn internal_token(config: &Config) -> Result<SecretString> {
 
 /// What there is to watch, where a Jellyfin and a key to it are configured. Nothing is asked of it yet.
 fn library(config: &Config) -> Result<Option<JellyfinClient>> {
-    let (Some(url), Some(key)) = (&config.jellyfin.url, &config.jellyfin.api_key) else {
+    let client = jellyfin_client(config)?;
+    if client.is_none() {
         tracing::info!("no library: set ORB_JELLYFIN_URL and ORB_JELLYFIN_API_KEY to have one");
+    }
+    Ok(client)
+}
+
+fn jellyfin_client(config: &Config) -> Result<Option<JellyfinClient>> {
+    let (Some(url), Some(key)) = (&config.jellyfin.url, &config.jellyfin.api_key) else {
         return Ok(None);
     };
     let mut jellyfin = JellyfinConfig::new(url.as_str(), key.clone())?;

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::account_bridge::{AccountSetup, bridge_accounts};
+use crate::progress::{Follower, ProgressReporter};
 use crate::{Error, Leader, Readiness, Standing};
 
 /// Words to the accounts that may wait.
@@ -45,6 +46,8 @@ pub struct TermConfig {
     pub accounts: Vec<AccountConfig>,
     /// Their waits.
     pub account_timing: AccountTiming,
+    /// Who is told what plays; none: nobody is.
+    pub progress: Option<Arc<dyn ProgressReporter>>,
     /// No other process may lead: one that does all the same, on the same database, ends this one. (Otherwise the
     /// two would take the leadership from each other for ever.)
     pub alone: bool,
@@ -156,6 +159,10 @@ impl<C: Coordinator, S: Store> Candidate<C, S> {
         let epoch = handle.epoch;
         let accounts_ended = CancellationToken::new();
         let mut leading = AbortOnDropHandle::new(tokio::spawn(leader.run(accounts_ended.clone())));
+        let _told = self.config.progress.clone().map(|reporter| {
+            let follower = Follower::new(handle.clone(), tenure.clone(), reporter);
+            AbortOnDropHandle::new(tokio::spawn(follower.run()))
+        });
         let taking_calls = self.standing.take_calls(handle.clone(), tenure.clone());
         let setup = AccountSetup {
             accounts: self.config.accounts.clone(),

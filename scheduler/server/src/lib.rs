@@ -43,6 +43,7 @@ mod leader;
 mod links;
 mod metrics;
 mod party_service;
+mod progress;
 mod refusals;
 mod rows;
 mod server;
@@ -55,6 +56,7 @@ mod views;
 pub use candidate::{Candidate, TermConfig};
 pub use error::Error;
 pub use handle::Readiness;
+pub use progress::{ItemProgress, JellyfinReporter, ProgressKind, ProgressReporter};
 pub use server::{SchedulerServer, ServerConfig};
 pub use standing::Standing;
 

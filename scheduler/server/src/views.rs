@@ -95,6 +95,13 @@ impl Views {
         all
     }
 
+    /// Looks at each, in no order.
+    pub(crate) fn each(&self, mut look: impl FnMut(&SessionView)) {
+        for shown in self.read().values() {
+            look(&shown.view.borrow());
+        }
+    }
+
     /// How many there are of each kind.
     pub(crate) fn count_by<K: Eq + Hash>(
         &self,

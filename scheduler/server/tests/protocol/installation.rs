@@ -1,5 +1,6 @@
 //! A scheduler with its store and an account at the simulated Discord, and clients of its gRPC side.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use discord_sim::{DiscordSim, DiscordSimConfig};
@@ -14,7 +15,9 @@ use orb_proto::v1::attach_response::Message as Word;
 use orb_proto::v1::party_service_client::PartyServiceClient;
 use orb_proto::v1::session_service_client::SessionServiceClient;
 use orb_proto::v1::worker_service_client::WorkerServiceClient;
-use orb_scheduler::{Candidate, SchedulerServer, ServerConfig, Standing, TermConfig};
+use orb_scheduler::{
+    Candidate, ProgressReporter, SchedulerServer, ServerConfig, Standing, TermConfig,
+};
 use orb_scheduler_core::{AtQueueEnd, SchedulerTiming};
 use orb_scheduler_store::{Seal, SqliteStore, Store};
 use secrecy::SecretString;
@@ -64,7 +67,22 @@ impl Surroundings {
         coordinator: C,
         address: &str,
     ) -> Scheduler {
-        Scheduler::start(coordinator, self.store().await, address, self.account())
+        Scheduler::start(
+            coordinator,
+            self.store().await,
+            address,
+            self.account(),
+            None,
+        )
+    }
+
+    /// A scheduler that is ready to take calls, and says what plays.
+    pub(crate) async fn telling(&self, reporter: Arc<dyn ProgressReporter>) -> Scheduler {
+        let (alone, store) = (SingleCoordinator::new(), self.store().await);
+        let reporter = Some(reporter);
+        let scheduler = Scheduler::start(alone, store, "http://here", self.account(), reporter);
+        scheduler.ready().await;
+        scheduler
     }
 
     /// The same on that store.
@@ -73,7 +91,7 @@ impl Surroundings {
         coordinator: C,
         store: S,
     ) -> Scheduler {
-        Scheduler::start(coordinator, store, "http://here", self.account())
+        Scheduler::start(coordinator, store, "http://here", self.account(), None)
     }
 
     fn account(&self) -> AccountConfig {
@@ -100,6 +118,7 @@ impl Scheduler {
         store: S,
         address: &str,
         account: AccountConfig,
+        progress: Option<Arc<dyn ProgressReporter>>,
     ) -> Self {
         let term = TermConfig {
             timing: SchedulerTiming {
@@ -109,6 +128,7 @@ impl Scheduler {
             command_retention: Duration::from_hours(1),
             accounts: vec![account],
             account_timing: AccountTiming::default(),
+            progress,
             alone: false,
         };
         let candidate = Candidate::new(coordinator, store, address, term);

@@ -8,6 +8,7 @@ mod gate;
 mod installation;
 mod leadership;
 mod pool;
+mod progress;
 mod queue;
 mod trace;
 

@@ -62,6 +62,7 @@ impl Installation {
             command_retention: Duration::from_hours(1),
             accounts: vec![account],
             account_timing: AccountTiming::default(),
+            progress: None,
             alone: true,
         };
         let alone = SingleCoordinator::new();
