@@ -5,7 +5,7 @@
 # the bench of the pool.
 SERVER_PACKAGES := etcd-server postgresql
 RUN_PACKAGES  := ffmpeg libopus-dev pkg-config gcc libc6-dev protobuf-compiler libprotobuf-dev fonts-dejavu-core
-TEST_PACKAGES := chromium python3-venv curl $(SERVER_PACKAGES)
+TEST_PACKAGES := chromium python3-venv curl tmux openssl $(SERVER_PACKAGES)
 
 CARGO ?= cargo
 VENV  := .venv

@@ -58,7 +58,7 @@ class WatchTest(unittest.TestCase):
         terminal.press("C-c")
         terminal.until_shown("^code=0$")
         self.assertTrue(terminal.has_cursor())
-        self.assertRegex(terminal.screen(), r"(?m)^▶ playing  The Clock\n━+─*  .*\n.*worker connected\n(\^C)?\n?code=0\n[$#]")
+        self.assertRegex(terminal.screen(), r"(?m)^▶ playing  The Clock\n━+─*  .*\n.*worker connected(\^C)?\ncode=0\n[$#]")
         terminal.type("echo works")
         terminal.until_shown("^works$")
 
