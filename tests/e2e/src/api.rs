@@ -6,8 +6,13 @@ use std::time::{Duration, Instant};
 use reqwest::{Client, Method};
 use serde_json::Value;
 
+use crate::waiting::LOOK_EVERY;
+
 /// A call waits 5 s for the worker; beyond that something hangs.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(15);
+
+/// Longer than any test listens.
+const STREAMS_FOR: Duration = Duration::from_mins(5);
 
 /// The values of `workerStatus`.
 const WORKER_STATUSES: [&str; 5] = [
@@ -42,6 +47,10 @@ pub struct Answer {
     pub content_type: String,
     /// `Retry-After`.
     pub retry_after: Option<String>,
+    /// `ETag`.
+    pub etag: Option<String>,
+    /// `Location`.
+    pub location: Option<String>,
     /// Before the request was sent.
     pub asked: Instant,
     /// After the answer was read.
@@ -124,6 +133,64 @@ impl Api {
         self.send(request).await
     }
 
+    /// Any method, with a body of JSON or without one, and further headers.
+    pub async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let mut request = self.request(method, path, headers);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        self.send(request).await.expect("the server answers")
+    }
+
+    /// Begins to read `text/event-stream`: the answer's head has come.
+    pub(crate) async fn open_stream(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> reqwest::Response {
+        // A stream has no end that could be waited for.
+        let request = self
+            .request(Method::GET, path, headers)
+            .header("Accept", "text/event-stream")
+            .timeout(STREAMS_FOR);
+        let response = request.send().await.expect("the server answers");
+        assert_eq!(response.status(), 200, "a stream at {path}");
+        response
+    }
+
+    /// Asks until an answer with 200 fits, and gives the first.
+    ///
+    /// # Panics
+    ///
+    /// With `what` and the last answer when none fitted `within` the time.
+    pub async fn get_until(
+        &self,
+        path: &str,
+        what: &str,
+        within: Duration,
+        fits: impl Fn(&Answer) -> bool,
+    ) -> Answer {
+        let deadline = Instant::now() + within;
+        loop {
+            let answer = self.get(path).await.expect_code(200);
+            if fits(&answer) {
+                return answer;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "waited {within:?} for {what}; the answer is {}",
+                answer.text
+            );
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
     fn request(
         &self,
         method: Method,
@@ -150,6 +217,7 @@ impl Api {
         let code = response.status().as_u16();
         let content_type = header("content-type").unwrap_or_default();
         let retry_after = header("retry-after");
+        let (etag, location) = (header("etag"), header("location"));
         let text = response.text().await?;
         Ok(Answer {
             code,
@@ -157,6 +225,8 @@ impl Api {
             text,
             content_type,
             retry_after,
+            etag,
+            location,
             asked,
             answered: Instant::now(),
         })

@@ -26,29 +26,35 @@
 )]
 
 mod api;
+mod api_party;
 mod collector;
 mod ears;
 mod environment;
+mod event_stream;
 mod films;
 mod in_step;
 mod installation;
 mod orb_process;
 mod party;
 mod processes;
+mod queue;
 mod scrape;
 mod surroundings;
 mod turn;
 mod waiting;
 
 pub use api::{Answer, Api};
+pub use api_party::{ApiParty, added, entries_of};
 pub use collector::{CALLERS_SPAN, Collector, TracedSpan};
 pub use ears::Ears;
 pub use environment::Environment;
+pub use event_stream::{EventStream, SentEvent};
 pub use films::{Title, in_ten_bits, made};
 pub use installation::{Installation, Roles};
 pub use orb_process::OrbProcess;
 pub use party::{Party, entry};
 pub use processes::{ProcessInfo, command_lines, descendants, ffmpegs, is_running, kill};
+pub use queue::Queue;
 pub use scrape::Scrape;
 pub use surroundings::{
     API_TOKEN, BOT_TOKEN, JELLYFIN_KEY, SECOND_API_TOKEN, Setting, Surroundings,

@@ -140,20 +140,8 @@ impl Party {
         within: Duration,
         fits: impl Fn(&Answer) -> bool,
     ) -> Answer {
-        let mut last = String::new();
-        let deadline = std::time::Instant::now() + within;
-        loop {
-            let status = self.status().await;
-            if fits(&status) {
-                return status;
-            }
-            last.clone_from(&status.text);
-            assert!(
-                std::time::Instant::now() < deadline,
-                "waited {within:?} for {what}; the status is {last}"
-            );
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let path = format!("/sessions/{}", self.id);
+        self.api.get_until(&path, what, within, fits).await
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Setting {
     pub discord: DiscordSimConfig,
     /// The library.
     pub titles: Vec<Title>,
+    /// How Jellyfin behaves, and what its library has beside the titles.
+    pub jellyfin: JellyfinSimConfig,
     /// Bot accounts.
     pub accounts: usize,
 }
@@ -35,6 +37,7 @@ impl Default for Setting {
         Self {
             discord: DiscordSimConfig::default(),
             titles: vec![Title::Clock],
+            jellyfin: JellyfinSimConfig::default(),
             accounts: 1,
         }
     }
@@ -66,7 +69,7 @@ impl Surroundings {
     /// Waits for its turn, makes the films and starts the simulators.
     pub async fn start(setting: Setting) -> Self {
         let turn = tokio::task::block_in_place(Turn::take);
-        let mut films = Vec::new();
+        let mut films = setting.jellyfin.films.clone();
         for title in setting.titles {
             films.push(Film::new(title.id(), title.name(), title.file().await));
         }
@@ -79,7 +82,7 @@ impl Surroundings {
             films,
             stream_needs_auth: true,
             api_key: Some(JELLYFIN_KEY.to_owned()),
-            ..JellyfinSimConfig::default()
+            ..setting.jellyfin
         };
         Self {
             discord: DiscordSim::start(discord).await.expect("discord-sim"),

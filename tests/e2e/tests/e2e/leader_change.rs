@@ -1,6 +1,6 @@
 //! Two schedulers over one etcd and one PostgreSQL: the leader goes, the other goes on, and nobody hears of it.
 
-mod cluster;
+pub(crate) mod cluster;
 
 use std::time::{Duration, Instant};
 

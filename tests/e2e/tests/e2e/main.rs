@@ -1,6 +1,7 @@
 //! What those who use Orb see of the whole of it, each file one side. One binary: each costs a link and its size.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod advance;
 mod bad_input;
 mod contract;
 mod database_away;
@@ -14,6 +15,7 @@ mod leader_change;
 mod mutual_tls;
 mod operation;
 mod partition;
+mod party_api;
 mod position;
 mod scheduler_restart;
 mod secrets;
