@@ -35,7 +35,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const AT_ONCE: usize = 8;
 
 /// A Jellyfin that is away fails every report; people read of it so often.
-const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
+const COMPLAIN_EVERY: Duration = Duration::from_mins(1);
 
 /// Where an item that plays in a party stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -88,43 +88,29 @@ impl QueueBatch {
     /// Removals first: a caller's id that was removed may be another entry's by now.
     pub(super) async fn write(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         self.remove(connection).await?;
-        self.take_external_ids(connection).await?;
         self.put(connection).await?;
         self.order(connection).await
     }
 
     /// An entry that ended long ago may have had the caller's id: the leader keeps the newest only, and knew no better.
-    async fn take_external_ids(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let known = |row: &&Row| row.entry.item.external_id.is_some();
-        let rows: Vec<&Row> = self.put.iter().filter(known).collect();
-        if rows.is_empty() {
-            return Ok(());
-        }
-        sqlx::query(
-            "UPDATE watch_party_queue q SET external_id = NULL \
-             FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS n (session_id, entry_id, external_id) \
-             WHERE q.session_id = n.session_id AND q.external_id = n.external_id AND q.entry_id <> n.entry_id",
-        )
-        .bind(column(&rows, |row| row.session.as_str()))
-        .bind(column(&rows, |row| row.entry.item.entry.get() as i64))
-        .bind(column(&rows, |row| row.entry.item.external_id))
-        .execute(connection)
-        .await?;
-        Ok(())
-    }
-
+    /// Such an id is taken before the first row is put, which waits for the count.
     async fn put(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let rows = &self.put;
         if rows.is_empty() {
             return Ok(());
         }
         sqlx::query(
-            "INSERT INTO watch_party_queue (session_id, entry_id, external_id, position, media_type, \
+            "WITH n AS MATERIALIZED (SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], \
+             $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::text[], $11::text[], $12::text[], \
+             $13::bigint[], $14::text[], $15::text[], $16::text[], $17::text[], $18::bytea[]) \
+             AS n (session_id, entry_id, external_id)), \
+             taken AS (UPDATE watch_party_queue q SET external_id = NULL FROM n \
+             WHERE q.session_id = n.session_id AND q.external_id = n.external_id AND q.entry_id <> n.entry_id \
+             RETURNING 1) \
+             INSERT INTO watch_party_queue (session_id, entry_id, external_id, position, media_type, \
              jellyfin_source_id, title, year, runtime, summary, poster_url, status, created_at, actor, error_code, \
              error, item, sealed) \
-             SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], \
-             $7::text[], $8::text[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::bigint[], \
-             $14::text[], $15::text[], $16::text[], $17::text[], $18::bytea[]) \
+             SELECT n.* FROM n WHERE (SELECT count(*) FROM taken) >= 0 \
              ON CONFLICT (session_id, entry_id) DO UPDATE SET external_id = excluded.external_id, \
              position = excluded.position, media_type = excluded.media_type, \
              jellyfin_source_id = excluded.jellyfin_source_id, title = excluded.title, year = excluded.year, \

@@ -74,7 +74,10 @@ impl Database for SqliteFile {
 
     async fn execute(&self, sql: impl Into<String> + Send) {
         let mut connection = SqliteConnection::connect(&self.url()).await.unwrap();
-        sqlx::raw_sql(AssertSqlSafe(sql.into())).execute(&mut connection).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(sql.into()))
+            .execute(&mut connection)
+            .await
+            .unwrap();
     }
 
     async fn open_with(&self, token: &str) -> SqliteStore {
@@ -129,7 +132,10 @@ impl Database for PostgresServer {
 
     async fn execute(&self, sql: impl Into<String> + Send) {
         let mut connection = self.connect().await;
-        sqlx::raw_sql(AssertSqlSafe(sql.into())).execute(&mut connection).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(sql.into()))
+            .execute(&mut connection)
+            .await
+            .unwrap();
     }
 
     async fn open_with(&self, token: &str) -> PostgresStore {
