@@ -17,11 +17,22 @@ pub enum Title {
     TenBit,
     /// Six seconds.
     Short,
+    /// Five seconds.
+    Shorter,
+    /// Four seconds.
+    Shortest,
 }
 
 impl Title {
     /// Every title.
-    pub const ALL: [Self; 4] = [Self::Clock, Self::LongGop, Self::TenBit, Self::Short];
+    pub const ALL: [Self; 6] = [
+        Self::Clock,
+        Self::LongGop,
+        Self::TenBit,
+        Self::Short,
+        Self::Shorter,
+        Self::Shortest,
+    ];
 
     /// Its item id in the library.
     pub fn id(self) -> &'static str {
@@ -30,6 +41,8 @@ impl Title {
             Self::LongGop => "c10c0000000000000000000000000002",
             Self::TenBit => "c10c0000000000000000000000000003",
             Self::Short => "c10c0000000000000000000000000004",
+            Self::Shorter => "c10c0000000000000000000000000005",
+            Self::Shortest => "c10c0000000000000000000000000006",
         }
     }
 
@@ -40,6 +53,8 @@ impl Title {
             Self::LongGop => "The Long Group",
             Self::TenBit => "The Deep Colours",
             Self::Short => "The Short One",
+            Self::Shorter => "The Shorter One",
+            Self::Shortest => "The Shortest One",
         }
     }
 
@@ -47,6 +62,8 @@ impl Title {
     pub fn seconds(self) -> u32 {
         match self {
             Self::Short => 6,
+            Self::Shorter => 5,
+            Self::Shortest => 4,
             _ => 120,
         }
     }

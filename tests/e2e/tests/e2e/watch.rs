@@ -22,10 +22,10 @@ const HEIGHT: usize = 360;
 
 /// A segment of the playlist.
 #[derive(Clone, Debug)]
-struct Segment {
+pub(crate) struct Segment {
     /// Media time of its first frame: `EXT-X-PROGRAM-DATE-TIME` since 1970.
-    begins_ms: i64,
-    lasts_ms: i64,
+    pub(crate) begins_ms: i64,
+    pub(crate) lasts_ms: i64,
     init: String,
     file: String,
 }
@@ -43,7 +43,7 @@ async fn playing(title: Title) -> (Installation, Party, String) {
 }
 
 /// The playlist, as a viewer without a token gets it.
-async fn playlist(viewer: &Api, link: &str) -> Option<Vec<Segment>> {
+pub(crate) async fn playlist(viewer: &Api, link: &str) -> Option<Vec<Segment>> {
     let text = viewer.bytes(&format!("{link}/index.m3u8")).await?;
     Some(segments(&String::from_utf8(text).unwrap()))
 }
@@ -118,7 +118,7 @@ fn decoded(media: &[u8]) -> Vec<u8> {
 }
 
 /// That pictures and dates agree, for segments that reach over `from_ms`.
-async fn assert_true(viewer: &Api, link: &str, segments: &[Segment]) {
+pub(crate) async fn assert_true(viewer: &Api, link: &str, segments: &[Segment]) {
     for segment in segments {
         let times = times_in(viewer, link, segment).await;
         let (first, last) = (times[0], *times.last().unwrap());

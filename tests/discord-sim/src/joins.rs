@@ -1,0 +1,99 @@
+//! Where one film went over into the next: measured by what is in their sound.
+//!
+//! Films begin with second 0, so a small number that comes after a greater one is of the next film. From the click of the
+//! last second of the one to that of the first second of the other it should be as long as the seconds that lie between
+//! them: whatever is more is a gap, whatever is less was cut off. (The first click of a film may be cut by its encoder, so
+//! that second 1 is the first sure one.)
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::ears::{CodedSecond, EarReport, Moment};
+use crate::heard::{Heard, HeardPacket};
+
+/// RTP timestamps count so many a millisecond.
+const RTP_PER_MS: f64 = 48.0;
+
+/// Sound in a packet.
+const PACKET: Duration = Duration::from_millis(20);
+
+/// One film's end and the next one's beginning, as the member heard them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Join {
+    /// The last second of the film that ended: it is as long as all others.
+    pub after: u32,
+    /// When the first sure second of the next one came in.
+    pub at: Moment,
+    /// Media time between the two films, in ms, by the time stamps of the packets: below zero, something is missing.
+    pub gap_ms: f64,
+    /// The same by the number of packets with sound: what is less than [`gap_ms`](Self::gap_ms) was not sent at all.
+    pub sent_ms: f64,
+    /// Silence frames in between.
+    pub silence_frames: usize,
+    /// The longest time between two packets around it, by their arrival, in ms; 20 is the least.
+    pub longest_ms: f64,
+}
+
+impl Heard {
+    /// All joins in a report of this snapshot, in their order, of which both sides came by one connection.
+    pub fn joins(&self, report: &EarReport) -> Vec<Join> {
+        let sure: Vec<&CodedSecond> = report.seconds.iter().filter(|one| one.confirmed).collect();
+        let pairs = sure.windows(2).map(|pair| (pair[0], pair[1]));
+        pairs
+            .filter(|(last, first)| first.second < last.second && first.second <= 1)
+            .filter_map(|(last, first)| self.join(last, first))
+            .collect()
+    }
+
+    /// Film that came to the member from the click of one second to that of another, in ms: packets with sound are
+    /// counted, whatever was between them, over all connections.
+    pub fn film_ms(&self, from: &CodedSecond, to: &CodedSecond) -> f64 {
+        let packets = self.packets();
+        let sound: Vec<&HeardPacket> = packets.into_iter().filter(|one| !one.silence).collect();
+        let place = |at: Instant| {
+            let before = sound.partition_point(|packet| packet.at <= at);
+            let packet = before.checked_sub(1).map(|last| sound[last]);
+            let packets_ms = before.saturating_sub(1) as f64 * ms(PACKET);
+            packets_ms + packet.map_or(0.0, |packet| within(packet, at))
+        };
+        place(to.moment.at) - place(from.moment.at)
+    }
+
+    fn join(&self, last: &CodedSecond, first: &CodedSecond) -> Option<Join> {
+        let mut connections = self.connections.iter();
+        let connection = connections.find(|one| one.info.ssrc == last.ssrc)?;
+        if first.ssrc != last.ssrc {
+            return None;
+        }
+        let packets = &connection.packets;
+        let place = |at: Instant| {
+            let after = packets.partition_point(|packet| packet.at <= at);
+            after.checked_sub(1)
+        };
+        let (from, to) = (place(last.moment.at)?, place(first.moment.at)?);
+        let ticks = packets[to].timestamp.wrapping_sub(packets[from].timestamp);
+        let clicks_apart = f64::from(ticks) / RTP_PER_MS + within(&packets[to], first.moment.at)
+            - within(&packets[from], last.moment.at);
+        let seconds = f64::from(first.second) * 1000.0;
+        let between = &packets[from..=to];
+        let arrivals = between.windows(2).map(|pair| ms(pair[1].at - pair[0].at));
+        Some(Join {
+            after: last.second,
+            at: first.moment,
+            gap_ms: clicks_apart - seconds - 1000.0,
+            sent_ms: self.film_ms(last, first) - seconds - 1000.0,
+            silence_frames: between.iter().filter(|packet| packet.silence).count(),
+            longest_ms: arrivals.fold(0.0, f64::max),
+        })
+    }
+}
+
+/// Where in a packet a moment is, in ms.
+fn within(packet: &HeardPacket, at: Instant) -> f64 {
+    ms(at.saturating_duration_since(packet.at).min(PACKET))
+}
+
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
