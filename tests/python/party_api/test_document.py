@@ -27,7 +27,7 @@ CHECKS = (
 )
 
 #: Requests a call and phase, at most: enough for each field to be wrong once, and the whole run below a minute.
-MAX_EXAMPLES = 12
+MAX_EXAMPLES = 25
 
 #: Each party holds an account, and that all are taken is a 503, as it should be. Here it shall not come to that.
 ACCOUNTS = ",".join(f"fuzzed-{number}" for number in range(30))
