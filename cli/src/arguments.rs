@@ -65,6 +65,7 @@ pub struct Connection {
         long,
         global = true,
         env = "ORB_SERVER",
+        hide_env_values = true,
         value_name = "URL",
         default_value = "http://127.0.0.1:8080",
         help_heading = "Connection"
@@ -91,6 +92,7 @@ pub struct Party {
         long = "party",
         global = true,
         env = "ORB_PARTY",
+        hide_env_values = true,
         value_name = "PARTY"
     )]
     pub(crate) wanted: Option<String>,

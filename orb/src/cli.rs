@@ -19,6 +19,7 @@ pub(crate) struct Cli {
 
 /// What is asked for.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "a process has one of them")]
 pub(crate) enum Command {
     /// To be a part of an installation.
     #[command(flatten)]

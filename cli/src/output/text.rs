@@ -16,6 +16,16 @@ pub(crate) fn width(text: &str) -> usize {
     text.width()
 }
 
+/// The text without the colours that [`Style`](super::Style) gave it.
+pub(crate) fn without_colours(text: &str) -> String {
+    let mut pieces = text.split('\x1b');
+    let mut plain = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        plain.push_str(piece.split_once('m').map_or(piece, |(_, rest)| rest));
+    }
+    plain
+}
+
 /// No wider than `columns`; what is cut off is marked by `…`.
 pub(crate) fn shortened(text: &str, columns: usize) -> String {
     if width(text) <= columns {
@@ -45,6 +55,15 @@ mod tests {
     fn nothing_steers_the_terminal() {
         assert_eq!(printable("a\x1b[2Jb\nc\u{202E}d"), "a [2Jb cd");
         assert_eq!(printable("千と千尋 é"), "千と千尋 é");
+    }
+
+    #[test]
+    fn colours_are_taken_off_again() {
+        assert_eq!(
+            without_colours("\x1b[32mplaying\x1b[0m  a film"),
+            "playing  a film"
+        );
+        assert_eq!(without_colours("plain"), "plain");
     }
 
     #[test]

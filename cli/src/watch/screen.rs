@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use crate::output::text::{width, without_colours};
+
 const HIDE_CURSOR: &str = "\x1b[?25l";
 const SHOW_CURSOR: &str = "\x1b[?25h";
 /// What stands right of the cursor; below it, too.
@@ -23,13 +25,7 @@ impl Screen {
 
     /// One less than there are: a line that fills the last column wraps on some terminals.
     pub(super) fn columns() -> usize {
-        let size = rustix::termios::tcgetwinsize(io::stdout());
-        let columns = size.map_or(0, |size| usize::from(size.ws_col));
-        if columns == 0 {
-            USUAL_COLUMNS
-        } else {
-            columns - 1
-        }
+        terminal_columns() - 1
     }
 
     /// Draws these in place of those that stand there.
@@ -37,10 +33,10 @@ impl Screen {
         if lines == self.drawn {
             return Ok(());
         }
-        let mut text = match self.drawn.len() {
+        let mut text = match rows(&self.drawn, terminal_columns()) {
             0 => HIDE_CURSOR.to_owned(),
             1 => String::new(),
-            count => format!("\x1b[{}A", count - 1),
+            rows => format!("\x1b[{}A", rows - 1),
         };
         for (index, line) in lines.iter().enumerate() {
             text.push_str(if index == 0 { "\r" } else { "\r\n" });
@@ -71,9 +67,40 @@ impl Screen {
     }
 }
 
+/// One at least.
+fn terminal_columns() -> usize {
+    let size = rustix::termios::tcgetwinsize(io::stdout());
+    let columns = size.map_or(0, |size| usize::from(size.ws_col));
+    if columns == 0 { USUAL_COLUMNS } else { columns }
+}
+
+/// How many rows these lines take by now: a terminal that has become narrower has wrapped them.
+fn rows(lines: &[String], columns: usize) -> usize {
+    let rows = |line: &String| width(&without_colours(line)).div_ceil(columns).max(1);
+    lines.iter().map(rows).sum()
+}
+
 impl Drop for Screen {
     fn drop(&mut self) {
         // The terminal may be gone; then nobody sees its cursor.
         let _ = self.restore();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrapped_lines_take_more_rows() {
+        let lines = [
+            "\x1b[32mplaying\x1b[0m".to_owned(),
+            String::new(),
+            "千と千尋".to_owned(),
+        ];
+        assert_eq!(rows(&lines, 80), 3);
+        assert_eq!(rows(&lines, 7), 4);
+        assert_eq!(rows(&lines, 4), 5);
+        assert_eq!(rows(&[], 80), 0);
     }
 }

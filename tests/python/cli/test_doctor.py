@@ -172,6 +172,22 @@ class DoctorTest(unittest.TestCase):
         postgres = f"postgres://me:secret-password@127.0.0.1:{processes.free_port()}/orb"
         self.only_fails("database", "PostgreSQL at 127.0.0.1", "ORB_DATABASE_URL", ORB_DATABASE_URL=postgres)
 
+    def test_postgres(self):
+        where = self.folder / "postgres-test"
+        where.mkdir()
+        self.folder.chmod(0o755)
+        url, postgres = backends.start_postgres(where)
+        self.addCleanup(postgres.stop)
+        empty = self.doctor(code=0, ORB_DATABASE_URL=url)
+        self.assertIn("is empty", empty["database"]["found"])
+        self.only_fails("database", '"nobody-there" does not exist', "ORB_DATABASE_URL",
+                        ORB_DATABASE_URL=url.replace("/postgres", "/nobody-there"))  # fmt: skip
+        reader = url.replace("orb@", "reader@")
+        sql = "CREATE ROLE reader LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC"
+        psql = ["psql", "--quiet", "--command", sql, url]
+        subprocess.run(psql, check=True, capture_output=True, timeout=30)
+        self.only_fails("database", "may not make tables", "rights", ORB_DATABASE_URL=reader)
+
     def test_etcd(self):
         away = f"http://127.0.0.1:{processes.free_port()}"
         others = self.fails("etcd", "no member answers", "ORB_ETCD_ENDPOINTS", role="scheduler", ORB_ETCD_ENDPOINTS=away)
@@ -195,6 +211,9 @@ class DoctorTest(unittest.TestCase):
 
     def test_settings_that_cannot_be_read(self):
         self.fails("settings", "ORB_HTTP_ADDR", "correct it", ORB_HTTP_ADDR="secret-password")
+        # What the commands read is for them.
+        for_commands = self.doctor(code=0, ORB_SERVER="http://orb", ORB_PARTY="party", ORB_API_TOKEN="secret-password")
+        self.assertNotIn("settings 2", for_commands)
         unknown = self.doctor(code=0, ORB_HTPT_ADDR="x")
         self.assertIn("ORB_HTPT_ADDR", unknown["settings 2"]["found"])
 

@@ -65,12 +65,27 @@ class WatchTest(unittest.TestCase):
     def test_2_a_narrow_terminal_and_one_without_colours(self):
         terminal = self.watch(NO_COLOR="1")
         terminal.resize(30)
-        terminal.until(lambda: 0 < bar_width(terminal) < 30, "the bar fits")
+        # All columns but the last one.
+        terminal.until(lambda: bar_widths(terminal) == [29], "the bar fits")
+        self.assertEqual(terminal.screen().count("▶ playing"), 1, "nothing is left of what was wrapped")
         self.assertNotRegex(terminal.coloured_screen(), "\x1b\\[[0-9;]*m")
         terminal.press("C-c")
         terminal.until_shown("^code=0$")
 
-    def test_3_it_ends_with_the_party(self):
+    def test_3_a_server_that_is_killed_and_started_again(self):
+        terminal = self.watch()
+        self.orb.kill()
+        terminal.until_shown("connecting again$")
+        self.assertIn("▶ playing", terminal.screen(), "what is known stays")
+        addresses = {"ORB_HTTP_ADDR": self.orb.http_addr, "ORB_GRPC_ADDR": self.orb.grpc_addr}
+        again = processes.Process("orb", ["demo"], addresses | {"ORB_API_TOKENS": self.orb.token}, self.orb.log)
+        self.addClassCleanup(again.stop)
+        terminal.until(lambda: "connecting again" not in terminal.screen(), "it is connected again")
+        terminal.until_shown("^▶ playing  The Clock$")
+        terminal.press("C-c")
+        terminal.until_shown("^code=0$")
+
+    def test_4_it_ends_with_the_party(self):
         terminal = self.watch()
         self.orb_says("party", "end")
         terminal.until_shown("^■ stopped")
@@ -149,6 +164,5 @@ def played(terminal):
     return len(bar(terminal)[1])
 
 
-def bar_width(terminal):
-    match = re.search(BAR, terminal.screen(), re.MULTILINE)
-    return len(match[0]) if match else 0
+def bar_widths(terminal):
+    return [len(match[0]) for match in re.finditer(BAR, terminal.screen(), re.MULTILINE)]
