@@ -69,9 +69,9 @@ class ComposeTest(unittest.TestCase):
         self.assertEqual(services["worker-2"]["environment"]["ORB_JELLYFIN_API_KEY"], "k3")
         self.assertEqual(services["postgres"]["environment"]["POSTGRES_PASSWORD"], "p4")
 
-    def test_gateways_have_the_library(self):
+    def test_gateways_and_schedulers_have_the_library(self):
         given = {"ORB_JELLYFIN_URL": "http://j:8096", "ORB_JELLYFIN_API_KEY": "k3", "ORB_JELLYFIN__USER": "anna"}
-        for profile, name in (("single", "orb"), ("cluster", "gateway")):
+        for profile, name in (("single", "orb"), ("cluster", "gateway"), ("cluster", "scheduler-2")):
             environment = compose(profile, **given)["services"][name]["environment"]
             self.assertEqual({key: environment[key] for key in given}, given, name)
 

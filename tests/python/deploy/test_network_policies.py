@@ -77,6 +77,8 @@ class NetworkPolicyTest(unittest.TestCase):
             ("scheduler", DISCORD, 443, "TCP", True),
             ("scheduler", DISCORD_V6, 443, "TCP", True),
             ("scheduler", DISCORD, 50_001, "UDP", False),
+            ("scheduler", PRIVATE, 8096, "TCP", True),
+            ("scheduler", PRIVATE, 443, "TCP", False),
             ("worker", DISCORD, 443, "TCP", True),
             ("worker", DISCORD, 8443, "TCP", True),
             ("worker", DISCORD, 19_302, "UDP", True),
