@@ -18,6 +18,9 @@ pub(crate) struct Done {
 }
 
 impl Done {
+    /// What a call has to wait for that found everything as it wanted it: no generation is older.
+    pub(crate) const UNCHANGED: Generation = Generation::new(0);
+
     pub(crate) fn at(generation: Generation) -> Self {
         Self {
             generation,

@@ -1,6 +1,7 @@
 //! Pause, resume, seek, skip, previous, start, stop, end: changes of the desired record.
 
 use crate::advance::Begins;
+use crate::call::Done;
 use crate::cause::{By, Cause};
 use crate::edit::named;
 use crate::play::Turn;
@@ -24,7 +25,6 @@ impl Scheduler {
             return Err(Refusal::not_found(id));
         };
         let record = &session.record;
-        let generation = record.desired.generation;
         let current = record.desired.current.as_ref().map(|item| item.entry);
         let by = By::caller(&call.actor);
         match action {
@@ -40,13 +40,15 @@ impl Scheduler {
             Action::Skip { entry }
                 if current.is_none() || entry.is_some_and(|e| current != Some(e)) =>
             {
-                Ok(generation)
+                Ok(Done::UNCHANGED)
             }
             Action::Skip { .. } => {
                 self.skip(call, &by, now, step);
                 Ok(self.generation(id))
             }
-            Action::Previous { entry: Some(entry) } if current != Some(entry) => Ok(generation),
+            Action::Previous { entry: Some(entry) } if current != Some(entry) => {
+                Ok(Done::UNCHANGED)
+            }
             Action::Previous { .. } => {
                 if session.queue.newest_ended().is_none() {
                     return Err(Refusal::no_previous_entry());

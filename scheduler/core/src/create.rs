@@ -2,6 +2,7 @@
 
 use crate::call::Done;
 use crate::cause::By;
+use crate::record::FIRST_VERSION;
 use crate::timers::Timer;
 use crate::{
     Call, Desired, Effect, EntryId, FencingToken, Generation, Now, Refusal, Request, Scheduler,
@@ -71,7 +72,7 @@ impl Scheduler {
             title: title.clone(),
             owner_user_id: owner_user_id.clone(),
             at_queue_end: *at_queue_end,
-            queue_version: 0,
+            queue_version: FIRST_VERSION,
             last_entry: EntryId::default(),
             follows: None,
         };

@@ -278,8 +278,8 @@ pub struct SessionRecord {
     /// What happens when the last entry of the queue has ended.
     #[serde(default)]
     pub at_queue_end: AtQueueEnd,
-    /// Rises at every change of the queue, be it an edit or an advance.
-    #[serde(default)]
+    /// From 1; rises at every change of the queue, be it an edit or an advance.
+    #[serde(default = "first_version")]
     pub queue_version: u64,
     /// The newest id ever given to an entry: it outlives the entry.
     #[serde(default)]
@@ -288,6 +288,13 @@ pub struct SessionRecord {
     /// to it unasked says so in its reports, and these are about the current item, however old their fence is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follows: Option<EntryId>,
+}
+
+/// Of an empty queue: callers say 0 for "any version".
+pub(crate) const FIRST_VERSION: u64 = 1;
+
+fn first_version() -> u64 {
+    FIRST_VERSION
 }
 
 /// All that is durable of a session.

@@ -1,5 +1,6 @@
 //! One session in memory: its durable record, and what is known of it only while this scheduler runs.
 
+use crate::call::Done;
 use crate::cause::By;
 use crate::line::Place;
 use crate::queue::Queue;
@@ -289,6 +290,7 @@ impl Session {
     /// Whether the worker has carried out `generation`, or nobody has to.
     pub(crate) fn has_settled(&self, generation: Generation) -> bool {
         match (&self.record.lease, &self.observed) {
+            _ if generation == Done::UNCHANGED => true,
             (None, _) => !self.record.desired.in_channel,
             (Some(_), Some(observed)) => observed.fence.generation >= generation,
             (Some(_), None) => false,

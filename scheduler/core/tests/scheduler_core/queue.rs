@@ -224,9 +224,8 @@ fn a_skip_is_of_the_entry_that_its_caller_saw() {
             Some(entry(3))
         )
     );
-    h.report("s", PlaybackState::Idle, 0);
     let none = h.skip(Some(3));
-    assert!(h.answer(none).unwrap().is_ok(), "none plays");
+    assert!(h.answer(none).unwrap().unwrap().settled, "none plays");
 }
 
 #[test]
@@ -342,4 +341,27 @@ pub(crate) fn created(new_title: String, owner: String) -> Request {
         *at_queue_end = AtQueueEnd::Leave;
     }
     request
+}
+
+/// Nobody has to carry out what is no change, worker or not.
+#[test]
+fn a_skip_that_changes_nothing_waits_for_nobody() {
+    let mut h = Harness::queued(1);
+    for action in [
+        Action::Skip { entry: None },
+        Action::Skip {
+            entry: Some(entry(1)),
+        },
+        Action::Previous {
+            entry: Some(entry(1)),
+        },
+    ] {
+        let key = format!("{action:?}");
+        let first = h.call_as("s", Request::Control(action), &key);
+        let first = h.answer(first).unwrap().unwrap();
+        assert!(first.settled, "{action:?}");
+        let again = h.call_as("s", Request::Control(action), &key);
+        let again = h.answer(again).unwrap().unwrap();
+        assert!(again.settled, "{action:?}, again");
+    }
 }

@@ -88,6 +88,8 @@ fn every_change_raises_the_version_and_nothing_else_does() {
 
 #[test]
 fn who_saw_another_version_is_told_and_nothing_is_changed() {
+    let h = Harness::queued(0);
+    assert_eq!(h.version(), 1, "0 says any version, so no queue has it");
     let mut h = Harness::party(3);
     let seen = h.version();
     let edit = |change| {
