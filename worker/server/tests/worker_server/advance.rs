@@ -147,6 +147,41 @@ async fn a_next_that_is_not_there_is_told_and_another_one_follows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_ffmpeg_that_is_killed_while_its_item_waits_is_started_again() {
+    // The first one is read at once, so that the only ffmpeg is that of the second, which is longer than what is read
+    // ahead.
+    let mut party = Party::of(&[6, 30], ROOM).await;
+    party.plays(1, 2).await;
+    party
+        .until("entry 2 is ready", |one| is_ready(one, 2))
+        .await;
+    let patience = Instant::now() + Duration::from_secs(20);
+    let ffmpeg = loop {
+        if let [ffmpeg] = &party.ffmpegs()[..] {
+            break ffmpeg.clone();
+        }
+        assert!(Instant::now() < patience, "{:?}", party.ffmpegs());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    let killed = std::process::Command::new("kill")
+        .args(["-KILL", &ffmpeg])
+        .status();
+    assert!(killed.unwrap().success());
+    let advanced = party.until("entry 2 follows", |one| one.advanced_from_entry_id == 1);
+    let advanced = advanced.await;
+    assert_eq!(advanced.entry_id, 2);
+    assert_eq!(advanced.health.map(|health| health.restarts), Some(1));
+    party
+        .until("two seconds of it", |one| {
+            one.position
+                .is_some_and(|position| position.media_ms > 2_000)
+        })
+        .await;
+    assert_eq!(party.assert_unbroken().0, PACKET);
+    party.strike().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_next_that_is_replaced_is_not_heard() {
     let mut party = Party::of(&[6, 3, 4], ROOM).await;
     party.plays(1, 2).await;

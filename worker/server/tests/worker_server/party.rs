@@ -226,6 +226,20 @@ impl Party {
         longest
     }
 
+    /// The ffmpegs that write for viewers, by their process ids.
+    pub(crate) fn ffmpegs(&self) -> Vec<String> {
+        let spool = self.stage.spool().canonicalize().unwrap();
+        let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+        let writes = |pid: &std::path::Path| {
+            let folder = std::fs::read_link(pid.join("cwd"));
+            folder.is_ok_and(|folder| folder.starts_with(&spool))
+        };
+        processes
+            .filter(|process| writes(&process.path()))
+            .map(|process| process.file_name().into_string().unwrap())
+            .collect()
+    }
+
     /// Since when the member has heard nothing.
     pub(crate) fn silent_since(&self) -> Option<Instant> {
         self.packets().last().map(|packet| packet.at)

@@ -1,6 +1,7 @@
 //! A worker, a scheduler played by the test, and a voice server that only notices who dials.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ pub(crate) struct Stage {
     voice_server: TcpListener,
     cancel: CancellationToken,
     tasks: JoinSet<()>,
-    _spool: TempDir,
+    spool: TempDir,
 }
 
 /// What a test wants otherwise than most.
@@ -117,7 +118,7 @@ impl Stage {
             voice_server: TcpListener::bind("127.0.0.1:0").await.unwrap(),
             cancel,
             tasks,
-            _spool: spool,
+            spool,
         }
     }
 
@@ -200,6 +201,11 @@ impl Stage {
             role: Some(v1::lease::Role::WarmsUp(v1::WarmsUp {})),
             plan: None,
         })
+    }
+
+    /// Where the worker's ffmpegs write for viewers.
+    pub(crate) fn spool(&self) -> &Path {
+        self.spool.path()
     }
 
     /// Waits until somebody dials.
