@@ -4,6 +4,7 @@
 mod auth;
 mod bodies;
 mod contract;
+mod library;
 mod operation;
 mod page;
 mod party_api;
