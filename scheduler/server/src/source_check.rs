@@ -1,12 +1,22 @@
-//! Sources are checked before anything is stored, whoever calls.
+//! Items are checked before anything is stored, whoever calls: above all where their sources are.
 
 use orb_jellyfin::SourcePolicy;
 use orb_proto::v1;
 use orb_scheduler_core::{EntryId, Item, Refusal};
+use prost::Message;
+
+/// Of one item, without the URLs of its sources: 1,100 entries of a queue go into one message, and a client takes 4 MiB.
+const MAX_BYTES: usize = 3_000;
 
 /// A checked item, with its sources rewritten; `place` is where it stands in the request.
 pub(crate) fn item(policy: &SourcePolicy, place: &str, item: v1::Item) -> Result<Item, Refusal> {
     let field = |name: &str| format!("{place}.{name}");
+    let bytes = item.encoded_len();
+    if bytes.saturating_sub(item.stream_url.len() + item.download_url.len()) > MAX_BYTES {
+        let message =
+            "must not be longer than 3,000 bytes, the URLs of its sources apart; shorten its texts";
+        return Err(Refusal::invalid(place, "too_long", message));
+    }
     let stream_field = field("stream_url");
     let stream_url = checked(policy, &stream_field, &item.stream_url)?
         .ok_or_else(|| Refusal::invalid(&stream_field, "missing_field", "is required"))?;

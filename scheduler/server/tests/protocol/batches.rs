@@ -1,8 +1,8 @@
 //! What waits shares a commit; nobody is told of it before; beats are heard meanwhile; and what a leader that was
 //! replaced has in its memory is told to nobody.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use orb_coordinator::SingleCoordinator;
@@ -28,6 +28,8 @@ pub(crate) struct Gated {
     /// That have begun.
     commits: Arc<AtomicUsize>,
     event_reads: Arc<AtomicUsize>,
+    /// What was written, by table, in order.
+    rows: Arc<Mutex<Vec<&'static str>>>,
 }
 
 impl Gated {
@@ -37,7 +39,15 @@ impl Gated {
             gate: Arc::new(Semaphore::new(1)),
             commits: Arc::default(),
             event_reads: Arc::default(),
+            rows: Arc::default(),
         }
+    }
+
+    /// The tables that rows were written to since the last call.
+    fn rows(&self) -> Vec<&'static str> {
+        let mut rows = std::mem::take(&mut *self.rows.lock().unwrap());
+        rows.sort_unstable();
+        rows
     }
 
     /// How often it was asked what happened.
@@ -81,6 +91,21 @@ impl Store for Gated {
         wall_ms: i64,
     ) -> Result<(), Error> {
         self.commits.fetch_add(1, Ordering::Relaxed);
+        let tables = writes.iter().map(|write| match write {
+            Write::Session(record, _) => {
+                let bytes = serde_json::to_vec(record).unwrap().len();
+                assert!(
+                    bytes < 4_096,
+                    "a record of {bytes} bytes: it bears no queue"
+                );
+                "session"
+            }
+            Write::Queue(_) | Write::QueueOrder { .. } | Write::QueueRemoved { .. } => "queue",
+            Write::Event(_) => "event",
+            Write::WorkerState(_) => "worker state",
+            Write::Command(_) => "command",
+        });
+        self.rows.lock().unwrap().extend(tables);
         let _open = self.gate.acquire().await.unwrap();
         self.store
             .commit_all(epoch, writes, accounts, wall_ms)
@@ -226,4 +251,69 @@ async fn a_leader_that_was_replaced_confirms_no_lease() {
     while let Some(word) = worker.word().await {
         assert!(!matches!(word, Word::LeasesConfirmed(_)), "{word:?}");
     }
+}
+
+#[tokio::test]
+async fn a_party_of_the_bot_writes_no_more_rows_for_there_being_queues() {
+    let surroundings = Surroundings::new().await;
+    let store = Gated::of(&surroundings).await;
+    let scheduler = surroundings.candidate_with(SingleCoordinator::new(), store.clone());
+    scheduler.ready().await;
+    let mut worker = scheduler.attach("w1", "life-1", vec![]).await.unwrap();
+    let mut sessions = scheduler.sessions();
+    sessions.create(with_token(API, create("s"))).await.unwrap();
+    // The worker has it, and nothing more comes of the create.
+    let joined = worker.lease_where(|desired| desired.voice.is_some()).await;
+    let mut idle = playing(&joined, 0);
+    idle.set_playback_state(v1::PlaybackState::Idle);
+    worker.report(idle).await;
+    until_connected(&scheduler).await;
+    store.rows();
+    for number in 0..3 {
+        let request = v1::PlayRequest {
+            item: Some(v1::Item {
+                queue_entry_id: 100 + number,
+                ..play("s", "").item.unwrap()
+            }),
+            ..play("s", "")
+        };
+        let mut sessions = scheduler.sessions();
+        let call = tokio::spawn(async move { sessions.play(with_token(API, request)).await });
+        let is_it = |desired: &v1::DesiredState| {
+            let current = desired.current.as_ref();
+            current.is_some_and(|item| item.queue_entry_id == 100 + number)
+        };
+        let lease = worker.lease_where(is_it).await;
+        let mut expected = vec!["command", "event", "queue", "session", "worker state"];
+        if number > 0 {
+            // What it takes the place of has ended.
+            expected.extend(["event", "queue"]);
+            expected.sort_unstable();
+        }
+        assert_eq!(store.rows(), expected, "play {number}");
+        worker.report(playing(&lease, 20)).await;
+        call.await.unwrap().unwrap();
+        store.rows();
+    }
+    scheduler.stop().await;
+}
+
+/// Until callers see the worker in the channel.
+async fn until_connected(scheduler: &Scheduler) {
+    let waiting = async {
+        loop {
+            let request = v1::GetRequest {
+                session_id: "s".to_owned(),
+            };
+            let answer = scheduler.sessions().get(with_token(API, request)).await;
+            let session = answer.unwrap().into_inner().session.unwrap();
+            if session.worker_status() == v1::WorkerStatus::Connected {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(SOON, waiting)
+        .await
+        .expect("the worker is in the channel");
 }

@@ -230,6 +230,12 @@ async fn what_cannot_be_done_to_a_queue_is_refused_with_its_reason_and_changes_n
             "items[1].stream_url",
         ),
         (
+            request(add(&["fine", &"ä".repeat(1_500)])),
+            Code::InvalidArgument,
+            "too_long",
+            "items[1]",
+        ),
+        (
             request(add(&many)),
             Code::ResourceExhausted,
             "queue_full",
