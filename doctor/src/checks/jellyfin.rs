@@ -1,17 +1,15 @@
-//! Jellyfin: reachable, new enough, and the key is good.
+//! Jellyfin: reachable, new enough, and the key is good. Every role asks it: gateways for the library, schedulers to tell
+//! how far somebody watched, workers for the media.
 
 use orb_jellyfin::client::{JellyfinClient, JellyfinConfig};
 use secrecy::SecretString;
 
 use super::Subject;
-use crate::{Finding, Role};
+use crate::Finding;
 
 const CHECK: &str = "jellyfin";
 
 pub(super) async fn check(subject: &Subject) -> Vec<Finding> {
-    if !subject.is(&[Role::Up, Role::Gateway, Role::Worker]) {
-        return subject.not_needed(CHECK);
-    }
     let settings = &subject.config.jellyfin;
     let Some(url) = &settings.url else {
         let found =

@@ -12,7 +12,7 @@ use super::{Subject, http, tls};
 use crate::{Finding, Role};
 
 /// Whoever holds the port is on this machine.
-const TIME_OUT: Duration = Duration::from_secs(3);
+const TIME_OUT: Duration = Duration::from_secs(2);
 
 /// What a scheduler's server is known by.
 const SERVICE: &str = "orb.v1.SessionService";

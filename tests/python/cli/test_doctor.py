@@ -82,6 +82,19 @@ class DoctorTest(unittest.TestCase):
         self.assertRegex(findings["discord token 1"]["found"], r"^orb-\w+ \(\d+\).*not privileged")
         self.assertFalse((self.folder / "orb.db").exists(), "it looks and changes nothing")
 
+    def test_beside_an_orb_that_runs(self):
+        changed = issue(self.folder / "running", days=90) | {"ORB_DATABASE_URL": f"sqlite://{self.folder}/running.db"}
+        addresses = ("ORB_HTTP_ADDR", "ORB_GRPC_ADDR", "ORB_API_TOKENS")
+        environment = {name: value for name, value in (self.well | changed).items() if name not in addresses}
+        orb = processes.Orb("up", self.folder, environment, tokens=(API_TOKEN,))
+        self.addCleanup(orb.stop)
+        findings = self.doctor(code=0, ORB_HTTP_ADDR=orb.http_addr, ORB_GRPC_ADDR=orb.grpc_addr, **changed)
+        self.assertIn("tables up to date", findings["database"]["found"])
+        # The one of gRPC speaks TLS, and shows a certificate of this installation.
+        for check in ("port of HTTP", "port of gRPC"):
+            self.assertIn("held by an orb", findings[check]["found"])
+        self.assertTrue(orb.is_ready())
+
     def test_the_table_says_the_same(self):
         broken = self.well | {"ORB_JELLYFIN_API_KEY": "wrong-jellyfin-key"}
         ended = commands.run("doctor", environment=broken, cwd=self.folder)
