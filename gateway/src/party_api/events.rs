@@ -11,9 +11,10 @@ use axum::{
 use futures::{StreamExt as _, future, stream};
 use orb_proto::v1::Event;
 use serde::Serialize;
+use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{event_row::EventRow, party::Party};
+use super::{event_row::EventRow, pace::Pace, party::Party};
 use crate::{
     app::Gateway,
     problem::Problem,
@@ -129,7 +130,10 @@ async fn stream(
 ) -> Result<Response, Problem> {
     let (states, events) =
         tokio::try_join!(gateway.feeds.states(id), gateway.feeds.events(id, after))?;
-    let states = states.map(|session| sse::event(&Party::from(session)).event("state"));
+    let mut pace = Pace::default();
+    let states = states
+        .filter(move |session| future::ready(pace.tells(session, Instant::now())))
+        .map(|session| sse::event(&Party::from(session)).event("state"));
     let events = events.map(|event| row(&event));
     // The party is gone when either is.
     let end = || stream::once(future::ready(None));

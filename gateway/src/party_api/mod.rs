@@ -19,6 +19,7 @@ mod event_row;
 mod events;
 mod fingerprint;
 mod if_match;
+mod pace;
 mod parties;
 mod party;
 mod playback;
