@@ -121,10 +121,11 @@ impl Session {
                 desired,
                 role,
             } => {
-                if fence <= self.fence {
-                    return actions;
+                // It was taken back before this word was handed in, however old that is.
+                self.joins = false;
+                if fence > self.fence {
+                    self.lease(fence, *desired, role, &mut actions);
                 }
-                self.lease(fence, *desired, role, &mut actions);
             }
             // Older pipelines were dropped; their last words may still be under way.
             Input::Pipeline { run, news } if run == self.current_run() => {
@@ -147,8 +148,6 @@ impl Session {
         self.fence = fence;
         let before = std::mem::replace(&mut self.desired, desired);
         self.role = role;
-        // It was taken back before this word was handed in.
-        self.joins = false;
         let went_on = self.take_back_end(actions);
         self.follow_voice(actions);
         match self.desired.current.clone() {

@@ -153,14 +153,16 @@ impl Actor {
 
     fn handle(&mut self, input: Input) {
         self.spans.heard(&input);
-        let (actions, carried_out) = {
+        let (actions, is_followed, carried_out) = {
             let mut state = lock(&self.state);
             let actions = state.session.handle(input);
             state.take_seat();
             let session = &state.session;
-            self.runs.is_followed(session.has_next());
-            (actions, session.done() == session.fence())
+            let carried_out = session.done() == session.fence();
+            (actions, session.has_next(), carried_out)
         };
+        // Not under the lock: whoever renders a playlist asks for the position.
+        self.runs.is_followed(is_followed);
         for action in actions {
             self.spans.begins(&action);
             self.act(action);

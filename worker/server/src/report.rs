@@ -91,3 +91,71 @@ pub(crate) fn observed(
     });
     state
 }
+
+#[cfg(test)]
+mod tests {
+    use orb_worker_core::{Desired, Fence, Input, Item, Role, VoiceNews};
+
+    use super::*;
+
+    /// Plays entry 7 as run 1.
+    fn playing() -> Session {
+        let item = Item {
+            entry_id: 7,
+            queue_entry_id: 0,
+            item_id: String::new(),
+            title: String::new(),
+            stream_url: String::new(),
+            download_url: None,
+            duration_ms: Some(60_000),
+        };
+        let mut session = Session::new();
+        session.handle(Input::Lease {
+            fence: Fence {
+                token: 1,
+                epoch: 1,
+                generation: 1,
+            },
+            desired: Box::new(Desired {
+                current: Some(item),
+                ..Desired::default()
+            }),
+            role: Role::Holds,
+        });
+        session.handle(Input::Voice(VoiceNews::Started));
+        session
+    }
+
+    fn position(voice: &Snapshot) -> (i64, i32) {
+        let state = observed("s", &playing(), voice, false, Instant::now());
+        assert_eq!(state.entry_id, 7);
+        let position = state.position.unwrap_or_default();
+        (position.media_ms, position.rate_permille)
+    }
+
+    #[test]
+    fn the_next_items_position_is_never_this_ones() {
+        let here = Snapshot {
+            run: 1,
+            position_ms: Some(59_980),
+            sent_at: Some(Instant::now()),
+            playing: true,
+            ..Snapshot::default()
+        };
+        assert_eq!(position(&here), (59_980, 1_000));
+        // It went over, and the session has not heard of it.
+        let first_sent = Snapshot {
+            run: 2,
+            position_ms: Some(20),
+            followed_ms: Some(60_000),
+            ..here
+        };
+        assert_eq!(position(&first_sent), (60_000, 0));
+        let none_sent = Snapshot {
+            position_ms: None,
+            sent_at: None,
+            ..first_sent
+        };
+        assert_eq!(position(&none_sent), (60_000, 0));
+    }
+}

@@ -369,7 +369,9 @@ fn a_word_takes_the_join_back_and_it_is_asked_for_anew() {
     let mut session = prepared();
     let actions = word(&mut session, paused(first_then(2)));
     let join = Action::Join { run: 2 };
-    assert_eq!(actions, [Action::Pause, Action::Report, join]);
+    assert_eq!(actions, [Action::Pause, Action::Report, join.clone()]);
+    let old = tell(&mut session, fence(1, 1), first_then(3), Role::Holds);
+    assert_eq!(old, [join], "also by a word that is too old to be taken");
 }
 
 #[test]
