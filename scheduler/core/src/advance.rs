@@ -87,15 +87,23 @@ impl Scheduler {
         else {
             return Admission::Waits;
         };
-        let need = cost::need(Some(&head.item), session.known_cost(head.id()));
+        let known = session.known_cost(head.id());
+        let need = cost::need(Some(&head.item), known);
         let lease = session.record.lease.as_ref();
         let holder = lease.filter(|_| self.lease_alive(id, now.monotonic));
         let holder = holder.and_then(|lease| self.workers.get_key_value(&lease.worker));
-        let has_room = holder.is_some_and(|(_, worker)| worker.room(Some(id)) >= need);
+        let had = holder.map_or(0, |(_, worker)| worker.held.need(id));
+        // One that nobody has looked at takes what the one before took, as likely as not: else the holder gives it
+        // back. A guess must not put a party of cheap items out of a full worker.
+        let here = match known {
+            None if had > cost::IDLE => need.min(had),
+            _ => need,
+        };
+        let has_room = holder.is_some_and(|(_, worker)| worker.room(Some(id)) >= here);
         let may_stay = holder.is_some_and(|(worker, state)| {
             // Room that is kept for a party which has waited longer is not for more than this one has had so far.
             let is_kept = || self.kept_worker(now).as_ref() == Some(worker);
-            !state.draining && (need <= session.need() || !is_kept())
+            !state.draining && (here <= had || !is_kept())
         });
         if has_room && may_stay {
             return Admission::Stays;

@@ -180,6 +180,12 @@ impl Held {
         self.sessions.is_empty()
     }
 
+    /// What it takes here; 0 when it is not here.
+    pub(crate) fn need(&self, session: &SessionId) -> u32 {
+        let holding = self.sessions.get(session);
+        holding.map_or(0, |holding| holding.need.millicores)
+    }
+
     /// Whether room is kept for it by a guess.
     pub(crate) fn is_guessed(&self, session: &SessionId) -> bool {
         let holding = self.sessions.get(session);

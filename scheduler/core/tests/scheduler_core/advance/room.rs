@@ -160,3 +160,30 @@ fn a_start_that_nobody_has_room_for_is_held_back_and_refused_like_a_play() {
     h.beat_with("w1", "life-1", 20, vec![heard]);
     assert!(h.answer(sound).unwrap().is_ok());
 }
+
+/// An episode after the other, on a worker that is full: what each takes is known when it has been looked at.
+#[test]
+fn an_item_that_nobody_has_looked_at_stays_where_the_last_one_was() {
+    let mut h = Harness::party(2);
+    let mut cheap = h.observed("s", PlaybackState::Playing, 30_000);
+    cheap.known_plan = Some(plan(20));
+    // A hundred others take all but a little.
+    h.attach_with("w1", "life-1", 40, vec![cheap.clone()]);
+    h.beat_with("w1", "life-1", 20, vec![cheap]);
+    h.report_end("s", EndReason::Finished, None);
+    assert_eq!(h.newest_holder("s"), "w1");
+    assert_eq!(h.told(), (Some(2), None));
+    // It is dearer: the worker gives it back, and it waits for one that has room.
+    let token = h.lease("s").0.token;
+    h.event(Event::LeaseDeclined {
+        worker: WorkerId::new("w1"),
+        incarnation: Incarnation::new("life-1"),
+        session: SessionId::new("s"),
+        token,
+        plan: Some(plan(650)),
+    });
+    assert_eq!(h.newest_holder("s"), "");
+    h.attach_with("w2", "life-1", 2_000, vec![]);
+    assert_eq!(h.newest_holder("s"), "w2");
+    assert_eq!(h.entries(), [(1, Played), (2, Playing)]);
+}

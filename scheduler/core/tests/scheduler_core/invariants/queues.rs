@@ -1,6 +1,7 @@
 //! What must hold of queues after every step: no entry is lost, skipped in silence or played twice by itself.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use orb_scheduler_core::{
     EntryId, Observed, PlaybackState, QueueEntry, QueueStatus, SessionId, Write,
@@ -12,7 +13,10 @@ use super::world::World;
 use QueueStatus::{Failed, Played, Playing, Queued, Skipped};
 
 /// It has every event and every cause.
-const PAGE: &str = include_str!("../../../../../docs/session-states.md");
+static PAGE: LazyLock<String> = LazyLock::new(|| {
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
+    std::fs::read_to_string(format!("{docs}/session-states.md")).unwrap()
+});
 
 /// What the events of one step say of the entries of one session.
 #[derive(Debug, Default)]
