@@ -255,7 +255,7 @@ fn span(clock: SimClock, from: Instant, until: Instant) -> Span {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     #![allow(clippy::unwrap_used)]
     use std::ops::Range;
 
@@ -272,7 +272,7 @@ mod tests {
     const FRAME_TIME: Duration = Duration::from_millis(20);
 
     /// The Opus packets of these seconds, as a worker would send them.
-    fn encoded(seconds: Range<u32>, bitrate: i32) -> Vec<Vec<u8>> {
+    pub(crate) fn encoded(seconds: Range<u32>, bitrate: i32) -> Vec<Vec<u8>> {
         let mut encoder = Encoder::new(SOUND_RATE, Channels::Stereo, Application::Audio).unwrap();
         encoder.set_bitrate(Bitrate::Bits(bitrate)).unwrap();
         coded_sound(seconds)
@@ -284,7 +284,7 @@ mod tests {
             .collect()
     }
 
-    fn heard(packets: Vec<HeardPacket>, opened_at: Instant) -> Heard {
+    pub(crate) fn heard(packets: Vec<HeardPacket>, opened_at: Instant) -> Heard {
         let info = ConnectionInfo {
             ssrc: 1,
             guild: GuildId(1),
@@ -305,7 +305,7 @@ mod tests {
     }
 
     /// Packets that come in 20 ms after one another.
-    fn steady(opus: Vec<Vec<u8>>, from: Instant) -> Vec<HeardPacket> {
+    pub(crate) fn steady(opus: Vec<Vec<u8>>, from: Instant) -> Vec<HeardPacket> {
         let packet = |(n, opus): (usize, Vec<u8>)| HeardPacket {
             at: from + FRAME_TIME * n as u32,
             unix_ns: 0,

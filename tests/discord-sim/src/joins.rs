@@ -97,3 +97,84 @@ fn within(packet: &HeardPacket, at: Instant) -> f64 {
 fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::ears::tests::{encoded, heard, steady};
+    use crate::heard::OPUS_SILENCE;
+
+    /// Two films, the second one from its beginning; what comes between and what is left of the first is the test's.
+    fn join(change: impl FnOnce(&mut Vec<Vec<u8>>), later: Duration) -> Join {
+        let start = Instant::now();
+        let mut opus = encoded(3..6, 128_000);
+        change(&mut opus);
+        let first = opus.len();
+        opus.extend(encoded(0..4, 128_000));
+        let mut packets = steady(opus, start);
+        for packet in &mut packets[first..] {
+            packet.at += later;
+            packet.timestamp += (later.as_secs_f64() * 48_000.0) as u32;
+        }
+        let heard = heard(packets, start);
+        let joins = heard.joins(&heard.listen().unwrap());
+        let [join] = joins[..] else {
+            panic!("{joins:?}")
+        };
+        assert_eq!(join.after, 5);
+        join
+    }
+
+    fn is_near(measured: f64, expected: f64) -> bool {
+        (measured - expected).abs() < 3.0
+    }
+
+    #[test]
+    fn films_one_after_the_other_have_no_gap() {
+        let join = join(|_| {}, Duration::ZERO);
+        assert!(
+            is_near(join.gap_ms, 0.0) && is_near(join.sent_ms, 0.0),
+            "{join:?}"
+        );
+        assert_eq!(join.silence_frames, 0);
+        assert!(is_near(join.longest_ms, 20.0), "{join:?}");
+    }
+
+    #[test]
+    fn silence_and_nothing_at_all_are_gaps_and_no_film() {
+        let silence = |opus: &mut Vec<Vec<u8>>| opus.extend(vec![OPUS_SILENCE.to_vec(); 5]);
+        let silent = join(silence, Duration::ZERO);
+        assert!(
+            is_near(silent.gap_ms, 100.0) && is_near(silent.sent_ms, 0.0),
+            "{silent:?}"
+        );
+        assert_eq!(silent.silence_frames, 5);
+        let late = join(|_| {}, Duration::from_secs(2));
+        assert!(
+            is_near(late.gap_ms, 2_000.0) && is_near(late.sent_ms, 0.0),
+            "{late:?}"
+        );
+        assert!(is_near(late.longest_ms, 2_020.0), "{late:?}");
+    }
+
+    #[test]
+    fn an_end_that_was_cut_off_is_missing() {
+        let cut = join(|opus| opus.truncate(3 * 50 - 4), Duration::ZERO);
+        assert!(
+            is_near(cut.gap_ms, -80.0) && is_near(cut.sent_ms, -80.0),
+            "{cut:?}"
+        );
+    }
+
+    #[test]
+    fn film_is_counted_over_what_lies_between() {
+        let start = Instant::now();
+        let mut opus = encoded(10..14, 128_000);
+        opus.splice(100..100, vec![OPUS_SILENCE.to_vec(); 7]);
+        let heard = heard(steady(opus, start), start);
+        let seconds = heard.listen().unwrap().seconds;
+        let film_ms = heard.film_ms(&seconds[0], seconds.last().unwrap());
+        assert!(is_near(film_ms, 3_000.0), "{film_ms}");
+    }
+}
