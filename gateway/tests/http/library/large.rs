@@ -125,13 +125,6 @@ fn search(n: usize) -> String {
 #[tokio::test]
 async fn searches_are_answered_soon() {
     let stage = large().await;
-    assert_eq!(
-        stage.get("/search?q=harbour&limit=20").await["total"]
-            .as_u64()
-            .unwrap()
-            > 100,
-        true
-    );
     let mut took = Vec::new();
     let mut found = 0;
     for n in 0..200 {
