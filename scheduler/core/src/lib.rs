@@ -18,6 +18,9 @@
 //! effects only when the writes are durable. When the commit fails, the shell throws this value
 //! away and loads a new one from the store; nobody was told anything meanwhile.
 //!
+//! Each session has a *queue*: a pure list of what ended, what plays and what waits. Its head is what the worker opens
+//! ahead; it goes on to it by itself, and the state machine commits that (`advance.rs` has the words and their order).
+//!
 //! No I/O, no clock, no randomness, no tokio: time comes in as [`Now`], ids as part of the event.
 //! The life of a session is a table in `docs/session-states.md`; the tests walk it.
 

@@ -4,8 +4,8 @@ use super::plan;
 use crate::harness::{Harness, item};
 use crate::queue::film;
 use orb_scheduler_core::{
-    EndReason, HandoverReport, Item, Observed, PlaybackState, QueueStatus, Request, Role,
-    SessionStatus, WorkerStatus,
+    EndReason, Event, HandoverReport, Incarnation, Item, Observed, PlaybackState, QueueStatus,
+    Request, Role, SessionId, SessionStatus, WorkerId, WorkerStatus,
 };
 
 use QueueStatus::{Failed, Played, Playing, Queued};
