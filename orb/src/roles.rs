@@ -72,6 +72,9 @@ pub(crate) async fn run(
             gateway_config.signing_key = SigningKey::derived_from(&internal);
             gateway_config.scheduler_token = Some(internal);
             gateway_config.tls = tls;
+            if let Some(library) = library(&config)? {
+                gateway_config = gateway_config.with_library(library);
+            }
             let (_ready, readiness) = watch::channel(orb_gateway::Readiness::Ready);
             gateway(&mut stack, &config, gateway_config, leader, readiness)?;
             stack.run(config.timing.drain_grace).await
@@ -80,7 +83,7 @@ pub(crate) async fn run(
             let mut stack = Stack::default();
             file_limit::raise();
             let internal = internal_token(&config)?;
-            let term = term_config(&config)?;
+            let term = term_config(&config, jellyfin_client(&config)?);
             let serving = if config.etcd.endpoints.is_empty() {
                 let only = (SingleCoordinator::new(), IN_PROCESS);
                 scheduler(&mut stack, &config, only, term, internal).await?
@@ -119,7 +122,8 @@ pub(crate) async fn up(
     mut gateway_config: GatewayConfig,
 ) -> Result<Upped> {
     // The embedded worker died with the last process: nobody has to be waited for.
-    let mut term = term_config(config)?;
+    let library = library(config)?;
+    let mut term = term_config(config, library.clone());
     term.timing.reattach_grace_ms = 0;
     let internal = SecretString::from(uuid::Uuid::new_v4().to_string());
     let only = (SingleCoordinator::new(), IN_PROCESS);
@@ -133,6 +137,10 @@ pub(crate) async fn up(
     // What stays in this process needs no certificate.
     worker(stack, config, None, channel.clone(), internal.clone()).await?;
     gateway_config.scheduler_token = Some(internal.clone());
+    if let Some(library) = library {
+        // The scheduler's own: what it reports shows at once.
+        gateway_config = gateway_config.with_library(library);
+    }
     let readiness = gateway_readiness(stack, &serving.standing);
     let http = gateway(stack, config, gateway_config, channel.clone(), readiness)?;
     Ok(Upped {
@@ -210,7 +218,7 @@ struct Serving {
     cancel: CancellationToken,
 }
 
-fn term_config(config: &Config) -> Result<TermConfig> {
+fn term_config(config: &Config, jellyfin: Option<JellyfinClient>) -> TermConfig {
     let account = |token: &SecretString| AccountConfig {
         token: token.clone(),
         api_url: config
@@ -219,11 +227,11 @@ fn term_config(config: &Config) -> Result<TermConfig> {
             .as_ref()
             .map(|url| url.base().to_owned()),
     };
-    let progress = jellyfin_client(config)?.map(|client| {
+    let progress = jellyfin.map(|client| {
         let reporter: Arc<dyn ProgressReporter> = Arc::new(JellyfinReporter::new(client));
         reporter
     });
-    Ok(TermConfig {
+    TermConfig {
         timing: scheduler_timing(config),
         command_retention: config.timing.command_retention,
         accounts: config.discord.tokens.iter().map(account).collect(),
@@ -233,7 +241,7 @@ fn term_config(config: &Config) -> Result<TermConfig> {
         },
         progress,
         alone: true,
-    })
+    }
 }
 
 fn listen_grpc(
@@ -333,9 +341,6 @@ fn gateway(
         .as_ref()
         .map(|url| url.as_url().clone());
     gateway_config.metrics = stack.metrics.clone();
-    if let Some(library) = library(config)? {
-        gateway_config = gateway_config.with_library(library);
-    }
     let addr = config.http.addr;
     let listener = orb_gateway::listen(addr)
         .with_context(|| format!("cannot listen on {addr}; set ORB_HTTP_ADDR"))?;
