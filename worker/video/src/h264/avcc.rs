@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::NalUnits;
+use super::nal::without_trailing_zeros;
 use crate::Error;
 
 /// What separates the NAL units of a packet.
@@ -61,7 +62,7 @@ impl AvcConfig {
                 if at > extradata.len() {
                     return Err(SHORT);
                 }
-                parameter_sets.push(extradata.slice(from..at));
+                parameter_sets.push(without_trailing_zeros(extradata.slice(from..at)));
             }
         }
         Ok(Self {

@@ -123,7 +123,7 @@ impl Iterator for NalUnits {
 }
 
 /// `trailing_zero_8bits` and the first byte of a four-byte start code look the same and belong to no NAL unit (B.1).
-fn without_trailing_zeros(unit: Bytes) -> Bytes {
+pub(super) fn without_trailing_zeros(unit: Bytes) -> Bytes {
     let zeros = unit.iter().rev().take_while(|byte| **byte == 0).count();
     unit.slice(..unit.len() - zeros)
 }

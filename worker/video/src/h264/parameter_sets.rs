@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::nal::NalType;
+use super::nal::{NalType, start_code};
 use super::pps::Pps;
 use super::sps::Sps;
 use super::vui::{SpsFix, restrict_reordering};
@@ -48,6 +48,9 @@ impl ParameterSets {
     pub(super) fn insert(&mut self, unit: &Bytes) -> Result<bool, Error> {
         if unit.len() > MAX_ON_WIRE {
             return Err(Refusal::LargeParameterSets.into());
+        }
+        if start_code(unit).is_some() {
+            return Err(Error::Damaged("a parameter set holds a start code"));
         }
         // Copied: a small set must not keep the memory of a whole packet.
         if NalType::of(unit[0]) == NalType::Pps {

@@ -11,7 +11,7 @@ use super::slice::{SliceHead, SliceType};
 use super::sps::Sps;
 use crate::{Error, Refusal};
 
-/// 8 MiB: four times a raw 1080p frame's half; no film that is copied has such a picture.
+/// 8 MiB: more than a 1080p frame has raw.
 const MAX_PACKET: usize = 8 << 20;
 /// Pictures without an IDR picture among them before the stream is given up: the longest key-frame distance that
 /// encoders use by default is 250.
