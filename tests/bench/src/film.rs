@@ -91,6 +91,24 @@ impl Film {
     }
 }
 
+/// A film for queues: short enough that many follow each other in a minute, with sound that tells its seconds.
+pub(crate) async fn short(seconds: u32) -> Result<PathBuf> {
+    let folder = report::folder()?.join("films");
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot make {}", folder.display()))?;
+    let path = folder.join(format!("short-360p24-{seconds}s.mkv"));
+    if !path.exists() {
+        let spec = FilmSpec {
+            seconds,
+            width: 640,
+            height: 360,
+            ..FilmSpec::default()
+        };
+        generate(&path, spec).await?;
+    }
+    Ok(path)
+}
+
 /// So many seconds of a film, again and again if it is shorter, made into another by options of ffmpeg's.
 async fn convert(film: &Path, options: &str, seconds: u32, path: &Path) -> Result<()> {
     let unfinished = path.with_extension("unfinished.mkv");

@@ -22,6 +22,7 @@ mod listener;
 mod machine;
 mod moment;
 mod party;
+mod party_api;
 mod path;
 mod pool;
 mod process_cost;
@@ -65,6 +66,12 @@ enum Bench {
         #[arg(long)]
         only: Option<pool::Part>,
     },
+    /// The party API: library, queue, events, and from one film to the next.
+    Party {
+        /// One part; its results go to a file of their own.
+        #[arg(long)]
+        only: Option<party_api::Part>,
+    },
     /// One after the other.
     All,
     /// The child role of `voice`; its orders come on standard input.
@@ -87,10 +94,15 @@ async fn main() -> Result<()> {
             let name = file_name("pool", only.map(pool::Part::name));
             publish(name, pool::run(only)).await
         }
+        Bench::Party { only } => {
+            let name = file_name("party", only.map(party_api::Part::name));
+            publish(name, party_api::run(only)).await
+        }
         Bench::All => {
             publish("path".to_owned(), path::run()).await?;
             publish("voice".to_owned(), voice::run(None)).await?;
-            publish("pool".to_owned(), pool::run(None)).await
+            publish("pool".to_owned(), pool::run(None)).await?;
+            publish("party".to_owned(), party_api::run(None)).await
         }
         Bench::Drive => voice::drive().await,
         Bench::Discord => pool::scale::serve_discord().await,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::film::Film;
@@ -15,6 +15,9 @@ const CONNECTED_WITHIN: Duration = Duration::from_secs(20);
 
 /// A call waits 5 s for the worker; beyond that something hangs.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+
+/// Longer than a bench.
+const LISTENS_FOR: Duration = Duration::from_hours(1);
 
 /// The contract's server.
 #[derive(Clone)]
@@ -59,6 +62,34 @@ impl Api {
     async fn post(&self, path: &str, body: &Value) -> Result<(StatusCode, Value)> {
         let request = self.client.post(format!("{}{path}", self.base));
         self.send(request.json(body)).await
+    }
+
+    /// Any call, with a JSON body or none.
+    pub(crate) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<(StatusCode, Value)> {
+        let mut request = self.client.request(method, format!("{}{path}", self.base));
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        self.send(request).await
+    }
+
+    /// Listens to server-sent events, for as long as the answer is kept.
+    pub(crate) async fn listen(&self, path: &str) -> Result<Response> {
+        let request = self.client.get(format!("{}{path}", self.base));
+        let request = request
+            .bearer_auth(&self.token)
+            .header("Accept", "text/event-stream")
+            .timeout(LISTENS_FOR);
+        let answer = request.send().await?;
+        if answer.status() != StatusCode::OK {
+            bail!("GET {path}: {}", answer.status());
+        }
+        Ok(answer)
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<(StatusCode, Value)> {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use discord_sim::{DiscordSim, DiscordSimConfig};
+use jellyfin_sim::JellyfinSimConfig;
 
 use crate::film::Film;
 use crate::party::{Api, Party};
@@ -25,6 +26,8 @@ pub(crate) struct Stage {
 #[derive(Default)]
 pub(crate) struct Setup {
     pub(crate) discord: DiscordSimConfig,
+    /// A library for the roles to ask; without one they only play what they are given.
+    pub(crate) library: Option<JellyfinSimConfig>,
     /// Further variables of the worker.
     pub(crate) worker: Vec<(&'static str, String)>,
 }
@@ -37,7 +40,7 @@ impl Stage {
 
     /// The same, set up otherwise.
     pub(crate) async fn start_as(setup: Setup) -> Result<Self> {
-        let surroundings = Surroundings::start(setup.discord).await?;
+        let surroundings = Surroundings::start_with(setup.discord, setup.library).await?;
         let folder = surroundings.folder();
         let grpc = free_port()?;
         let mut environment = surroundings.environment();
@@ -74,6 +77,16 @@ impl Stage {
     /// Process id of the worker.
     pub(crate) fn worker_pid(&self) -> u32 {
         self.worker.pid()
+    }
+
+    /// Process id of the gateway.
+    pub(crate) fn gateway_pid(&self) -> u32 {
+        self.gateway.pid()
+    }
+
+    /// The gateway's API.
+    pub(crate) fn api(&self) -> &Api {
+        &self.api
     }
 
     /// A session in a guild of its own, connected to voice.

@@ -20,6 +20,8 @@ const BOT_TOKEN: &str = "bench.bot.token";
 pub(crate) struct Surroundings {
     pub(crate) discord: DiscordSim,
     jellyfin: JellyfinSim,
+    /// The roles may ask it for what there is to watch.
+    has_library: bool,
     /// When the simulator's own times began.
     jellyfin_since: Instant,
     plays: AtomicU64,
@@ -29,20 +31,27 @@ pub(crate) struct Surroundings {
 impl Surroundings {
     /// Makes the films if need be and starts the simulators.
     pub(crate) async fn start(discord: DiscordSimConfig) -> Result<Self> {
-        let mut films = Vec::new();
+        Self::start_with(discord, None).await
+    }
+
+    /// The same with a library, which has the films too.
+    pub(crate) async fn start_with(
+        discord: DiscordSimConfig,
+        library: Option<JellyfinSimConfig>,
+    ) -> Result<Self> {
+        let has_library = library.is_some();
+        let mut library = library.unwrap_or_default();
         for film in Film::ALL {
             let path = film.file().await?;
-            films.push(jellyfin_sim::Film::new(film.id(), film.name(), path));
+            let film = jellyfin_sim::Film::new(film.id(), film.name(), path);
+            library.films.push(film);
         }
         let discord = DiscordSim::start(discord).await?;
-        let jellyfin = JellyfinSim::start(JellyfinSimConfig {
-            films,
-            ..JellyfinSimConfig::default()
-        })
-        .await?;
+        let jellyfin = JellyfinSim::start(library).await?;
         Ok(Self {
             discord,
             jellyfin,
+            has_library,
             jellyfin_since: Instant::now(),
             plays: AtomicU64::new(0),
             // Not in /tmp, which may be in memory: the database's syncs are part of what is measured.
@@ -60,7 +69,7 @@ impl Surroundings {
         let Self {
             discord, jellyfin, ..
         } = self;
-        Environment::from([
+        let mut environment = Environment::from([
             ("ORB_HTTP_ADDR", "127.0.0.1:0".to_owned()),
             ("ORB_API_TOKENS", API_TOKEN.to_owned()),
             ("ORB_JELLYFIN_URL", jellyfin.base_url().to_owned()),
@@ -70,7 +79,11 @@ impl Surroundings {
             ("TMPDIR", self.folder().display().to_string()),
             // Addresses and times are read from the log.
             ("NO_COLOR", "1".to_owned()),
-        ])
+        ]);
+        if self.has_library {
+            environment.insert("ORB_JELLYFIN_API_KEY", jellyfin.api_key().to_owned());
+        }
+        environment
     }
 
     /// Where Jellyfin answers.

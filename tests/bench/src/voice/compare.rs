@@ -110,6 +110,7 @@ async fn play(driver: &'static str) -> Result<Played> {
                 (1000 * SESSIONS).to_string(),
             ),
         ],
+        ..Setup::default()
     })
     .await?;
     let stamps_first = put_first(STAMPING).await?;
