@@ -12,7 +12,7 @@ mod tables;
 
 use std::time::Duration;
 
-use orb_e2e::Answer;
+use orb_e2e::{Answer, ApiParty, until};
 use serde_json::Value;
 
 /// For anything that opens a file and starts an encoder, on a busy machine.
@@ -45,11 +45,20 @@ fn story(events: &[Value]) -> Vec<String> {
     .collect()
 }
 
-/// That the two views of one party say the same: the party is the contract's status object, and more.
-#[track_caller]
-fn assert_agree(status: &Answer, party: &Answer) {
+/// Waits until both views of the party, taken one after the other, say the same: the party is the contract's status
+/// object, and more. It moves by itself meanwhile, as when Discord hands out credentials.
+async fn agree(party: &ApiParty) -> (Answer, Answer) {
+    until("both views to agree", SOON, async || {
+        let (status, seen) = (party.contract().status().await, party.get().await);
+        status.expect_status();
+        is_same(&status, &seen).then_some((status, seen))
+    })
+    .await
+}
+
+/// Whether all that the contract's status object has is in the party, with the same value.
+fn is_same(status: &Answer, party: &Answer) -> bool {
     let (status, party) = (status.settled(), party.settled());
-    for (field, value) in status.as_object().unwrap() {
-        assert_eq!(*value, party[field], "{field}: {status} and {party}");
-    }
+    let fields = status.as_object().unwrap();
+    fields.iter().all(|(field, value)| *value == party[field])
 }

@@ -5,6 +5,7 @@ use orb_e2e::{ApiParty, Installation, Setting, Surroundings, Title, entries_of};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::tables::Tables;
 use super::{GUILD, SOON};
 
 /// As many as one call may add.
@@ -85,4 +86,9 @@ async fn of_two_hundred_entries_is_the_same_after_a_crash() {
     assert!(begun.abs() < 0.25, "it began at {begun:.3} s");
     assert_eq!(party.entries().await[..2], ["7 playing", "199 queued"]);
     assert_eq!(party.get().await.body["lastError"], Value::Null);
+    let cleared = party.edit(Method::DELETE, "/queue", None, &[]).await;
+    assert_eq!(entries_of(&cleared.expect_code(200)), ["7 playing"]);
+    let mut tables = Tables::of(&orb.surroundings).await;
+    let rows = tables.queue(party.contract().id()).await;
+    assert_eq!(rows.len(), 1, "{rows:?}");
 }

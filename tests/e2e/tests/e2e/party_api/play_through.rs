@@ -33,7 +33,7 @@ async fn found(orb: &Installation, titles: &[Title]) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn three_films_play_one_after_the_other_and_what_is_added_then_plays_at_once() {
+async fn three_films_play_one_after_the_other() {
     let orb = orb().await;
     let titles = [Title::Shortest, Title::Shorter, Title::Short];
     let ids = found(&orb, &titles).await;
@@ -72,24 +72,34 @@ async fn three_films_play_one_after_the_other_and_what_is_added_then_plays_at_on
             "queue_end queue_end worker",
         ]
     );
+}
 
-    // It waits for more, and needs no other call.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_added_after_the_end_plays_at_once() {
+    let orb = orb().await;
+    let party = ApiParty::create(&orb.api, GUILD, json!({})).await;
+    let film = Title::Shortest.id();
+    party.add(&[film]).await;
+    party.act("play").await;
+    party.becomes("ended", THROUGH).await;
     let added = Instant::now();
-    assert_eq!(party.add(&ids[..1]).await, [4]);
-    let numbers = ears.numbers_until(3, added, SOON).await;
-    assert_eq!(numbers, [1, 2, 3]);
+    assert_eq!(party.add(&[film]).await, [2]);
+    let ears = party.ears(&orb.surroundings.discord);
+    assert_eq!(ears.numbers_until(3, added, SOON).await, [1, 2, 3]);
     party
-        .becomes_so("entry 4 to end", SOON, |party| {
-            party.body["entryId"] == 4 && party.text_of("endReason") == "finished"
+        .becomes_so("entry 2 to end", SOON, |party| {
+            party.body["entryId"] == 2 && party.text_of("endReason") == "finished"
         })
         .await;
-    let told = story(&party.events().await);
     assert_eq!(
-        told[9..],
+        story(&party.events().await)[2..],
         [
+            "play 1 call api",
+            "ended 1 finished report worker",
+            "queue_end queue_end worker",
             "queue_added call api",
-            "play 4 call api",
-            "ended 4 finished report worker",
+            "play 2 call api",
+            "ended 2 finished report worker",
             "queue_end queue_end worker",
         ]
     );
