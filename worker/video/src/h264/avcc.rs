@@ -81,7 +81,9 @@ mod tests {
 
     #[test]
     fn both_forms_give_the_same_sets() {
-        let record: &[u8] = &[1, 100, 0, 31, 0xff, 0xe1, 0, 2, 0x67, 1, 1, 0, 1, 0x68, 0xfd, 0xf8];
+        let record: &[u8] = &[
+            1, 100, 0, 31, 0xff, 0xe1, 0, 2, 0x67, 1, 1, 0, 1, 0x68, 0xfd, 0xf8,
+        ];
         let start_codes: &[u8] = &[0, 0, 0, 1, 0x67, 1, 0, 0, 1, 0x68];
         let a = AvcConfig::parse(&Bytes::from_static(record)).unwrap();
         let b = AvcConfig::parse(&Bytes::from_static(start_codes)).unwrap();
@@ -94,7 +96,10 @@ mod tests {
     #[test]
     fn none_is_annex_b() {
         let config = AvcConfig::parse(&Bytes::new()).unwrap();
-        assert_eq!((config.framing, config.parameter_sets.len()), (Framing::AnnexB, 0));
+        assert_eq!(
+            (config.framing, config.parameter_sets.len()),
+            (Framing::AnnexB, 0)
+        );
     }
 
     proptest! {

@@ -145,7 +145,13 @@ mod tests {
     #[test]
     fn codes_are_the_standards() {
         // Table 9-2.
-        for (value, code) in [(0, "1"), (1, "010"), (2, "011"), (3, "00100"), (7, "0001000")] {
+        for (value, code) in [
+            (0, "1"),
+            (1, "010"),
+            (2, "011"),
+            (3, "00100"),
+            (7, "0001000"),
+        ] {
             let mut writer = BitWriter::default();
             writer.ue(value);
             let mut reader = BitReader::new(&writer.data);

@@ -157,7 +157,9 @@ mod tests {
 
     #[test]
     fn start_codes_of_both_lengths() {
-        let data = [9, 9, 0, 0, 0, 1, 0x67, 1, 0, 0, 1, 0x68, 0, 0, 0, 0, 1, 0, 0, 1, 0x65, 7];
+        let data = [
+            9, 9, 0, 0, 0, 1, 0x67, 1, 0, 0, 1, 0x68, 0, 0, 0, 0, 1, 0, 0, 1, 0x65, 7,
+        ];
         assert_eq!(
             units(&data, Framing::AnnexB),
             [vec![0x67, 1], vec![0x68], vec![0x65, 7]]
@@ -175,7 +177,11 @@ mod tests {
             units(&[0, 0, 0, 2, 0x65, 7], Framing::Length(4)),
             [vec![0x65, 7]]
         );
-        for broken in [&[0, 0, 0, 3, 0x65, 7][..], &[0, 0], &[255, 255, 255, 255, 1]] {
+        for broken in [
+            &[0, 0, 0, 3, 0x65, 7][..],
+            &[0, 0],
+            &[255, 255, 255, 255, 1],
+        ] {
             let mut units = NalUnits::new(Bytes::copy_from_slice(broken), Framing::Length(4));
             assert!(units.next().unwrap().is_err());
             assert!(units.next().is_none(), "damage ends the packet");

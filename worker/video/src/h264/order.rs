@@ -24,7 +24,8 @@ impl DisplayOrder {
         if slice.idr {
             *self = Self::default();
         }
-        let (Some(low), PictureOrder::LowBits(bits)) = (slice.order_low_bits(sps)?, sps.order) else {
+        let (Some(low), PictureOrder::LowBits(bits)) = (slice.order_low_bits(sps)?, sps.order)
+        else {
             return Ok(());
         };
         let low = i64::from(low);

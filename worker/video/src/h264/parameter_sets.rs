@@ -76,7 +76,8 @@ impl ParameterSets {
             SpsFix::Kept => came.clone(),
             SpsFix::Rewritten(sent) => sent,
         };
-        self.sequence.insert(sps.id, SequenceSet { sps, came, sent });
+        self.sequence
+            .insert(sps.id, SequenceSet { sps, came, sent });
         Ok(true)
     }
 

@@ -47,9 +47,16 @@ mod tests {
     fn found_behind_others() {
         assert_eq!(recovery_point(&[6, 6, 1, 0xc4, 0x80]), Some(0));
         // recovery_frame_cnt 4 is 00101.
-        assert_eq!(recovery_point(&[6, 5, 3, 1, 2, 3, 6, 1, 0b0010_1100, 0x80]), Some(4));
+        assert_eq!(
+            recovery_point(&[6, 5, 3, 1, 2, 3, 6, 1, 0b0010_1100, 0x80]),
+            Some(4)
+        );
         assert_eq!(recovery_point(&[6, 5, 3, 1, 2, 3, 0x80]), None);
-        assert_eq!(recovery_point(&[6, 5, 30, 1, 2, 3, 0x80]), None, "cut short");
+        assert_eq!(
+            recovery_point(&[6, 5, 30, 1, 2, 3, 0x80]),
+            None,
+            "cut short"
+        );
     }
 
     proptest! {

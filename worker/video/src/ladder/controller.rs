@@ -22,7 +22,8 @@ pub struct Wants {
 
 impl Wants {
     fn allow(&self, rung: &Rung) -> bool {
-        self.bits_per_second.is_none_or(|most| rung.bits_per_second <= most)
+        self.bits_per_second
+            .is_none_or(|most| rung.bits_per_second <= most)
             && self.pixels.is_none_or(|most| rung.pixels() <= most)
             && self.frame_rate.is_none_or(|most| rung.frame_rate <= most)
     }
@@ -230,7 +231,8 @@ impl Controller {
     fn go_up(&self, report: &Report) -> Option<Switch> {
         let back_off = 1 << self.taken_back;
         let most = self.ladder.highest(|rung| report.wants.allow(rung));
-        if most <= self.current || report.now.saturating_sub(self.switched_at) < UP_DWELL * back_off {
+        if most <= self.current || report.now.saturating_sub(self.switched_at) < UP_DWELL * back_off
+        {
             return None;
         }
         let has_room = |rung: &usize| lasts(self.room_since[*rung], report.now, ROOM_FOR);

@@ -70,9 +70,8 @@ impl Ladder {
                 bits_per_second: kbit * 1000,
             }
         };
-        let fits = |&&(lines, kbit): &&(u32, u64)| {
-            lines <= height && kbit * 1000 <= most_bits_per_second
-        };
+        let fits =
+            |&&(lines, kbit): &&(u32, u64)| lines <= height && kbit * 1000 <= most_bits_per_second;
         let (lowest, others) = (STEPS.iter().take(1), STEPS.iter().skip(1).filter(fits));
         Self(lowest.chain(others).map(rung).collect())
     }
@@ -105,7 +104,12 @@ mod tests {
             .collect();
         assert_eq!(
             sizes,
-            [(574, 240, 350), (862, 360, 500), (862, 360, 700), (1150, 480, 1000)]
+            [
+                (574, 240, 350),
+                (862, 360, 500),
+                (862, 360, 700),
+                (1150, 480, 1000)
+            ]
         );
     }
 
@@ -113,7 +117,12 @@ mod tests {
     fn low_rungs_halve_high_frame_rates() {
         let ladder = Ladder::for_film(1920, 1080, 59.94, 10_000_000);
         let rates: Vec<f64> = ladder.rungs().iter().map(|rung| rung.frame_rate).collect();
-        assert_eq!(rates, [29.97, 29.97, 29.97, 29.97, 29.97, 29.97, 29.97, 59.94, 59.94]);
+        assert_eq!(
+            rates,
+            [
+                29.97, 29.97, 29.97, 29.97, 29.97, 29.97, 29.97, 59.94, 59.94
+            ]
+        );
     }
 
     #[test]

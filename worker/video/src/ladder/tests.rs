@@ -95,7 +95,11 @@ impl Line {
         let out = (self.queued + came).min(capacity * step);
         let left = self.queued + came - out;
         self.queued = left.min(capacity * 1.5);
-        let lost = if came > 0.0 { (left - self.queued) / came } else { 0.0 };
+        let lost = if came > 0.0 {
+            (left - self.queued) / came
+        } else {
+            0.0
+        };
         self.lost = self.lost * 0.98 + lost * 0.02;
         self.received = self.received * 0.8 + out / step * 0.2;
         self.delays.push_back(self.queued / capacity);
@@ -107,9 +111,9 @@ impl Line {
             self.estimate = self.estimate.min(0.85 * self.received);
         } else if late < 0.05 {
             self.estimate = match self.estimator {
-                Estimator::Probing if now.as_millis().is_multiple_of(1000) => {
-                    self.estimate.max(target.min(self.estimate * 2.0).min(capacity * 0.95))
-                }
+                Estimator::Probing if now.as_millis().is_multiple_of(1000) => self
+                    .estimate
+                    .max(target.min(self.estimate * 2.0).min(capacity * 0.95)),
                 Estimator::Growing => {
                     let grown = self.estimate * 1.008;
                     self.estimate.max(grown.min(1.5 * sending + 10_000.0))
@@ -142,14 +146,27 @@ fn at(seen: &[Seen], moment: Duration) -> Seen {
 }
 
 fn most_switches_a_minute(seen: &[Seen]) -> usize {
-    let switches: Vec<Duration> = seen.iter().filter(|s| s.switch.is_some()).map(|s| s.now).collect();
-    let in_minute = |from: &Duration| switches.iter().filter(|t| **t >= *from && **t < *from + SECOND * 60).count();
+    let switches: Vec<Duration> = seen
+        .iter()
+        .filter(|s| s.switch.is_some())
+        .map(|s| s.now)
+        .collect();
+    let in_minute = |from: &Duration| {
+        switches
+            .iter()
+            .filter(|t| **t >= *from && **t < *from + SECOND * 60)
+            .count()
+    };
     switches.iter().map(in_minute).max().unwrap_or(0)
 }
 
 /// Link 6 → 1.5 → 6 Mbit/s.
 fn breakdown(now: Duration) -> f64 {
-    if (30..60).contains(&now.as_secs()) { 1_500_000.0 } else { 6_000_000.0 }
+    if (30..60).contains(&now.as_secs()) {
+        1_500_000.0
+    } else {
+        6_000_000.0
+    }
 }
 
 #[test]
@@ -165,7 +182,10 @@ fn a_breakdown_is_answered_within_two_seconds_and_recovered_from_in_twenty() {
     let worst = narrow[50..].iter().map(|s| s.queue).fold(0.0, f64::max);
     assert!(worst <= 0.3, "{worst}");
     let recovered = at(&seen, SECOND * 80);
-    assert!(recovered.rate as f64 >= 0.8 * before.rate as f64, "{recovered:?}");
+    assert!(
+        recovered.rate as f64 >= 0.8 * before.rate as f64,
+        "{recovered:?}"
+    );
     assert!(most_switches_a_minute(&seen) <= 8);
 }
 
@@ -197,7 +217,10 @@ fn a_steady_line_is_left_alone() {
     for (estimator, most) in [(Estimator::Probing, 2), (Estimator::Growing, 8)] {
         for mbit in [0.6, 1.1, 1.5, 2.2, 3.3, 5.0, 8.0] {
             let seen = simulate(estimator, SECOND * 300, |_| mbit * 1e6, anything);
-            let late = seen.iter().filter(|s| s.now > SECOND * 90 && s.switch.is_some()).count();
+            let late = seen
+                .iter()
+                .filter(|s| s.now > SECOND * 90 && s.switch.is_some())
+                .count();
             assert!(late <= most, "{late} at {mbit} Mbit/s, {estimator:?}");
         }
     }
@@ -220,7 +243,12 @@ fn controller() -> Controller {
 }
 
 /// Gives the same report every 100 ms, and what was decided when.
-fn feed(c: &mut Controller, from: Duration, to: Duration, change: impl Fn(&mut Report)) -> Vec<(Duration, Switch)> {
+fn feed(
+    c: &mut Controller,
+    from: Duration,
+    to: Duration,
+    change: impl Fn(&mut Report),
+) -> Vec<(Duration, Switch)> {
     let mut switches = Vec::new();
     let mut now = from;
     while now < to {
@@ -253,20 +281,33 @@ fn a_quiet_scene_is_no_narrow_line() {
 #[test]
 fn a_spike_is_ignored_and_a_deep_queue_is_not() {
     let mut c = controller();
-    let switches = feed(&mut c, SECOND * 5, SECOND * 5 + MS * 200, |r| r.queue_delay = MS * 300);
+    let switches = feed(&mut c, SECOND * 5, SECOND * 5 + MS * 200, |r| {
+        r.queue_delay = MS * 300
+    });
     assert!(switches.is_empty());
     assert!(feed(&mut c, SECOND * 6, SECOND * 10, |_| ()).is_empty());
-    let switches = feed(&mut c, SECOND * 10, SECOND * 10 + MS * 100, |r| r.queue_delay = MS * 450);
-    assert_eq!((switches[0].0, switches[0].1.drain), (SECOND * 10, MS * 900));
+    let switches = feed(&mut c, SECOND * 10, SECOND * 10 + MS * 100, |r| {
+        r.queue_delay = MS * 450
+    });
+    assert_eq!(
+        (switches[0].0, switches[0].1.drain),
+        (SECOND * 10, MS * 900)
+    );
 }
 
 #[test]
 fn wants_are_obeyed_at_once_and_cost_no_back_off() {
     let mut c = controller();
-    let small = Wants { pixels: Some(640 * 360), ..Wants::default() };
+    let small = Wants {
+        pixels: Some(640 * 360),
+        ..Wants::default()
+    };
     let switches = feed(&mut c, Duration::ZERO, SECOND * 60, |r| r.wants = small);
     assert_eq!(switches.len(), 1);
-    assert_eq!((switches[0].0, switches[0].1.cause), (Duration::ZERO, Cause::Wants));
+    assert_eq!(
+        (switches[0].0, switches[0].1.cause),
+        (Duration::ZERO, Cause::Wants)
+    );
     assert!(c.ladder().rungs()[c.rung()].height <= 360);
     assert_eq!(c.probe_target(), c.rate(), "nothing above is wanted");
     let switches = feed(&mut c, SECOND * 60, SECOND * 120, |_| ());
@@ -278,7 +319,9 @@ fn a_climb_that_is_taken_back_doubles_the_wait() {
     let mut c = controller();
     let (mut now, mut waits) = (SECOND, Vec::new());
     for _ in 0..4 {
-        let down = feed(&mut c, now, now + MS * 1500, |r| (r.queue_delay, r.estimate) = (MS * 200, Some(3_500_000)));
+        let down = feed(&mut c, now, now + MS * 1500, |r| {
+            (r.queue_delay, r.estimate) = (MS * 200, Some(3_500_000))
+        });
         let (at, _) = *down.last().unwrap();
         let climbs = feed(&mut c, at + MS * 100, at + SECOND * 100, |_| ());
         let (climbed, _) = climbs[0];
@@ -292,7 +335,11 @@ fn a_climb_that_is_taken_back_doubles_the_wait() {
 
 /// The controller as it was right after its climb at `climbed`.
 fn controller_after(c: &Controller, climbed: Duration) -> Controller {
-    Controller { switched_at: climbed, climbed_at: Some(climbed), ..c.clone() }
+    Controller {
+        switched_at: climbed,
+        climbed_at: Some(climbed),
+        ..c.clone()
+    }
 }
 
 proptest! {

@@ -20,7 +20,13 @@ fn a_key_frame_leaves_in_bursts_at_the_rate() {
     let packets: Vec<Departure> = pacer.frame(MS * 1000, 48_000).collect();
     assert_eq!(packets.len(), 40);
     let times: Vec<u128> = packets.iter().map(|p| p.at.as_micros()).collect();
-    assert_eq!(times[..9], [1_000_000, 1_000_000, 1_000_000, 1_000_000, 1_006_400, 1_006_400, 1_006_400, 1_006_400, 1_012_800]);
+    assert_eq!(
+        times[..9],
+        [
+            1_000_000, 1_000_000, 1_000_000, 1_000_000, 1_006_400, 1_006_400, 1_006_400, 1_006_400,
+            1_012_800
+        ]
+    );
     assert_eq!(pacer.free_at(), MS * 1064);
 }
 

@@ -129,7 +129,10 @@ impl VuiFields {
 }
 
 fn hrd() -> impl Strategy<Value = Option<Vec<(u32, u32, bool)>>> {
-    prop::option::of(prop::collection::vec((0_u32..u32::MAX, 0_u32..1000, any::<bool>()), 1..4))
+    prop::option::of(prop::collection::vec(
+        (0_u32..u32::MAX, 0_u32..1000, any::<bool>()),
+        1..4,
+    ))
 }
 
 fn vui() -> impl Strategy<Value = VuiFields> {
@@ -142,15 +145,19 @@ fn vui() -> impl Strategy<Value = VuiFields> {
         any::<bool>(),
         prop::option::of((any::<bool>(), prop::array::uniform6(0_u32..17))),
     )
-        .prop_map(|(aspect_ratio, signal, chroma_location, timing, hrd, pic_struct, restriction)| VuiFields {
-            aspect_ratio,
-            signal,
-            chroma_location,
-            timing,
-            hrd,
-            pic_struct,
-            restriction,
-        })
+        .prop_map(
+            |(aspect_ratio, signal, chroma_location, timing, hrd, pic_struct, restriction)| {
+                VuiFields {
+                    aspect_ratio,
+                    signal,
+                    chroma_location,
+                    timing,
+                    hrd,
+                    pic_struct,
+                    restriction,
+                }
+            },
+        )
 }
 
 fn fields() -> impl Strategy<Value = Fields> {
@@ -164,16 +171,18 @@ fn fields() -> impl Strategy<Value = Fields> {
         any::<bool>(),
         prop::option::of(vui()),
     )
-        .prop_map(|(profile, level, order, reference_frames, size, crop, scaling, vui)| Fields {
-            profile,
-            level,
-            order,
-            reference_frames,
-            size,
-            crop,
-            scaling,
-            vui,
-        })
+        .prop_map(
+            |(profile, level, order, reference_frames, size, crop, scaling, vui)| Fields {
+                profile,
+                level,
+                order,
+                reference_frames,
+                size,
+                crop,
+                scaling,
+                vui,
+            },
+        )
 }
 
 proptest! {
@@ -232,7 +241,10 @@ proptest! {
 
 /// Whether the SPS is written anew for the SEI that it announces.
 fn wanted_differs(fields: &Fields) -> bool {
-    fields.vui.as_ref().is_some_and(|vui| vui.pic_struct || vui.hrd.iter().any(Option::is_some))
+    fields
+        .vui
+        .as_ref()
+        .is_some_and(|vui| vui.pic_struct || vui.hrd.iter().any(Option::is_some))
 }
 
 #[test]
@@ -258,7 +270,13 @@ fn zeros_of_timing_are_escaped_again() {
     let SpsFix::Rewritten(sent) = restrict_reordering(&fields.write()).unwrap() else {
         panic!("it has no restriction");
     };
-    assert!(sent.windows(3).any(|w| w == [0, 0, 3]), "emulation prevention is there");
+    assert!(
+        sent.windows(3).any(|w| w == [0, 0, 3]),
+        "emulation prevention is there"
+    );
     assert!(!sent.windows(3).any(|w| w[0] == 0 && w[1] == 0 && w[2] < 3));
-    assert_eq!(unescape(&sent, usize::MAX).len() + sent.windows(3).filter(|w| *w == [0, 0, 3]).count(), sent.len());
+    assert_eq!(
+        unescape(&sent, usize::MAX).len() + sent.windows(3).filter(|w| *w == [0, 0, 3]).count(),
+        sent.len()
+    );
 }
