@@ -24,7 +24,7 @@ use crate::{
     readiness::Readiness,
     scheduler_client::SchedulerClient,
     signing::{Signer, TokenSet},
-    trace, watch,
+    trace, unread, watch,
     watch::WorkerMedia,
 };
 
@@ -109,6 +109,7 @@ pub fn router(
         .merge(page::routes())
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::no_such_method)
+        .layer(middleware::from_fn(unread::discard))
         .layer(middleware::from_fn(page::harden))
         .layer(middleware::from_fn(trace::trace))
         .layer(middleware::from_fn_with_state(counted, metrics::count))

@@ -43,6 +43,7 @@ mod session_id;
 mod signing;
 mod sse;
 mod trace;
+mod unread;
 mod watch;
 
 pub use app::router;

@@ -1,9 +1,16 @@
 //! Bad input: each gets its documented problem, and nothing reaches the scheduler.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
 
-use crate::support::{Call, Harness, Reply, json, problem, session};
+use crate::support::{Call, Harness, PATIENCE, Reply, json, problem, session};
 
 /// `base` with one change: the value at a JSON pointer, or its removal.
 fn changed(base: &Value, pointer: &str, value: Option<Value>) -> String {
@@ -250,6 +257,49 @@ async fn bodies_that_are_no_json_object() {
         }
     }
     assert_eq!(harness.scheduler.calls(), vec![]);
+}
+
+#[tokio::test]
+async fn a_refusal_before_the_body_has_come_keeps_the_connection() {
+    let harness = Harness::start().await;
+    let address = harness.base.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = "POST /api/v1/parties/456/queue HTTP/1.1\r\nHost: orb\r\nContent-Length: 17\r\n";
+    for refused in ["", "Authorization: Bearer first-token\r\nIf-Match: 7\r\n"] {
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream
+            .write_all(format!("{refused}\r\n").as_bytes())
+            .await
+            .unwrap();
+        // Behind its head, in a packet of its own; were it not, the test would still hold.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        stream.write_all(b"{\"itemIds\":[\"a\"]}").await.unwrap();
+        let status = if refused.is_empty() { "401" } else { "422" };
+        answered(&mut stream, status).await;
+    }
+    let next = "GET /healthz HTTP/1.1\r\nHost: orb\r\n\r\n";
+    stream.write_all(next.as_bytes()).await.unwrap();
+    answered(&mut stream, "200").await;
+}
+
+/// Reads one answer.
+async fn answered(stream: &mut TcpStream, status: &str) {
+    let mut answer = Vec::new();
+    let read = async {
+        while !answer.ends_with(b"}") {
+            assert_ne!(
+                stream.read_buf(&mut answer).await.unwrap(),
+                0,
+                "the connection was closed"
+            );
+        }
+    };
+    timeout(PATIENCE, read).await.expect("an answer");
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(
+        answer.starts_with(&format!("HTTP/1.1 {status}")),
+        "{answer}"
+    );
 }
 
 #[tokio::test]
