@@ -24,7 +24,7 @@ pub enum WorkerStanding {
     Draining,
     /// Not heard of any more.
     Suspect,
-    /// Leases are its own, and this leader has not heard of it yet.
+    /// This leader has not heard of it yet, and it may still come back.
     Unknown,
 }
 
@@ -50,15 +50,24 @@ pub struct WorkerView {
 impl Scheduler {
     /// All of them, by id.
     pub fn workers(&self, now: Now) -> Vec<WorkerView> {
+        // A leader that is new, or was paused itself, cannot tell yet who is away.
+        let cannot_tell = now.monotonic < self.unknown_until;
+        let unheard = if cannot_tell {
+            WorkerStanding::Unknown
+        } else {
+            WorkerStanding::Suspect
+        };
         let met = self.workers.iter().map(|(id, worker)| {
             let is_alive = self.is_alive(id, &worker.incarnation, now.monotonic);
+            let heard_since = worker.last_heard >= self.unknown_since;
             WorkerView {
                 worker: id.clone(),
                 incarnation: worker.incarnation.clone(),
                 standing: match (is_alive, worker.draining) {
                     (true, false) => WorkerStanding::Ready,
                     (true, true) => WorkerStanding::Draining,
-                    (false, _) => WorkerStanding::Suspect,
+                    (false, _) if heard_since => WorkerStanding::Suspect,
+                    (false, _) => unheard,
                 },
                 total_millicores: worker.total_millicores,
                 free_millicores: worker.room(None),
@@ -72,7 +81,7 @@ impl Scheduler {
             .map(|((id, incarnation), sessions)| WorkerView {
                 worker: id.clone(),
                 incarnation: incarnation.clone(),
-                standing: WorkerStanding::Unknown,
+                standing: unheard,
                 total_millicores: 0,
                 free_millicores: 0,
                 sessions: sessions.iter().cloned().collect(),

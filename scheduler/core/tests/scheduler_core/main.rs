@@ -16,6 +16,7 @@ mod invariants;
 mod leases;
 mod many;
 mod placement;
+mod pool;
 mod queue;
 mod session_life;
 mod trace;
