@@ -160,7 +160,8 @@ impl<C: Coordinator, S: Store> Candidate<C, S> {
         let accounts_ended = CancellationToken::new();
         let mut leading = AbortOnDropHandle::new(tokio::spawn(leader.run(accounts_ended.clone())));
         let _told = self.config.progress.clone().map(|reporter| {
-            let follower = Follower::new(handle.clone(), tenure.clone(), reporter);
+            let counters = self.standing.counters().clone();
+            let follower = Follower::new(handle.clone(), tenure.clone(), reporter, counters);
             AbortOnDropHandle::new(tokio::spawn(follower.run()))
         });
         let taking_calls = self.standing.take_calls(handle.clone(), tenure.clone());

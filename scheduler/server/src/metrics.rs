@@ -17,6 +17,7 @@ use crate::Standing;
 pub(crate) struct Counters {
     grants: Family<Cause, Counter>,
     refusals: Family<Code, Counter>,
+    reports: Family<Outcome, Counter>,
     pool: Arc<Mutex<Pool>>,
 }
 
@@ -30,7 +31,18 @@ struct Code {
     code: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
 impl Counters {
+    /// What came of a report to Jellyfin.
+    pub(crate) fn reported(&self, is_told: bool) {
+        let outcome = if is_told { "told" } else { "failed" };
+        self.reports.get_or_create(&Outcome { outcome }).inc();
+    }
+
     pub(crate) fn granted(&self, cause: GrantCause) {
         let cause = match cause {
             GrantCause::Placed => "placed",
@@ -68,6 +80,8 @@ impl Standing {
             registry.register("leases_granted", help, counters.grants.clone());
             let help = "Calls refused, by the refusal's code";
             registry.register("calls_refused", help, counters.refusals.clone());
+            let help = "Reports of what plays, by whether Jellyfin took them";
+            registry.register("jellyfin_reports", help, counters.reports.clone());
             registry.register_collector(Box::new(Gauges(self.clone())));
         });
     }
@@ -108,6 +122,10 @@ impl Collector for Gauges {
             "Sessions in memory, by what their callers see",
             states,
         )?;
+        let mut queued = 0;
+        leader.views.each(|view| queued += view.queued);
+        let help = "Entries that wait in the queues of sessions in memory";
+        gauge(encoder, "queued_entries", help, queued as i64)?;
         let pool = self.0.counters().pool();
         let workers = [
             ("alive", pool.alive),
@@ -143,10 +161,12 @@ mod tests {
             unheard_ms: Some(7),
         });
         counters.refused(&Refusal::invalid("x", "missing_field", "is required"));
+        counters.reported(false);
         let text = metrics.text().unwrap();
         for line in [
             r#"orb_scheduler_leases_granted_total{cause="taken_over"} 2"#,
             r#"orb_scheduler_calls_refused_total{code="missing_field"} 1"#,
+            r#"orb_scheduler_jellyfin_reports_total{outcome="failed"} 1"#,
             "orb_scheduler_leading 0",
         ] {
             assert!(text.lines().any(|one| one == line), "{line} in:\n{text}");

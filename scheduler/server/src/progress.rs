@@ -9,7 +9,7 @@
 //! twice meanwhile is said once. What could not be said is not said again: the next report says more.
 //!
 //! What plays already when a leader begins was begun under another, which has said so: the new one only goes on. A
-//! leader that leads no more says nothing, not even that an item has stopped: the next leader will.
+//! leader that leads no more says nothing; what ended in its last second has ended unheard.
 
 mod jellyfin;
 mod watched;
@@ -27,6 +27,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 pub use self::jellyfin::JellyfinReporter;
 use self::watched::{Entry, Heard, Seen, Watched};
 use crate::LeaderHandle;
+use crate::metrics::Counters;
 
 /// A pause or a seek shows in Jellyfin after so long at most, while Jellyfin answers.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -82,6 +83,7 @@ pub(crate) struct Follower {
     leader: LeaderHandle,
     tenure: Tenure,
     reporter: Arc<dyn ProgressReporter>,
+    counters: Counters,
     watched: Watched,
     complaints: Complaints,
 }
@@ -92,6 +94,7 @@ impl Follower {
         leader: LeaderHandle,
         tenure: Tenure,
         reporter: Arc<dyn ProgressReporter>,
+        counters: Counters,
     ) -> Self {
         let mut begun = HashMap::new();
         leader.views.each(|view| {
@@ -103,6 +106,7 @@ impl Follower {
             leader,
             tenure,
             reporter,
+            counters,
             watched: Watched::new(begun),
             complaints: Complaints::default(),
         }
@@ -131,7 +135,7 @@ impl Follower {
             found.map(Entry::of)
         };
         let due = self.watched.look(seen, entry, Instant::now());
-        let (tenure, reporter) = (&self.tenure, &self.reporter);
+        let (tenure, reporter, counters) = (&self.tenure, &self.reporter, &self.counters);
         let told = stream::iter(due).map(|reports| async move {
             let mut failures = Vec::new();
             for (kind, progress) in reports {
@@ -139,7 +143,9 @@ impl Follower {
                 if !tenure.holds() {
                     break;
                 }
-                failures.extend(reporter.report(kind, progress).await.err());
+                let told = reporter.report(kind, progress).await;
+                counters.reported(told.is_ok());
+                failures.extend(told.err());
             }
             failures
         });
