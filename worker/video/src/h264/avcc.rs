@@ -62,7 +62,7 @@ impl AvcConfig {
                 if at > extradata.len() {
                     return Err(SHORT);
                 }
-                parameter_sets.push(without_trailing_zeros(extradata.slice(from..at)));
+                parameter_sets.push(without_trailing_zeros(&extradata.slice(from..at)));
             }
         }
         Ok(Self {

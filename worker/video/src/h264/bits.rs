@@ -104,6 +104,14 @@ impl BitWriter {
         self.bits((code - (1 << length)) as u32, length);
     }
 
+    /// Several ue(v), for tests.
+    #[cfg(test)]
+    pub(super) fn ues(&mut self, values: &[u32]) {
+        for &value in values {
+            self.ue(value);
+        }
+    }
+
     /// The first `count` bits of `source`.
     pub(super) fn copy(&mut self, source: &[u8], count: usize) -> Result<(), Error> {
         let mut reader = BitReader::new(source);

@@ -114,7 +114,7 @@ impl Iterator for NalUnits {
                 Framing::AnnexB => Ok(self.next_by_start_code()?),
                 Framing::Length(bytes) => self.next_by_length(usize::from(bytes))?,
             };
-            match unit.map(without_trailing_zeros) {
+            match unit.map(|unit| without_trailing_zeros(&unit)) {
                 Ok(unit) if unit.is_empty() => {}
                 other => return Some(other),
             }
@@ -123,7 +123,7 @@ impl Iterator for NalUnits {
 }
 
 /// `trailing_zero_8bits` and the first byte of a four-byte start code look the same and belong to no NAL unit (B.1).
-pub(super) fn without_trailing_zeros(unit: Bytes) -> Bytes {
+pub(super) fn without_trailing_zeros(unit: &Bytes) -> Bytes {
     let zeros = unit.iter().rev().take_while(|byte| **byte == 0).count();
     unit.slice(..unit.len() - zeros)
 }

@@ -12,8 +12,8 @@
 //!    └────────────────────── frames of the rung ◀──────────────────┘
 //! ```
 //!
-//! Down is quick, because a queue grows by seconds each second when a line breaks down: within [half a
-//! second](tuning::DOWN_AFTER) of bad news, then again each [second](tuning::DOWN_DWELL). With the switch comes for how
+//! Down is quick, because a queue grows by seconds each second when a line breaks down: after [a third
+//! of a second](tuning::DOWN_AFTER) of bad news, then again each [second](tuning::DOWN_DWELL). With the switch comes for how
 //! long to [send no picture](Switch::drain), so that the queue empties: nothing that is sent could arrive in time.
 //!
 //! Up is slow: [three seconds](tuning::ROOM_FOR) of room, [five](tuning::UP_DWELL) after the last switch, and twice as

@@ -82,8 +82,8 @@ impl Ladder {
     }
 
     /// The highest rung that passes, or the lowest of all.
-    pub fn highest(&self, mut passes: impl FnMut(&Rung) -> bool) -> usize {
-        self.0.iter().rposition(|rung| passes(rung)).unwrap_or(0)
+    pub fn highest(&self, passes: impl FnMut(&Rung) -> bool) -> usize {
+        self.0.iter().rposition(passes).unwrap_or(0)
     }
 }
 

@@ -282,12 +282,12 @@ fn a_quiet_scene_is_no_narrow_line() {
 fn a_spike_is_ignored_and_a_deep_queue_is_not() {
     let mut c = controller();
     let switches = feed(&mut c, SECOND * 5, SECOND * 5 + MS * 200, |r| {
-        r.queue_delay = MS * 300
+        r.queue_delay = MS * 300;
     });
     assert!(switches.is_empty());
     assert!(feed(&mut c, SECOND * 6, SECOND * 10, |_| ()).is_empty());
     let switches = feed(&mut c, SECOND * 10, SECOND * 10 + MS * 100, |r| {
-        r.queue_delay = MS * 450
+        r.queue_delay = MS * 450;
     });
     assert_eq!(
         (switches[0].0, switches[0].1.drain),
@@ -320,12 +320,12 @@ fn a_climb_that_is_taken_back_doubles_the_wait() {
     let (mut now, mut waits) = (SECOND, Vec::new());
     for _ in 0..4 {
         let down = feed(&mut c, now, now + MS * 1500, |r| {
-            (r.queue_delay, r.estimate) = (MS * 200, Some(3_500_000))
+            (r.queue_delay, r.estimate) = (MS * 200, Some(3_500_000));
         });
         let (at, _) = *down.last().unwrap();
         let climbs = feed(&mut c, at + MS * 100, at + SECOND * 100, |_| ());
         let (climbed, _) = climbs[0];
-        waits.push((climbed - at).as_secs());
+        waits.push(climbed.saturating_sub(at).as_secs());
         // Bad news soon after the climb: a controller that had not seen the rest.
         c = controller_after(&c, climbed);
         now = climbed + SECOND * 2;
@@ -365,7 +365,7 @@ proptest! {
         prop_assert!(most <= 16, "{most} switches in a minute");
         let switches: Vec<&Seen> = seen.iter().filter(|s| s.switch.is_some()).collect();
         for pair in switches.windows(2) {
-            let apart = pair[1].now - pair[0].now;
+            let apart = pair[1].now.saturating_sub(pair[0].now);
             let up = pair[1].rung > pair[0].rung;
             prop_assert!(apart >= if up { UP_DWELL } else { DOWN_DWELL }, "{pair:?}");
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 pub const DOWN_AFTER: Duration = Duration::from_millis(300);
 
 /// From any switch to the next one down: the new encoder's start (300 ms), and the time until its effect is reported.
-pub const DOWN_DWELL: Duration = Duration::from_millis(1000);
+pub const DOWN_DWELL: Duration = Duration::from_secs(1);
 
 /// From any switch to the next one up; doubled by each climb that was taken back.
 pub const UP_DWELL: Duration = Duration::from_secs(5);
@@ -28,8 +28,8 @@ pub const ROOM_FOR: Duration = Duration::from_secs(3);
 /// [`UP_DWELL`] is.
 pub const TRIAL_AFTER: Duration = Duration::from_secs(10);
 
-/// A queue longer than this is the sender's own doing: libwebrtc's detector fires near 100 ms, a jitter buffer covers
-/// about 200.
+/// A queue longer than this is the sender's own doing: it is above what jitter makes, and a receiver's buffer still
+/// covers it.
 pub const LONG_QUEUE: Duration = Duration::from_millis(150);
 
 /// A queue this long is acted on at once.

@@ -68,7 +68,7 @@ proptest! {
         sizes in prop::collection::vec(1_usize..60_000, 1..30),
         fits in any::<bool>(),
     ) {
-        let spread = if fits { Duration::from_secs(60) } else { MS * 80 };
+        let spread = if fits { Duration::from_mins(1) } else { MS * 80 };
         let config = PaceConfig { spread, ..PaceConfig::default() };
         let mut pacer = Pacer::new(config);
         let mut all: Vec<Departure> = Vec::new();
@@ -97,7 +97,7 @@ proptest! {
     /// Sound that is sent at its own times beside the picture finds at most one burst leaving at the same moment.
     #[test]
     fn sound_waits_for_one_burst_at_most(sizes in prop::collection::vec(1_usize..60_000, 1..30)) {
-        let config = PaceConfig { spread: Duration::from_secs(60), ..PaceConfig::default() };
+        let config = PaceConfig { spread: Duration::from_mins(1), ..PaceConfig::default() };
         let mut pacer = Pacer::new(config);
         let mut all: Vec<Departure> = Vec::new();
         for (i, &bytes) in sizes.iter().enumerate() {

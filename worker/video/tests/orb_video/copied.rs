@@ -129,7 +129,7 @@ fn a_stream_that_only_claims_to_reorder_is_told_not_to() {
     let films = Films::new();
     let claims = "-pix_fmt yuv420p -bf 2 -x264-params b-adapt=2:b-bias=-100:weightp=0";
     let film = films.encode_from(
-        "nullsrc=size=320x180:rate=24:duration=2,geq=random(1)*255:128:128",
+        "nullsrc=size=160x96:rate=24:duration=1,geq=random(1)*255:128:128",
         "claims.mkv",
         claims,
     );

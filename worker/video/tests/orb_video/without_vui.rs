@@ -58,9 +58,12 @@ fn one_is_added() {
         let came = films.path(&format!("{profile}.bare.h264"));
         std::fs::write(
             &came,
-            [&[without.extradata.clone()], &without.packets[..]]
-                .concat()
-                .concat(),
+            [
+                std::slice::from_ref(&without.extradata),
+                &without.packets[..],
+            ]
+            .concat()
+            .concat(),
         )
         .unwrap();
         assert!(

@@ -16,7 +16,7 @@ fn unit(header: u8, rbsp: BitWriter) -> Vec<u8> {
 fn sps(id: u32, order: u32, reference_frames: u32) -> Vec<u8> {
     let mut w = BitWriter::default();
     w.bits(0x42_e0_1e, 24);
-    [id, 0, order].into_iter().for_each(|value| w.ue(value));
+    w.ues(&[id, 0, order]);
     if order == 0 {
         w.ue(0);
     }
@@ -39,7 +39,7 @@ fn pps(id: u32, sps_id: u32, body: u32) -> Vec<u8> {
 /// A slice of PPS 0 with a picture order, P (0), B (1) or I (2).
 fn slice(header: u8, kind: u32, order: u32) -> Vec<u8> {
     let mut w = BitWriter::default();
-    [0, kind, 0].into_iter().for_each(|value| w.ue(value));
+    w.ues(&[0, kind, 0]);
     w.bits(0, 4);
     if header & 0x1f == 5 {
         w.ue(0);
@@ -206,7 +206,7 @@ fn several_slices_are_refused_in_one_packet_and_over_two() {
         Refusal::SeveralSlices
     );
     let mut w = BitWriter::default();
-    [5, 0, 0].into_iter().for_each(|value| w.ue(value));
+    w.ues(&[5, 0, 0]);
     w.bits(0, 32);
     assert_eq!(
         refusal(running().access_unit(&annexb(&[unit(0x41, w)]))),
@@ -251,11 +251,11 @@ fn partitions_and_strange_orders_are_refused() {
     );
     let mut w = BitWriter::default();
     w.bits(0x42_e0_1e, 24);
-    [0, 0, 1].into_iter().for_each(|value| w.ue(value));
+    w.ues(&[0, 0, 1]);
     w.bits(0b0111, 4);
     w.ue(1);
     w.flag(false);
-    [3, 3].into_iter().for_each(|value| w.ue(value));
+    w.ues(&[3, 3]);
     w.bits(0b1100, 4);
     let mut stream = Stream::new(&annexb(&[unit(0x67, w), pps(0, 0, 7)])).unwrap();
     assert_eq!(

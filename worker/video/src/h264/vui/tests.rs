@@ -36,7 +36,7 @@ impl Fields {
         w.bits(self.level.into(), 8);
         w.ue(0);
         if self.profile == 100 {
-            [1, 0, 0].into_iter().for_each(|value| w.ue(value));
+            w.ues(&[1, 0, 0]);
             w.flag(false);
             w.flag(self.scaling);
             for list in 0..if self.scaling { 8 } else { 0 } {
@@ -53,7 +53,7 @@ impl Fields {
             0 => w.ue(2),
             1 => {
                 w.flag(false);
-                [0, 3, 2, 5, 6].into_iter().for_each(|value| w.ue(value));
+                w.ues(&[0, 3, 2, 5, 6]);
             }
             _ => {}
         }
@@ -64,7 +64,7 @@ impl Fields {
         w.flag(true);
         w.flag(true);
         w.flag(self.crop.is_some());
-        self.crop.iter().flatten().for_each(|value| w.ue(*value));
+        w.ues(self.crop.as_ref().map_or(&[], |crop| &crop[..]));
         w.flag(self.vui.is_some());
         if let Some(vui) = &self.vui {
             vui.write(&mut w);
@@ -123,7 +123,7 @@ impl VuiFields {
         w.flag(self.restriction.is_some());
         if let Some((over, values)) = self.restriction {
             w.flag(over);
-            values.into_iter().for_each(|value| w.ue(value));
+            w.ues(&values);
         }
     }
 }
@@ -204,7 +204,7 @@ proptest! {
         vui.hrd = [None, None];
         vui.pic_struct = false;
         let (_, values) = vui.restriction.get_or_insert((true, [2, 1, 15, 15, 0, 16]));
-        if values[4] != 0 || values[5] > fields.reference_frames || wanted_differs(&fields) {
+        if values[4] != 0 || values[5] > fields.reference_frames || announces_sei(&fields) {
             (values[4], values[5]) = (0, fields.reference_frames);
         }
         let wanted = wanted.write();
@@ -240,7 +240,7 @@ proptest! {
 }
 
 /// Whether the SPS is written anew for the SEI that it announces.
-fn wanted_differs(fields: &Fields) -> bool {
+fn announces_sei(fields: &Fields) -> bool {
     fields
         .vui
         .as_ref()
