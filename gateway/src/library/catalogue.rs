@@ -38,16 +38,24 @@ impl JellyfinCatalogue {
     }
 
     async fn look_up(&self, ids: &[ItemId], limit: usize) -> Result<Vec<Item>, Problem> {
-        let look_ups = ids.iter().map(|id| self.stands_for(id, limit));
-        let found = in_order(look_ups.collect()).await?.concat();
-        if found.len() > limit {
-            let rule =
-                format!("itemIds stand for more than {limit} items; add them in several calls");
-            return Err(Problem::invalid_field("itemIds", rule));
+        let look_ups: Vec<_> = ids.iter().map(|id| self.stands_for(id, limit)).collect();
+        let mut answers = stream::iter(look_ups).buffered(AT_ONCE);
+        let mut found = Vec::new();
+        while let Some(items) = answers.next().await {
+            found.extend(items?);
+            // At once: ids of 200 long seasons would otherwise fill the memory first.
+            if found.len() > limit {
+                let rule =
+                    format!("itemIds stand for more than {limit} items; add them in several calls");
+                return Err(Problem::invalid_field("itemIds", rule));
+            }
         }
         let ask = found.len() <= ASKED_FOR_VERSIONS;
-        let made = found.iter().map(|item| self.queue_item(item, ask));
-        in_order(made.collect()).await
+        let made: Vec<_> = found
+            .iter()
+            .map(|item| self.queue_item(item, ask))
+            .collect();
+        stream::iter(made).buffered(AT_ONCE).try_collect().await
     }
 
     /// What an id stands for: never empty. Of a long season one more than `limit`, so that it shows.
@@ -126,16 +134,6 @@ impl Catalogue for JellyfinCatalogue {
     fn item<'a>(&'a self, id: &'a ItemId) -> BoxFuture<'a, Result<Item, Problem>> {
         Box::pin(in_time(self.first(id)))
     }
-}
-
-/// The answers in the order of the questions, of which only a few are asked at a time.
-async fn in_order<T>(
-    questions: Vec<impl Future<Output = Result<T, Problem>>>,
-) -> Result<Vec<T>, Problem> {
-    stream::iter(questions)
-        .buffered(AT_ONCE)
-        .try_collect()
-        .await
 }
 
 async fn in_time<T>(work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
