@@ -61,9 +61,12 @@ pub(super) async fn order(
     session: &SessionId,
     positions: &[(EntryId, u64)],
 ) -> Result<(), Error> {
+    // The list is read once, and each row found by its key; joined as it is, it would be read anew for each row.
     sqlx::query(
-        "UPDATE watch_party_queue SET position = n.value ->> 1 FROM json_each(?2) AS n \
-         WHERE session_id = ?1 AND entry_id = n.value ->> 0",
+        "WITH n AS MATERIALIZED \
+         (SELECT value ->> 0 AS entry_id, value ->> 1 AS position FROM json_each(?2)) \
+         UPDATE watch_party_queue AS q SET position = n.position FROM n \
+         WHERE q.session_id = ?1 AND q.entry_id = n.entry_id",
     )
     .bind(session.as_str())
     .bind(rows::json_list(positions)?)

@@ -1,5 +1,7 @@
 //! Queues and what happened to them: the same in every store.
 
+use std::time::{Duration, Instant};
+
 use orb_scheduler_core::{
     Desired, EndReason, Ended, EntryId, Epoch, Failure, Item, QueueEntry, QueueStatus, SessionId,
     SessionRecord, StoredSession, Write,
@@ -8,6 +10,9 @@ use orb_scheduler_store::Store;
 
 use crate::database::Database;
 use crate::records::{ALL, NOW, entry, event, item, put, queue, session, session_named, write};
+
+/// For a thousand positions in one commit; a reorder of two hundred shall take 50 ms with all that is around it.
+const ORDERED: Duration = Duration::from_millis(100);
 
 /// Somebody's of the party API, with all that it may have.
 fn waiting(id: u64, position: u64) -> QueueEntry {
@@ -174,16 +179,19 @@ pub(crate) async fn a_thousand_are_put_in_order_by_one_write<D: Database>() {
     writes.extend((1..=1_000).map(|id| put("s", waiting(id, id))));
     writes.push(put("other", waiting(7, 7)));
     store.commit(epoch, writes, NOW).await.unwrap();
-    let reversed: Vec<_> = (1..=1_000).map(|id| (id, 5_000 - id)).collect();
-    let began = std::time::Instant::now();
-    store
-        .commit(epoch, vec![order(&reversed)], NOW)
-        .await
-        .unwrap();
-    println!("a thousand took {:?}", began.elapsed());
-    let mut expected = reversed;
-    expected.reverse();
-    assert_eq!(places(&store).await, expected);
+    let mut best = Duration::MAX;
+    // The best of some: others may use this machine, too.
+    for last in [3_000, 4_000, 5_000] {
+        let reversed: Vec<_> = (1..=1_000).map(|id| (id, last - id)).collect();
+        let write = vec![order(&reversed)];
+        let began = Instant::now();
+        store.commit(epoch, write, NOW).await.unwrap();
+        best = best.min(began.elapsed());
+        let mut expected = reversed;
+        expected.reverse();
+        assert_eq!(places(&store).await, expected);
+    }
+    assert!(best <= ORDERED, "{best:?}");
     let other = store.session(&SessionId::new("other")).await.unwrap();
     assert_eq!(other.unwrap().queue, [waiting(7, 7)], "of another session");
 }
