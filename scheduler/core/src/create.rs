@@ -90,6 +90,8 @@ impl Scheduler {
             now.monotonic.after(self.timing.idle_leave_ms),
             Timer::IdleLeave(id.clone(), generation),
         );
+        // It has nothing in it, but a version that edits may name.
+        step.effects.push(Effect::QueueChanged(id.clone()));
         step.effects.push(Effect::JoinVoice {
             account,
             guild_id: guild,

@@ -3,7 +3,7 @@
 use super::{add, created, entry, film};
 use crate::harness::Harness;
 use orb_scheduler_core::{
-    Action, EndReason, EntryId, Item, PlaybackState, QueueChange, QueueEdit, QueueStatus,
+    Action, Effect, EndReason, EntryId, Item, PlaybackState, QueueChange, QueueEdit, QueueStatus,
     RefusalKind, Request, SessionId,
 };
 
@@ -90,6 +90,8 @@ fn every_change_raises_the_version_and_nothing_else_does() {
 fn who_saw_another_version_is_told_and_nothing_is_changed() {
     let h = Harness::queued(0);
     assert_eq!(h.version(), 1, "0 says any version, so no queue has it");
+    let published = Effect::QueueChanged(SessionId::new("s"));
+    assert!(h.effects.contains(&published), "readers see it");
     let mut h = Harness::party(3);
     let seen = h.version();
     let edit = |change| {
