@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use jellyfin_sim::{JellyfinSimConfig, PlaybackEvent, Show};
-use orb_e2e::{ApiParty, Installation, JELLYFIN_KEY, Setting, Surroundings, Title, until};
+use jellyfin_sim::film::FilmSpec;
+use jellyfin_sim::{Film, JellyfinSimConfig, PlaybackEvent, Show};
+use orb_e2e::{ApiParty, Installation, JELLYFIN_KEY, Setting, Surroundings, Title, made, until};
 use serde_json::{Value, json};
 
 use super::{GUILD, SOON};
@@ -11,7 +12,16 @@ use super::{GUILD, SOON};
 /// The report, and whatever list of before is still kept.
 const REPORTED_WITHIN: Duration = Duration::from_secs(20);
 
+/// A film that is long enough for Jellyfin to keep a position in it: five minutes at least.
+const LONG: &str = "f11a0000000000000000000000000005";
+
 async fn orb() -> (Installation, Show) {
+    let long = FilmSpec {
+        seconds: 400,
+        width: 320,
+        height: 180,
+        ..FilmSpec::default()
+    };
     let file = Title::Shortest.file().await;
     let show = Show::new("5e110000000000000000000000000001", "The Show", file)
         .season(0, ["Behind the scenes"])
@@ -20,7 +30,7 @@ async fn orb() -> (Installation, Show) {
     let setting = Setting {
         jellyfin: JellyfinSimConfig {
             shows: vec![show.clone()],
-            min_resume_duration: Duration::ZERO,
+            films: vec![Film::new(LONG, "The Long One", made(long).await)],
             ..JellyfinSimConfig::default()
         },
         ..Setting::default()
@@ -105,14 +115,13 @@ async fn a_series_goes_on_where_its_last_episode_ended() {
 async fn what_is_left_in_the_middle_can_be_continued() {
     let (orb, _) = orb().await;
     let party = ApiParty::create(&orb.api, GUILD, json!({})).await;
-    let film = Title::Clock.id();
     let resumes_at = async |what: &str, fits: fn(f64) -> bool| {
         until(what, REPORTED_WITHIN, async || {
-            resume_position(&orb, film).await.filter(|at| fits(*at))
+            resume_position(&orb, LONG).await.filter(|at| fits(*at))
         })
         .await
     };
-    let started = party.post("play", &json!({"itemId": film})).await;
+    let started = party.post("play", &json!({"itemId": LONG})).await;
     assert!(matches!(started.code, 200 | 202), "{}", started.text);
     party.plays(1, SOON).await;
     party
@@ -132,7 +141,7 @@ async fn what_is_left_in_the_middle_can_be_continued() {
     .await;
     party.act("stop").await;
     until("the stop to be reported", REPORTED_WITHIN, async || {
-        let told = reported(&orb, film);
+        let told = reported(&orb, LONG);
         (told.last() == Some(&PlaybackEvent::Stopped)).then_some(())
     })
     .await;
@@ -140,6 +149,6 @@ async fn what_is_left_in_the_middle_can_be_continued() {
     // And so the party API says.
     let path = "/api/v1/library/continue-watching";
     let list = orb.api.get(path).await.expect_code(200);
-    assert_eq!(list.body["items"][0]["id"], film, "{}", list.text);
+    assert_eq!(list.body["items"][0]["id"], LONG, "{}", list.text);
     assert_eq!(list.body["items"][0]["resumeSeconds"], 90, "{}", list.text);
 }
