@@ -1,5 +1,7 @@
 //! A film's packets, one after the other.
 
+use std::fmt;
+
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::avcc::{AvcConfig, Framing};
@@ -30,7 +32,7 @@ pub enum Entry {
 }
 
 /// One access unit that may go on the wire.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Picture {
     /// Annex B with four-byte start codes: the input of DAVE.
     pub data: Bytes,
@@ -38,6 +40,17 @@ pub struct Picture {
     pub entry: Entry,
     /// Others are predicted from it. One that is none may be left out without harm.
     pub reference: bool,
+}
+
+/// Its size in place of its bytes: no log is to be flooded by a key frame.
+impl fmt::Debug for Picture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Picture")
+            .field("bytes", &self.data.len())
+            .field("entry", &self.entry)
+            .field("reference", &self.reference)
+            .finish()
+    }
 }
 
 /// Makes a stream's packets ready for the wire, one by one, in order.

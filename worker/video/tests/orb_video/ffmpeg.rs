@@ -22,7 +22,7 @@ impl Films {
 
     /// Three seconds of a moving picture, encoded by libx264 with these arguments; the name's end is the container.
     pub(crate) fn encode(&self, name: &str, arguments: &str) -> PathBuf {
-        self.encode_from("testsrc2=size=320x180:rate=24:duration=3", name, arguments)
+        self.encode_from("testsrc2=size=240x180:rate=24:duration=3", name, arguments)
     }
 
     pub(crate) fn encode_from(&self, source: &str, name: &str, arguments: &str) -> PathBuf {
@@ -184,12 +184,20 @@ pub(crate) fn probe(film: &Path) -> Probed {
     }
 }
 
-/// The lines of ffmpeg's own header parser: `bit position  name  bits = value`.
-pub(crate) fn trace_headers(film: &Path) -> Vec<(usize, String, i64)> {
+/// The SPSs as ffmpeg's own parser reads them, line by line: `bit position  name  bits = value`.
+pub(crate) fn trace(film: &Path) -> Trace {
     let (_, trace) = run(Command::new("ffmpeg")
         .args(["-hide_banner", "-i"])
         .arg(film)
-        .args(["-c", "copy", "-bsf:v", "trace_headers", "-f", "null", "-"]));
+        .args([
+            "-c",
+            "copy",
+            "-bsf:v",
+            "filter_units=pass_types=7,trace_headers",
+            "-f",
+            "null",
+            "-",
+        ]));
     let field = |line: &str| {
         let (_, line) = line.split_once("] ")?;
         let (left, value) = line.rsplit_once(" = ")?;
@@ -197,14 +205,21 @@ pub(crate) fn trace_headers(film: &Path) -> Vec<(usize, String, i64)> {
         let at = words.next()?.parse().ok()?;
         Some((at, words.next()?.to_owned(), value.trim().parse().ok()?))
     };
-    trace.lines().filter_map(field).collect()
+    Trace(trace.lines().filter_map(field).collect())
 }
 
-/// The values of one field.
-pub(crate) fn traced(film: &Path, name: &str) -> Vec<i64> {
-    let fields = trace_headers(film).into_iter();
-    fields
-        .filter(|(_, field, _)| field == name)
-        .map(|(_, _, value)| value)
-        .collect()
+/// Position in bits from the NAL unit's start, name, value.
+pub(crate) struct Trace(Vec<(usize, String, i64)>);
+
+impl Trace {
+    /// All values of a field. ffmpeg reads the first SPS twice: when it opens the file, and in its place.
+    pub(crate) fn values(&self, name: &str) -> Vec<i64> {
+        let named = self.0.iter().filter(|(_, field, _)| field == name);
+        named.map(|(_, _, value)| *value).collect()
+    }
+
+    /// Where a field is.
+    pub(crate) fn position(&self, name: &str) -> usize {
+        self.0.iter().find(|(_, field, _)| field == name).unwrap().0
+    }
 }
