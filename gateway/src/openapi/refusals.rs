@@ -87,6 +87,11 @@ const LIBRARY: &[Refusal] = &[
         "no_source_origin",
         "no origin of sources is configured; set ORB_JELLYFIN_URL",
     ),
+    (
+        422,
+        "too_long",
+        "the item's texts are longer than 3,000 bytes in all",
+    ),
 ];
 
 /// Of edits of the queue.
@@ -127,6 +132,7 @@ fn own(method: &str, path: &str) -> Vec<&'static [Refusal]> {
                 ),
                 (422, "invalid_id", "guildId must be a Discord id: digits"),
                 (422, "missing_field", "a required field is missing"),
+                (422, "too_long", "title is longer than 200 characters"),
             ],
         ],
         ("post", "/parties/{id}/play") => vec![
