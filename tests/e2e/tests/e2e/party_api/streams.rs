@@ -17,7 +17,7 @@ async fn ids(party: &ApiParty, after: i64) -> Vec<i64> {
     ids.filter(|id| *id > after).collect()
 }
 
-/// Waits until a pause by this actor was told, and gives its id: it is the last event for now.
+/// Waits until a pause by this actor was told: for now, it is the last thing that somebody did.
 async fn hears_pause_of(stream: &EventStream, actor: &str) {
     stream
         .hears(&format!("the pause of {actor}"), AGAIN_WITHIN, |event| {
