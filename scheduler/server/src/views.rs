@@ -35,11 +35,17 @@ impl Views {
             .0
             .write()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
+        // Nothing is published of a queue before its first change: until then it is empty, in the version that the
+        // session itself tells.
+        let queue = QueueView {
+            version: view.queue_version,
+            ..QueueView::default()
+        };
         map.insert(
             view.id.clone(),
             Shown {
                 view: watch::Sender::new(view),
-                queue: RwLock::default(),
+                queue: RwLock::new(Arc::new(queue)),
             },
         );
     }
