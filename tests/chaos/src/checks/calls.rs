@@ -232,13 +232,42 @@ fn out_of_order(calls: &[Call], history: &History) -> Vec<String> {
     wrong
 }
 
+/// Rows come in the order of generations. What a caller changed brought one of its own; other rows tell under which
+/// one they happened.
 fn not_rising(session: &str, events: &[Event]) -> Vec<String> {
-    let generations: Vec<u64> = events.iter().filter_map(Event::generation).collect();
-    generations
-        .windows(2)
-        .filter(|pair| pair[1] <= pair[0])
-        .map(|pair| format!("{session}: generation {} follows {}", pair[1], pair[0]))
+    let fallen = falls(events.iter(), |before, after| after < before);
+    let shared = falls(
+        events.iter().filter(|event| is_a_change(event)),
+        |before, after| after <= before,
+    );
+    fallen
+        .chain(shared)
+        .map(|(before, after)| format!("{session}: generation {after} follows {before}"))
         .collect()
+}
+
+/// Neighbours in which something is wrong.
+fn falls<'a>(
+    events: impl Iterator<Item = &'a Event>,
+    is_wrong: impl Fn(u64, u64) -> bool,
+) -> impl Iterator<Item = (u64, u64)> {
+    let generations: Vec<u64> = events.filter_map(Event::generation).collect();
+    let pairs: Vec<_> = generations
+        .windows(2)
+        .map(|pair| (pair[0], pair[1]))
+        .collect();
+    pairs
+        .into_iter()
+        .filter(move |(before, after)| is_wrong(*before, *after))
+}
+
+/// The row of a call that changed what shall be.
+fn is_a_change(event: &Event) -> bool {
+    let is_one = matches!(
+        event.kind.as_str(),
+        "play" | "pause" | "resume" | "seek" | "skip" | "stop"
+    );
+    is_one && event.payload["cause"] == "call"
 }
 
 #[cfg(test)]

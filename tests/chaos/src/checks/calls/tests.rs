@@ -36,7 +36,9 @@ impl Story {
         story
     }
 
-    fn happens(&mut self, kind: &str, payload: serde_json::Value) {
+    fn happens(&mut self, kind: &str, mut payload: serde_json::Value) {
+        let cause = if kind == "observed" { "report" } else { "call" };
+        payload["cause"] = json!(cause);
         let events = self.history.events.entry(SESSION.to_owned()).or_default();
         events.push(Event {
             kind: kind.to_owned(),
@@ -168,4 +170,20 @@ fn calls_in_the_wrong_order_are_found() {
     );
     story.happens("resume", json!({"generation": 4}));
     assert!(story.judged().1.contains("follows"), "{}", story.judged().1);
+}
+
+#[test]
+fn what_a_worker_said_is_told_under_the_generation_of_the_moment() {
+    let mut story = Story::begin();
+    story.happens("pause", json!({"generation": 3}));
+    story.happens("observed", json!({"generation": 3}));
+    story.happens("observed", json!({"generation": 3}));
+    story.happens("resume", json!({"generation": 4}));
+    assert_eq!(story.judged().1, "");
+    story.happens("observed", json!({"generation": 3}));
+    assert!(
+        story.judged().1.contains("3 follows 4"),
+        "{}",
+        story.judged().1
+    );
 }
