@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
-use orb_proto::v1::{ControlRequest, CreateRequest, End, control_request::Action};
+use orb_proto::v1::{ControlRequest, CreateRequest, End, GoLive, control_request::Action};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -94,6 +94,7 @@ fn read_create(fields: &Fields<'_>, caller: Caller) -> Result<CreateRequest, Pro
         at_queue_end: at_queue_end.unwrap_or_default().into(),
         command_id: caller.command_id,
         actor: caller.actor,
+        go_live: GoLive::Unspecified.into(),
     })
 }
 

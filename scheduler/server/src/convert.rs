@@ -111,6 +111,7 @@ fn desired(desired: Desired, voice: Option<VoiceCredentials>) -> v1::DesiredStat
             endpoint: voice.endpoint,
             token: voice.token,
             revision: voice.revision.get(),
+            stream: None,
         }),
         current: desired.current.map(item),
         next: desired.next.map(item),
@@ -120,6 +121,7 @@ fn desired(desired: Desired, voice: Option<VoiceCredentials>) -> v1::DesiredStat
             set_at_generation: set_at.get(),
         }),
         current_set_at_generation: desired.current_set_at.get(),
+        go_live: false,
     }
 }
 

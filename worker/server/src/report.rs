@@ -59,6 +59,7 @@ pub(crate) fn observed(
             VoiceStatus::Lost { close_code } => Some(v1::VoiceLoss {
                 revision: session.voice_revision(),
                 close_code: close_code.map_or(0, u32::from),
+                stream: false,
             }),
             _ => None,
         },

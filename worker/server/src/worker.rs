@@ -221,6 +221,7 @@ async fn attach_again(
             media_token: media_token.expose_secret().to_owned(),
             sessions: sessions.reports(None),
             draining: drain.asked.is_cancelled(),
+            go_live: false,
         };
         let attached = tokio::select! {
             attached = Attachment::open(route.channel(), bearer.clone(), register) => attached,

@@ -1,7 +1,7 @@
 //! Create, list, get, end.
 
 use orb_proto::v1::{
-    AtQueueEnd, ControlRequest, CreateRequest, End, PlaybackState, Session, SessionStatus,
+    AtQueueEnd, ControlRequest, CreateRequest, End, GoLive, PlaybackState, Session, SessionStatus,
     control_request::Action,
 };
 use reqwest::RequestBuilder;
@@ -58,6 +58,7 @@ async fn create_passes_on_every_field_and_says_where_the_party_is() {
         owner_user_id: "444".into(),
         at_queue_end: AtQueueEnd::Leave.into(),
         actor: "discord:123".into(),
+        go_live: GoLive::Unspecified.into(),
     };
     assert_eq!(created(&harness), expected);
 }

@@ -239,6 +239,7 @@ impl Scheduler {
             media_token: "media-token".to_owned(),
             sessions: holds,
             draining: false,
+            go_live: false,
         };
         reports
             .send(v1::AttachRequest {

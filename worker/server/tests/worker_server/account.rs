@@ -48,6 +48,7 @@ pub(crate) async fn join(sim: &DiscordSim) -> (Shard, v1::VoiceCredentials) {
         endpoint,
         token,
         revision: 1,
+        stream: None,
     };
     (shard, credentials)
 }

@@ -169,6 +169,7 @@ impl Stage {
                     endpoint,
                     token: "voice-token".to_owned(),
                     revision: 1,
+                    stream: None,
                 }),
                 ..v1::DesiredState::default()
             }),
