@@ -53,6 +53,8 @@ pub(crate) struct VoiceConnection {
     pub(crate) ssrc: u32,
     pub(crate) guild: GuildId,
     pub(crate) channel: ChannelId,
+    /// The `rtc_server_id` of the Go Live stream that it is of; none: of the voice channel.
+    pub(crate) stream: Option<u64>,
     pub(crate) user: UserId,
     pub(crate) voice_session: String,
     pub(crate) token: String,
@@ -134,6 +136,7 @@ pub(crate) struct VoiceConnections {
 pub(crate) struct Opening {
     pub(crate) guild: GuildId,
     pub(crate) channel: ChannelId,
+    pub(crate) stream: Option<u64>,
     pub(crate) user: UserId,
     pub(crate) voice_session: String,
     pub(crate) token: String,
@@ -153,6 +156,7 @@ impl VoiceConnections {
             ssrc,
             guild: opening.guild,
             channel: opening.channel,
+            stream: opening.stream,
             user: opening.user,
             voice_session: opening.voice_session,
             token: opening.token,
@@ -211,6 +215,15 @@ impl VoiceConnections {
             .collect();
         found.sort_unstable();
         found
+    }
+
+    /// SSRCs of the connections to a Go Live stream, of one user or of all.
+    pub(crate) fn in_stream(&self, rtc_server_id: u64, user: Option<UserId>) -> Vec<u32> {
+        self.iter()
+            .filter(|one| one.stream == Some(rtc_server_id))
+            .filter(|one| user.is_none_or(|user| one.user == user))
+            .map(|one| one.ssrc)
+            .collect()
     }
 
     /// Connections that take part in the call in `channel`.

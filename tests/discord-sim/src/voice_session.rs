@@ -94,6 +94,7 @@ impl State {
                 self.connections.open(Opening {
                     guild: identify.server_id,
                     channel,
+                    stream: None,
                     user: identify.user_id,
                     voice_session: identify.session_id.clone(),
                     token: identify.token.clone(),

@@ -21,6 +21,7 @@ use crate::gateway_sessions::GatewaySessions;
 use crate::heard::HeardStore;
 use crate::record::Record;
 use crate::stalls::Stalls;
+use crate::streams::Streams;
 use crate::voice_connections::VoiceConnections;
 use crate::voice_states::VoiceStates;
 
@@ -84,6 +85,7 @@ pub(crate) struct State {
     pub(crate) context: Arc<Context>,
     pub(crate) gateway: GatewaySessions,
     pub(crate) voice_states: VoiceStates,
+    pub(crate) streams: Streams,
     pub(crate) connections: VoiceConnections,
     pub(crate) calls: BTreeMap<Place, Call>,
     pub(crate) faults: PendingFaults,
@@ -104,6 +106,7 @@ impl World {
                 context,
                 gateway: GatewaySessions::default(),
                 voice_states: VoiceStates::default(),
+                streams: Streams::default(),
                 connections: VoiceConnections::default(),
                 calls: BTreeMap::new(),
                 faults: PendingFaults::default(),
