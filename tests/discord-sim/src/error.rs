@@ -29,6 +29,19 @@ pub enum Error {
     /// There is no sound to listen to, for the simulator keeps arrivals alone.
     #[error("no sound was kept; start the simulator with `HeardDetail::Sound` to listen")]
     SoundNotKept,
+    /// Pictures that were to be looked at are not what ffmpeg decodes without complaint.
+    #[error(
+        "{decoded} of {sent} pictures were decoded{}; hand over all since an IDR picture",
+        if said.is_empty() { String::new() } else { format!(" ({})", said.trim()) }
+    )]
+    Pictures {
+        /// How many were handed to ffmpeg.
+        sent: usize,
+        /// How many came back.
+        decoded: usize,
+        /// What it complained of.
+        said: String,
+    },
     /// An Opus packet could not be decoded.
     #[error("opus decoder failed: {0}; check what the bot sends in its RTP payload")]
     Opus(#[from] opus2::Error),
@@ -44,6 +57,7 @@ impl Error {
             Self::Fault(_) => "fault_refused",
             Self::Dave(_) => "dave",
             Self::SoundNotKept => "sound_not_kept",
+            Self::Pictures { .. } => "pictures",
             Self::Opus(_) => "opus",
         }
     }

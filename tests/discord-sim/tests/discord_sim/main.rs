@@ -7,6 +7,7 @@ mod common;
 mod arrivals;
 mod binary;
 mod dave_calls;
+mod eyes;
 mod gateway;
 mod sfu;
 mod sharding;
