@@ -68,6 +68,30 @@ pub struct VoiceCredentials {
     pub token: String,
     /// Newer ones replace older ones.
     pub revision: u64,
+    /// Sound and picture go over this one then, and the connection of the channel sends nothing.
+    pub stream: Option<StreamCredentials>,
+}
+
+/// Of a Go Live stream; account, voice session and channel are those of the voice channel.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StreamCredentials {
+    /// What the connection identifies with.
+    pub rtc_server_id: u64,
+    /// Which stream, for logs.
+    pub stream_key: String,
+    /// `host:port`.
+    pub endpoint: String,
+    /// A secret.
+    pub token: String,
+}
+
+impl fmt::Debug for StreamCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamCredentials")
+            .field("stream_key", &self.stream_key)
+            .field("endpoint", &self.endpoint)
+            .finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for VoiceCredentials {
@@ -76,6 +100,7 @@ impl fmt::Debug for VoiceCredentials {
             .field("channel_id", &self.channel_id)
             .field("endpoint", &self.endpoint)
             .field("revision", &self.revision)
+            .field("stream", &self.stream)
             .finish_non_exhaustive()
     }
 }
@@ -131,6 +156,8 @@ pub struct Desired {
     pub paused: bool,
     /// Where playback starts.
     pub anchor: Anchor,
+    /// The picture goes into the channel, too: sources are opened for it.
+    pub go_live: bool,
     /// What an earlier worker found out about the current item.
     pub plan: Option<KnownPlan>,
 }

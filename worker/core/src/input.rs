@@ -78,6 +78,15 @@ pub enum VoiceNews {
         revision: u64,
         /// Discord's.
         close_code: Option<u16>,
+        /// It was the stream's connection; that of the voice channel may stand.
+        stream: bool,
+    },
+    /// Where it is. Handed in ahead of every word, since the word may ask for another pipeline at that place.
+    Position {
+        /// Of the pipeline that is fed.
+        run: u64,
+        /// Media time of the first frame that was not sent; none before the first one was.
+        media_ms: Option<u64>,
     },
     /// The first frame of the present source was sent.
     Started,
@@ -118,6 +127,8 @@ pub enum Action {
         paused: bool,
         /// Do not feed it: [`Action::Feed`] follows.
         warm: bool,
+        /// With the picture for the voice channel.
+        picture: bool,
     },
     /// Feed the voice output from the current pipeline, which was opened warm or prepared, without the frames before a media time.
     Feed {
@@ -132,6 +143,8 @@ pub enum Action {
         run: u64,
         /// What.
         item: Item,
+        /// As in [`Action::Open`].
+        picture: bool,
     },
     /// Let the voice output go over to the prepared pipeline by itself, in the tick after the last frame of the present
     /// one.
@@ -165,7 +178,7 @@ pub enum Action {
     Pause,
     /// Let it go on.
     Resume,
-    /// Connect with these credentials; replaces any connection.
+    /// Connect with these credentials; replaces any connection but one whose part of them is what it was.
     Connect(VoiceCredentials),
     /// Leave the wire at once.
     Disconnect,

@@ -24,6 +24,8 @@ mod desired;
 mod input;
 mod session;
 
-pub use desired::{Anchor, Desired, Fence, Handover, Item, KnownPlan, Role, VoiceCredentials};
+pub use desired::{
+    Anchor, Desired, Fence, Handover, Item, KnownPlan, Role, StreamCredentials, VoiceCredentials,
+};
 pub use input::{Action, Input, PipelineNews, VoiceNews};
 pub use session::{EndReason, Failure, Next, Playback, Session, VoiceStatus};

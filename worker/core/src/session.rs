@@ -2,6 +2,7 @@
 
 mod advance;
 mod handover;
+mod picture;
 mod playing;
 mod reading;
 
@@ -59,6 +60,8 @@ pub enum VoiceStatus {
     Lost {
         /// Discord's.
         close_code: Option<u16>,
+        /// It was the stream's connection; that of the voice channel may stand.
+        stream: bool,
     },
 }
 
@@ -154,6 +157,7 @@ impl Session {
             Some(current) => self.follow_current(&current, &before, went_on, actions),
             None => self.close(actions),
         }
+        self.follow_picture(actions);
         self.follow_end(actions);
         report(actions);
     }
@@ -175,6 +179,7 @@ impl Session {
             Some(item)
                 if self.role != Role::WarmsUp
                     && before.current.as_ref() == Some(current)
+                    && item.picture == self.desired.go_live
                     && item.covers(anchor.position_ms) =>
             {
                 item.fed(anchor.position_ms, anchor.set_at);
@@ -216,9 +221,11 @@ impl Session {
             start_ms,
             paused: self.desired.paused,
             warm,
+            picture: self.desired.go_live,
         });
         self.item = Some(Playing {
             warm,
+            picture: self.desired.go_live,
             ..Playing::new(self.run, item, start_ms)
         });
     }
@@ -285,8 +292,12 @@ impl Session {
             VoiceNews::Lost {
                 revision,
                 close_code,
+                stream,
             } if revision == self.voice_revision => {
-                self.voice = VoiceStatus::Lost { close_code };
+                // A stream goes with its channel: that is the loss to be judged, whichever is heard of first.
+                if !stream || !matches!(self.voice, VoiceStatus::Lost { .. }) {
+                    self.voice = VoiceStatus::Lost { close_code, stream };
+                }
                 self.end_without_connection(actions);
             }
             VoiceNews::Stopped {
@@ -298,6 +309,7 @@ impl Session {
                     return;
                 }
             }
+            VoiceNews::Position { run, media_ms } => return self.is_at(run, media_ms),
             VoiceNews::Drained if self.may_join() => self.play_on(actions),
             VoiceNews::Connected { .. }
             | VoiceNews::Reconnecting { .. }
@@ -362,5 +374,7 @@ mod advance_orders;
 mod advance_tests;
 #[cfg(test)]
 mod handover_tests;
+#[cfg(test)]
+mod picture_tests;
 #[cfg(test)]
 mod tests;

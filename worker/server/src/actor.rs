@@ -181,6 +181,7 @@ impl Actor {
                 start_ms,
                 paused,
                 warm,
+                picture: _,
             } => self.open(run, &item, start_ms, (!warm).then_some(paused)),
             Action::Feed { from_ms, paused } => self.feed(from_ms, paused),
             Action::EndAt { position_ms } => self.end_at(position_ms),
@@ -210,7 +211,7 @@ impl Actor {
                     .connect(credentials, Arc::new(self.gate.clone()));
             }
             Action::Disconnect => lock(&self.state).voice.disconnect(),
-            Action::Prepare { run, item } => self.prepare(run, &item),
+            Action::Prepare { run, item, .. } => self.prepare(run, &item),
             Action::Join { run } => self.join(run),
             Action::DropNext => self.drop_next(),
             Action::Advance => self.advance(),

@@ -2,7 +2,8 @@
 
 use orb_proto::v1;
 use orb_worker_core::{
-    Anchor, Desired, Failure, Fence, Handover, Item, KnownPlan, Next, Role, VoiceCredentials,
+    Anchor, Desired, Failure, Fence, Handover, Item, KnownPlan, Next, Role, StreamCredentials,
+    VoiceCredentials,
 };
 
 use crate::changed::Declined;
@@ -85,6 +86,12 @@ pub(crate) fn desired(desired: v1::DesiredState, plan: Option<v1::KnownPlan>) ->
             endpoint: voice.endpoint,
             token: voice.token,
             revision: voice.revision,
+            stream: voice.stream.map(|stream| StreamCredentials {
+                rtc_server_id: stream.rtc_server_id.parse().unwrap_or_default(),
+                stream_key: stream.stream_key,
+                endpoint: stream.endpoint,
+                token: stream.token,
+            }),
         }),
         current: desired.current.map(item),
         next: desired.next.map(item),
@@ -94,6 +101,7 @@ pub(crate) fn desired(desired: v1::DesiredState, plan: Option<v1::KnownPlan>) ->
             position_ms: u64::try_from(anchor.position_ms).unwrap_or_default(),
             set_at: anchor.set_at_generation,
         },
+        go_live: desired.go_live,
         plan: plan.map(|plan| KnownPlan {
             cost_millicores: plan.cost_millicores,
             details: plan.details,

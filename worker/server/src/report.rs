@@ -56,10 +56,10 @@ pub(crate) fn observed(
         queue_entry_id: session.queue_entry_id().unwrap_or_default(),
         voice_revision: session.voice_revision(),
         voice_loss: match session.voice_status() {
-            VoiceStatus::Lost { close_code } => Some(v1::VoiceLoss {
+            VoiceStatus::Lost { close_code, stream } => Some(v1::VoiceLoss {
                 revision: session.voice_revision(),
                 close_code: close_code.map_or(0, u32::from),
-                stream: false,
+                stream,
             }),
             _ => None,
         },

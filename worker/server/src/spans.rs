@@ -74,17 +74,18 @@ impl Spans {
                 start_ms,
                 paused,
                 warm,
+                picture,
             } => {
                 let entry = item.entry_id;
                 self.open = self
-                    .child(|lease| tracing::info_span!(parent: lease, "source open", run, entry, start_ms))
+                    .child(|lease| tracing::info_span!(parent: lease, "source open", run, entry, start_ms, picture))
                     .map(|span| (*run, span));
                 self.awaits_packet((!warm && !paused).then_some(*start_ms));
             }
-            Action::Prepare { run, item } => {
+            Action::Prepare { run, item, picture } => {
                 let span = tracing::info_span!(
                     parent: None, "next open",
-                    session = self.session, run, entry = item.entry_id,
+                    session = self.session, run, entry = item.entry_id, picture,
                 );
                 self.next = Some((*run, span));
             }

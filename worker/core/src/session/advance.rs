@@ -109,6 +109,7 @@ impl Session {
         self.run += 1;
         let playing = Playing {
             warm: true,
+            picture: self.desired.go_live,
             ..Playing::new(self.run, &item, 0)
         };
         self.prepared = Some(Prepared {
@@ -118,6 +119,7 @@ impl Session {
         actions.push(Action::Prepare {
             run: self.run,
             item,
+            picture: self.desired.go_live,
         });
         report(actions);
     }
@@ -166,8 +168,13 @@ impl Session {
     /// Drops what is not next any more, and lets the voice output go over by itself once it can.
     pub(super) fn follow_next(&mut self, actions: &mut Vec<Action>) {
         let next = self.desired.next.as_ref().map(|next| next.entry_id);
-        let prepared = self.prepared.as_ref().map(|next| next.playing.entry_id);
-        if prepared.is_some() && (prepared != next || self.role != Role::Holds) {
+        let is_wanted = |prepared: &Prepared| {
+            let playing = &prepared.playing;
+            Some(playing.entry_id) == next
+                && playing.picture == self.desired.go_live
+                && self.role == Role::Holds
+        };
+        if self.prepared.as_ref().is_some_and(|next| !is_wanted(next)) {
             self.drop_next(actions);
         }
         if self.may_join()
@@ -232,6 +239,7 @@ impl Session {
             && self.prepared.as_ref().is_some_and(|next| {
                 next.is_open()
                     && next.playing.entry_id == current.entry_id
+                    && next.playing.picture == self.desired.go_live
                     && next.playing.covers(anchor.position_ms)
             })
     }

@@ -13,6 +13,7 @@ struct Change {
     next: i64,
     seeks: bool,
     hold: bool,
+    live: bool,
     role: Role,
 }
 
@@ -23,12 +24,14 @@ fn change() -> impl Strategy<Value = Change> {
     ];
     let current = prop_oneof![6 => Just(1), 1 => 0..4_i64];
     let seeks = proptest::bool::weighted(0.2);
-    let parts = (current, 0..4_i64, seeks, any::<bool>(), role);
-    parts.prop_map(|(current, next, seeks, hold, role)| Change {
+    let live = proptest::bool::weighted(0.3);
+    let parts = (current, 0..4_i64, seeks, any::<bool>(), live, role);
+    parts.prop_map(|(current, next, seeks, hold, live, role)| Change {
         current,
         next: if next == current { 0 } else { next },
         seeks,
         hold,
+        live,
         role,
     })
 }
@@ -49,6 +52,7 @@ fn changed(before: &Desired, change: &Change, generation: u64) -> Desired {
         desired.current = None;
     }
     desired.paused = change.hold;
+    desired.go_live = change.live;
     desired
 }
 
@@ -91,10 +95,21 @@ struct Stage {
     fed: Option<u64>,
     /// The run that it would go over to.
     joins: Option<u64>,
+    /// The runs with a picture.
+    pictures: std::collections::BTreeSet<u64>,
 }
 
 impl Stage {
     fn act(&mut self, action: &Action) -> Result<(), TestCaseError> {
+        if let Action::Open {
+            run, picture: true, ..
+        }
+        | Action::Prepare {
+            run, picture: true, ..
+        } = action
+        {
+            self.pictures.insert(*run);
+        }
         match action {
             Action::Open {
                 run, item, warm, ..
@@ -103,7 +118,7 @@ impl Stage {
                 self.fed = (!warm).then_some(*run);
                 self.joins = None;
             }
-            Action::Prepare { run, item } => {
+            Action::Prepare { run, item, .. } => {
                 prop_assert_eq!(self.next, None, "two are prepared");
                 self.next = Some((*run, item.entry_id));
             }
@@ -143,6 +158,7 @@ proptest! {
         let mut session = Session::new();
         let mut stage = Stage::default();
         let mut desired = Desired::default();
+        let mut broken = std::collections::BTreeSet::new();
         for (step, joins) in steps {
             // The voice output may go over at any moment at which it may at all, also right before a word.
             if let Some(run) = stage.joins.take_if(|_| joins) {
@@ -168,6 +184,9 @@ proptest! {
                     if let Input::Pipeline { run, .. } | Input::TooDear { run } = &mut input {
                         *run = run_of(&session, *run);
                     }
+                    if let Input::Pipeline { run, news: PipelineNews::Failed(_) } = &input {
+                        broken.insert(*run);
+                    }
                     session.handle(input)
                 }
             };
@@ -184,6 +203,16 @@ proptest! {
                 prop_assert!(may_be_heard.any(|named| named == entry), "{} is heard: {:?}", entry, step);
             }
             prop_assert_eq!(stage.next.map(|(run, _)| run), session.prepared_run());
+            if let Some(next) = session.prepared_run() {
+                prop_assert_eq!(stage.pictures.contains(&next), desired.go_live, "{:?}", step);
+            }
+            if let Some((run, _)) = stage.current {
+                prop_assert_eq!(stage.pictures.contains(&run), session.has_picture());
+                // Who is to stop leaves it to his successor, and what breaks off is played out.
+                if !session.is_to_end() && !broken.contains(&run) {
+                    prop_assert_eq!(session.has_picture(), desired.go_live, "{:?}", step);
+                }
+            }
             if session.advanced_from().is_some() {
                 prop_assert_ne!(session.advanced_from(), session.entry_id());
             }

@@ -140,6 +140,7 @@ fn the_next_item_is_opened_beside_the_current_one_and_follows_it_by_itself() {
     let prepare = Action::Prepare {
         run: 2,
         item: item(2),
+        picture: false,
     };
     assert_eq!(actions, [prepare, Action::Report]);
     assert_eq!(session.handle(Input::MayPrepare), [], "once is enough");
@@ -349,7 +350,7 @@ fn what_is_not_next_any_more_is_dropped_and_what_is_next_now_is_opened() {
     assert_eq!(actions, [Action::Report, Action::DropNext]);
     let actions = session.handle(Input::MayPrepare);
     assert!(
-        matches!(&actions[0], Action::Prepare { run: 3, item } if item.entry_id == 3),
+        matches!(&actions[0], Action::Prepare { run: 3, item, .. } if item.entry_id == 3),
         "{actions:?}"
     );
     assert_eq!(

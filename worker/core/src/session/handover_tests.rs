@@ -321,23 +321,26 @@ fn input() -> impl Strategy<Value = Input> {
         1..40_u64,
         0..40_u64,
         0..3_i64,
-        any::<bool>(),
+        (any::<bool>(), any::<bool>()),
         0..4_u64,
         role,
     );
-    let word = word.prop_map(|(generation, set_at, entry, paused, revision, role)| {
-        let mut desired = playing(entry, anchor(set_at * 1_000, set_at.min(generation)));
-        desired.paused = paused;
-        desired.voice = (revision > 0).then(|| credentials(revision));
-        if entry == 0 {
-            desired.current = None;
-        }
-        Input::Lease {
-            fence: fence(1, generation),
-            desired: Box::new(desired),
-            role,
-        }
-    });
+    let word = word.prop_map(
+        |(generation, set_at, entry, (paused, live), revision, role)| {
+            let mut desired = playing(entry, anchor(set_at * 1_000, set_at.min(generation)));
+            desired.paused = paused;
+            desired.go_live = live;
+            desired.voice = (revision > 0).then(|| credentials(revision));
+            if entry == 0 {
+                desired.current = None;
+            }
+            Input::Lease {
+                fence: fence(1, generation),
+                desired: Box::new(desired),
+                role,
+            }
+        },
+    );
     let of_pipeline = prop_oneof![
         Just(PipelineNews::Ready),
         Just(PipelineNews::Failed(Failure {

@@ -20,6 +20,10 @@ pub(super) struct Playing {
     /// The generation whose anchor it was opened at; 0: that of no word, since none has named it as the current one.
     pub(super) opened_at: u64,
     pub(super) start_ms: u64,
+    /// Opened with the picture for the voice channel.
+    pub(super) picture: bool,
+    /// Where the voice output was in it, when that was looked at last.
+    pub(super) position_ms: Option<u64>,
     /// Open, and not fed to the voice output.
     pub(super) warm: bool,
     /// The first frame waits in the queue.
@@ -48,6 +52,8 @@ impl Playing {
             queue_entry_id: item.queue_entry_id,
             opened_at: 0,
             start_ms,
+            picture: false,
+            position_ms: None,
             warm: false,
             ready: false,
             started: false,

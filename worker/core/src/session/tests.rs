@@ -32,6 +32,7 @@ pub(super) fn credentials(revision: u64) -> VoiceCredentials {
         endpoint: "localhost:1".to_owned(),
         token: "t".to_owned(),
         revision,
+        stream: None,
     }
 }
 
@@ -321,11 +322,13 @@ fn a_lost_connection_waits_for_newer_credentials() {
     session.handle(Input::Voice(VoiceNews::Lost {
         revision: 1,
         close_code: Some(4006),
+        stream: false,
     }));
     assert_eq!(
         session.voice_status(),
         VoiceStatus::Lost {
-            close_code: Some(4006)
+            close_code: Some(4006),
+            stream: false
         }
     );
     let anchor = Anchor {

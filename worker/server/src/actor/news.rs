@@ -81,6 +81,7 @@ impl Actor {
                 VoiceNews::Lost {
                     revision,
                     close_code,
+                    stream: false,
                 }
             }
             VoiceEvent::FirstFrame { .. } => {
