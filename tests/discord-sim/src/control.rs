@@ -18,7 +18,7 @@ use crate::ears::EarReport;
 use crate::heard::{Heard, HeardConnection, HeardPacket};
 use crate::kept::HeardDetail;
 use crate::world::World;
-use crate::{ChannelId, Error, Fault, GuildId, UserId};
+use crate::{ChannelId, Error, Fault, GuildId, UserId, stream_guests};
 
 pub(crate) fn routes() -> Router<Arc<World>> {
     Router::new()
@@ -26,6 +26,7 @@ pub(crate) fn routes() -> Router<Arc<World>> {
         .route("/_sim/heard", get(heard))
         .route("/_sim/fault", post(fault))
         .route("/_sim/voice", post(enter_voice).delete(leave_voice))
+        .merge(stream_guests::routes())
 }
 
 async fn record(State(world): State<Arc<World>>) -> Response {
@@ -95,7 +96,7 @@ async fn leave_voice(
     }
 }
 
-fn refused(code: &str, message: &str) -> Response {
+pub(crate) fn refused(code: &str, message: &str) -> Response {
     let body = Json(json!({"code": code, "message": message}));
     (StatusCode::BAD_REQUEST, body).into_response()
 }

@@ -15,10 +15,11 @@ use crate::dave::DaveFault;
 use crate::gateway_sessions::GatewayOut;
 use crate::record::RecordEvent;
 use crate::stalls::StallAt;
+use crate::stream_faults::PendingStreamFaults;
 use crate::voice_connections::VoiceOut;
 use crate::voice_faults::PendingVoiceFaults;
 use crate::world::State;
-use crate::{ChannelId, Error, GuildId, UserId};
+use crate::{ChannelId, Error, GuildId, StreamDeleteReason, UserId};
 
 /// A fault to apply. Over HTTP: `{"kind": "close_voice", "guild": "1", "code": 4006}`.
 ///
@@ -190,6 +191,50 @@ pub enum Fault {
         #[serde(flatten)]
         what: DaveFault,
     },
+    /// Go Live streams end, for this reason; they may be made anew.
+    EndStream {
+        /// The guild.
+        guild: GuildId,
+        /// One streamer only.
+        #[serde(default)]
+        user: Option<UserId>,
+        /// What the streamer is told.
+        reason: StreamDeleteReason,
+    },
+    /// The next op 18s are answered with `STREAM_DELETE`.
+    RefuseStream {
+        /// How many.
+        times: u32,
+        /// Why.
+        reason: StreamDeleteReason,
+    },
+    /// The next `STREAM_SERVER_UPDATE`s are never sent.
+    LoseStreamServerUpdate {
+        /// How many.
+        times: u32,
+    },
+    /// The server of a guild's streams is gone and there is no other yet: a `STREAM_SERVER_UPDATE` without endpoint,
+    /// and credentials that are void.
+    LoseStreamServer {
+        /// The guild.
+        guild: GuildId,
+        /// One streamer only.
+        #[serde(default)]
+        user: Option<UserId>,
+    },
+    /// A guild's streams move to another server: new `STREAM_SERVER_UPDATE`s.
+    MoveStreamServer {
+        /// The guild.
+        guild: GuildId,
+        /// One streamer only.
+        #[serde(default)]
+        user: Option<UserId>,
+        /// 0 or 1: which of the two voice endpoints.
+        listener: usize,
+        /// Close code that the old connections get; none: they are left to themselves.
+        #[serde(default)]
+        close: Option<u16>,
+    },
     /// From now on this share of RTP packets is lost before the members hear them.
     PacketLoss {
         /// 0 to 100; 0 ends it.
@@ -208,6 +253,7 @@ pub enum Fault {
 pub(crate) struct PendingFaults {
     identify: Option<(u32, Option<u16>)>,
     pub(crate) voice: PendingVoiceFaults,
+    pub(crate) streams: PendingStreamFaults,
     loss: Option<Loss>,
     /// Refusals that are in the record already.
     refusals: BTreeSet<(SocketAddr, &'static str)>,
@@ -350,6 +396,11 @@ impl State {
             }
             Fault::RecreateGroup { guild } => Ok(self.recreate_groups(*guild)),
             Fault::Dave { guild, what } => self.apply_to_groups(*guild, what),
+            Fault::EndStream { .. }
+            | Fault::RefuseStream { .. }
+            | Fault::LoseStreamServerUpdate { .. }
+            | Fault::LoseStreamServer { .. }
+            | Fault::MoveStreamServer { .. } => self.hit_streams(fault),
             Fault::PacketLoss {
                 percent,
                 guild,
@@ -368,7 +419,7 @@ impl State {
         }
     }
 
-    fn check_listener(&self, listener: usize) -> Result<(), Error> {
+    pub(crate) fn check_listener(&self, listener: usize) -> Result<(), Error> {
         if listener < self.context.endpoints.voice.len() {
             return Ok(());
         }

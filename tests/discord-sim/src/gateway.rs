@@ -20,6 +20,7 @@ use crate::joining::VoiceStateRequest;
 use crate::record::{ClosedBy, RecordEvent};
 use crate::shards::Shard;
 use crate::sockets::{self, HANDSHAKE_TIMEOUT, OUT_QUEUE};
+use crate::streaming::op;
 use crate::world::{State, World};
 
 /// Accepts sockets until the simulator stops.
@@ -58,8 +59,8 @@ struct Incoming {
 #[derive(Deserialize)]
 pub(crate) struct Identify {
     pub(crate) token: String,
-    #[serde(default)]
-    pub(crate) intents: u64,
+    /// Users may leave them out, and get everything.
+    pub(crate) intents: Option<u64>,
     pub(crate) shard: Option<Value>,
 }
 
@@ -219,6 +220,9 @@ fn handle(text: &str, socket: &mut GatewaySocket, world: &World) -> Reply {
             }
             Err(_) => Reply::Close(4002, "decode error"),
         },
+        (op::STREAM_CREATE..=op::STREAM_SET_PAUSED, Some(session)) => {
+            world.state().stream_request(session, op, d, socket.source)
+        }
         // Presence updates and member requests are accepted and lead to nothing.
         (3 | 8, Some(_)) => Reply::Nothing,
         (_, Some(_)) => Reply::Close(4001, "unknown opcode"),
@@ -260,10 +264,11 @@ impl State {
         let session = format!("{:016x}{:08x}", rand::random::<u64>(), context.next_id());
         record(Some(&session), None);
         let guilds = context.config.guilds.iter().copied().collect();
+        let default_intents = if account.is_user { u64::MAX } else { 0 };
         self.gateway.begin(
             session.clone(),
             (account, shard),
-            identify.intents,
+            identify.intents.unwrap_or(default_intents),
             guilds,
             socket.id,
             socket.out.clone(),

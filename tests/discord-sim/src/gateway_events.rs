@@ -14,7 +14,7 @@ use crate::{ChannelId, GuildId, Shard, UserId};
 const LONG_AGO: &str = "2024-01-01T00:00:00.000000+00:00";
 
 pub(crate) fn user(account: &Account) -> Value {
-    user_named(account.user, &account.name(), true)
+    user_named(account.user, &account.name(), !account.is_user)
 }
 
 fn user_named(id: UserId, name: &str, bot: bool) -> Value {
@@ -34,7 +34,7 @@ pub(crate) fn application(account: &Account) -> Value {
     })
 }
 
-/// The READY event's data. Guilds are announced as unavailable and follow as `GUILD_CREATE`.
+/// The READY event's data for a bot. Guilds are announced as unavailable and follow as `GUILD_CREATE`.
 pub(crate) fn ready(
     account: &Account,
     session: &str,
@@ -50,6 +50,20 @@ pub(crate) fn ready(
         "v": 10, "user": user(account), "guilds": guilds, "session_id": session,
         "resume_gateway_url": resume_url, "shard": shard.to_json(),
         "application": {"id": account.user, "flags": 0}
+    })
+}
+
+/// The READY event's data for a user: all its guilds are there at once (userdoccers, "Ready").
+pub(crate) fn ready_of_user(
+    account: &Account,
+    session: &str,
+    resume_url: &str,
+    guilds: &[Value],
+) -> Value {
+    json!({
+        "v": 10, "user": user(account), "guilds": guilds, "session_id": session,
+        "resume_gateway_url": resume_url, "session_type": "normal", "private_channels": [],
+        "relationships": [], "presences": [], "users": []
     })
 }
 
@@ -91,8 +105,8 @@ pub(crate) fn voice_channel(guild: GuildId, id: ChannelId, position: usize) -> V
     })
 }
 
-/// A bot's `VOICE_STATE_UPDATE`; `None` as channel: it has left.
-pub(crate) fn bot_voice_state(
+/// A client's `VOICE_STATE_UPDATE`; `None` as channel: it has left.
+pub(crate) fn client_voice_state(
     guild: GuildId,
     account: &Account,
     state: &VoiceState,

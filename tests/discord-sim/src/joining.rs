@@ -51,6 +51,12 @@ impl State {
         let guilds = begun.guilds.clone();
         let resume_url = self.context.endpoints.gateway_url();
         let (account, shard) = (&begun.account, begun.shard);
+        if account.is_user {
+            let guilds: Vec<Value> = guilds.iter().map(|guild| self.guild(*guild)).collect();
+            let ready = gateway_events::ready_of_user(account, session, &resume_url, &guilds);
+            self.gateway.dispatch(session, "READY", &ready);
+            return;
+        }
         let ready = gateway_events::ready(account, session, &resume_url, &guilds, shard);
         self.gateway.dispatch(session, "READY", &ready);
         for guild in guilds {
@@ -63,9 +69,14 @@ impl State {
         let Some(to) = self.gateway.get(session) else {
             return;
         };
-        if !to.wants(INTENT_GUILDS) {
-            return;
+        if to.wants(INTENT_GUILDS) {
+            let created = self.guild(guild);
+            self.gateway.dispatch(session, "GUILD_CREATE", &created);
         }
+    }
+
+    /// A guild with the calls that there are.
+    fn guild(&self, guild: GuildId) -> Value {
         let places = (guild, ChannelId(0))..=(guild, ChannelId(u64::MAX));
         let calls = || self.calls.range(places.clone()).map(|(_, call)| call);
         let channels: BTreeSet<ChannelId> = calls().map(|call| call.channel).collect();
@@ -84,8 +95,7 @@ impl State {
         for (user, state) in self.voice_states.in_guild(guild) {
             voice_states.push(self.voice_state_event(guild, user, state, Some(state.channel)));
         }
-        let created = gateway_events::guild_create(guild, &channels, &voice_states, &members);
-        self.gateway.dispatch(session, "GUILD_CREATE", &created);
+        gateway_events::guild_create(guild, &channels, &voice_states, &members)
     }
 
     /// Op 4: join, move, leave, or change mute and deaf.
@@ -169,6 +179,9 @@ impl State {
         if !same_place || self.context.config.same_channel_server_update {
             self.announce_voice_server(guild, user);
         }
+        if before.as_ref().is_some_and(|_| !same_place) {
+            self.end_streams_of(guild, user);
+        }
         if before.is_some_and(|before| before.channel != channel) {
             self.close_connections(guild, user, 4014, "moved to another channel");
         }
@@ -182,6 +195,7 @@ impl State {
         let left = self.voice_state_event(guild, user, &state, None);
         self.gateway
             .broadcast(guild, INTENT_VOICE_STATES, "VOICE_STATE_UPDATE", &left);
+        self.end_streams_of(guild, user);
         self.close_connections(guild, user, 4014, "disconnected");
     }
 
@@ -202,6 +216,7 @@ impl State {
         }
         self.announce_voice_state(guild, user);
         self.announce_voice_server(guild, user);
+        self.end_streams_of(guild, user);
         self.close_connections(guild, user, 4014, "moved to another channel");
         true
     }
@@ -285,7 +300,7 @@ impl State {
             .broadcast(guild, INTENT_VOICE_STATES, "VOICE_STATE_UPDATE", &member);
     }
 
-    fn announce_voice_state(&mut self, guild: GuildId, user: UserId) {
+    pub(crate) fn announce_voice_state(&mut self, guild: GuildId, user: UserId) {
         let Some(state) = self.voice_states.get(guild, user) else {
             return;
         };
@@ -302,10 +317,15 @@ impl State {
         state: &VoiceState,
         channel: Option<ChannelId>,
     ) -> Value {
-        match self.gateway.get(&state.gateway_session) {
-            Some(owner) => gateway_events::bot_voice_state(guild, &owner.account, state, channel),
+        let mut event = match self.gateway.get(&state.gateway_session) {
+            Some(owner) => {
+                gateway_events::client_voice_state(guild, &owner.account, state, channel)
+            }
             None => gateway_events::guest_voice_state(guild, user, state, channel),
-        }
+        };
+        let streams = channel.is_some() && self.streams.of_owner(guild, user).is_some();
+        event["self_stream"] = streams.into();
+        event
     }
 
     fn announce_voice_server(&mut self, guild: GuildId, user: UserId) {
@@ -331,7 +351,7 @@ impl State {
             .unwrap_or_default()
     }
 
-    fn new_credentials(&self, listener: usize) -> Credentials {
+    pub(crate) fn new_credentials(&self, listener: usize) -> Credentials {
         let token = format!("{:016x}-{}", rand::random::<u64>(), self.context.next_id());
         Credentials { token, listener }
     }

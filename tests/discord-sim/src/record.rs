@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::clock::SimClock;
 use crate::config::Displacement;
-use crate::{ChannelId, GuildId, Shard, UserId};
+use crate::{ChannelId, GuildId, Shard, StreamDeleteReason, UserId};
 
 /// Entries kept; the oldest go first. Enough for hours of a busy cluster test.
 const CAPACITY: usize = 100_000;
@@ -68,6 +68,28 @@ pub enum RecordEvent {
         guild: GuildId,
         channel: Option<ChannelId>,
         refused: Option<String>,
+    },
+    /// Main gateway ops 18 to 22 (Go Live), as the client sent them. `paused`: of op 22. `refused`: why it led to
+    /// nothing; what bots send leads to nothing ever.
+    StreamRequest {
+        session: String,
+        op: u64,
+        stream_key: String,
+        paused: Option<bool>,
+        refused: Option<String>,
+    },
+    /// A stream is there.
+    StreamBegun {
+        guild: GuildId,
+        channel: ChannelId,
+        rtc_server_id: u64,
+    },
+    /// A stream is over; `reason`: as its owner was told.
+    StreamEnded {
+        guild: GuildId,
+        channel: ChannelId,
+        rtc_server_id: u64,
+        reason: StreamDeleteReason,
     },
     /// A main gateway socket is gone. `code`: of the close frame, if there was one.
     GatewayClosed {

@@ -47,10 +47,10 @@ fn error(status: StatusCode, code: u32, message: &str) -> Response {
     (status, Json(json!({"message": message, "code": code}))).into_response()
 }
 
-/// The bot that a request comes from: `Authorization: Bot <token>`.
-struct Bot(Account);
+/// Whom a request comes from: `Authorization: Bot <token>`, or a user's token alone.
+struct Caller(Account);
 
-impl FromRequestParts<Arc<World>> for Bot {
+impl FromRequestParts<Arc<World>> for Caller {
     type Rejection = Response;
 
     async fn from_request_parts(
@@ -61,8 +61,7 @@ impl FromRequestParts<Arc<World>> for Bot {
             .headers
             .get("authorization")
             .and_then(|header| header.to_str().ok())
-            .filter(|header| header.starts_with("Bot "))
-            .and_then(|header| Account::authenticate(&world.context.config.tokens, header));
+            .and_then(|header| Account::of_header(&world.context.config.tokens, header));
         if let Some(account) = account {
             return Ok(Self(account));
         }
@@ -82,7 +81,14 @@ async fn gateway(State(world): State<Arc<World>>) -> Json<Value> {
     Json(json!({"url": world.context.endpoints.gateway_url()}))
 }
 
-async fn gateway_bot(State(world): State<Arc<World>>, _: Bot) -> Json<Value> {
+async fn gateway_bot(State(world): State<Arc<World>>, Caller(account): Caller) -> Response {
+    if account.is_user {
+        return error(
+            StatusCode::FORBIDDEN,
+            20_002,
+            "Only bots can use this endpoint",
+        );
+    }
     let config = &world.context.config;
     Json(json!({
         "url": world.context.endpoints.gateway_url(),
@@ -92,20 +98,21 @@ async fn gateway_bot(State(world): State<Arc<World>>, _: Bot) -> Json<Value> {
             "max_concurrency": config.max_concurrency
         }
     }))
+    .into_response()
 }
 
-async fn me(Bot(account): Bot) -> Json<Value> {
+async fn me(Caller(account): Caller) -> Json<Value> {
     Json(gateway_events::user(&account))
 }
 
-async fn application(Bot(account): Bot) -> Json<Value> {
+async fn application(Caller(account): Caller) -> Json<Value> {
     Json(gateway_events::application(&account))
 }
 
 async fn post_message(
     State(world): State<Arc<World>>,
     ConnectInfo(source): ConnectInfo<SocketAddr>,
-    Bot(account): Bot,
+    Caller(account): Caller,
     Path(channel): Path<String>,
     body: Result<Json<Value>, JsonRejection>,
 ) -> Response {

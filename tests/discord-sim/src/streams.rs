@@ -23,7 +23,8 @@ pub(crate) struct Seat {
     pub(crate) gateway_session: String,
     /// The session id of the user's voice state.
     pub(crate) voice_session: String,
-    pub(crate) credentials: Credentials,
+    /// `None` after they were made void; another op 18 makes new ones.
+    pub(crate) credentials: Option<Credentials>,
 }
 
 /// A stream that is going on.
@@ -139,6 +140,14 @@ impl Streams {
         self.by_id.iter().map(|(id, stream)| (*id, stream))
     }
 
+    /// Nobody connects with what the user was given any more.
+    pub(crate) fn void(&mut self, rtc_server_id: u64, user: UserId) {
+        let stream = self.by_id.get_mut(&rtc_server_id);
+        if let Some(seat) = stream.and_then(|stream| stream.seats.get_mut(&user)) {
+            seat.credentials = None;
+        }
+    }
+
     /// Checks what a voice client presents for a stream against what the main gateway handed out.
     pub(crate) fn admit(
         &self,
@@ -150,10 +159,11 @@ impl Streams {
     ) -> Result<StreamSeat, Refusal> {
         let stream = self.get(rtc_server_id).ok_or(Refusal::Session)?;
         let seat = stream.seats.get(&user).ok_or(Refusal::Session)?;
-        if seat.voice_session != voice_session || seat.credentials.listener != listener {
+        let credentials = seat.credentials.as_ref().ok_or(Refusal::Session)?;
+        if seat.voice_session != voice_session || credentials.listener != listener {
             return Err(Refusal::Session);
         }
-        if seat.credentials.token != token {
+        if credentials.token != token {
             return Err(Refusal::Authentication);
         }
         Ok(StreamSeat {
@@ -191,10 +201,10 @@ mod tests {
         Seat {
             gateway_session: "g".into(),
             voice_session: "v".into(),
-            credentials: Credentials {
+            credentials: Some(Credentials {
                 token: token.into(),
                 listener: 1,
-            },
+            }),
         }
     }
 
@@ -212,7 +222,7 @@ mod tests {
 
     #[test]
     fn admits_only_what_was_handed_out() {
-        let (streams, id) = streams();
+        let (mut streams, id) = streams();
         let admitted = StreamSeat {
             guild: GuildId(1),
             channel: ChannelId(2),
@@ -228,6 +238,11 @@ mod tests {
             streams.admit(id, OWNER, "v", "t", 0),
         ];
         assert!(refused.iter().all(|one| *one == Err(Refusal::Session)));
+        streams.void(id, VIEWER);
+        assert_eq!(
+            streams.admit(id, VIEWER, "v", "u", 1),
+            Err(Refusal::Session)
+        );
         // A viewer's token is not the owner's.
         let stolen = streams.admit(id, OWNER, "v", "u", 1);
         assert_eq!(stolen, Err(Refusal::Authentication));
