@@ -178,6 +178,7 @@ impl Media {
         let frame = OutgoingFrame {
             kind: MediaKind::Audio,
             rtp_time: self.rtp.at(due),
+            wallclock: due,
             payload: &self.sealed,
         };
         match self.layer.send(frame, now, wire) {

@@ -128,6 +128,7 @@ fn sent(layer: &mut UdpLayer, bytes: &[u8]) {
     let frame = OutgoingFrame {
         kind: MediaKind::Audio,
         rtp_time: 960,
+        wallclock: Instant::now(),
         payload: bytes,
     };
     let mut packets = Vec::new();

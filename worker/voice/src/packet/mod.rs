@@ -10,7 +10,8 @@
 //!                        ▲ on_deadline, when next_deadline has come
 //! ```
 //!
-//! There is one layer now: [`UdpLayer`], the one that Discord documents for bots (sound only).
+//! There are two: [`UdpLayer`] is the one that Discord documents for bots (sound only). [`WebRtcLayer`] carries sound and
+//! picture, as a browser would: its connection opens by itself after it was told of the server, and it knows its line.
 
 use std::time::Instant;
 
@@ -19,10 +20,12 @@ pub mod discovery;
 mod error;
 mod rtp;
 mod udp;
+mod webrtc;
 
 pub use crypto::{TransportKey, TransportMode};
 pub use error::PacketError;
 pub use udp::{MAX_PAYLOAD, UdpLayer};
+pub use webrtc::{LineReport, VideoSsrcs, WebRtcConfig, WebRtcLayer};
 
 /// What a frame holds. The codec is fixed: Opus for sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +43,9 @@ pub struct OutgoingFrame<'a> {
     pub kind: MediaKind,
     /// When it is to be played, by the RTP clock of its kind.
     pub rtp_time: u32,
+    /// The moment that `rtp_time` stands for, on the clock that sound and picture share: receivers are told of it, and
+    /// put both in step. Not after the `now` of the call.
+    pub wallclock: Instant,
     /// The frame, end-to-end encrypted already where the call demands it.
     pub payload: &'a [u8],
 }
@@ -57,6 +63,17 @@ pub struct IncomingFrame<'a> {
     pub rtp_time: u32,
     /// The frame, end-to-end encrypted still.
     pub payload: &'a [u8],
+}
+
+/// How far a connection has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathState {
+    /// Nothing can be sent yet.
+    Opening,
+    /// Frames can be sent.
+    Open,
+    /// Over; a new connection is needed.
+    Lost,
 }
 
 /// Turns frames into packets and packets into frames, for one connection.
@@ -86,4 +103,22 @@ pub trait PacketLayer: Send {
 
     /// Does what is due at `now`. Early or late calls do no harm.
     fn on_deadline(&mut self, now: Instant, wire: &mut dyn FnMut(&[u8]));
+
+    /// How far the connection has come. Where there is nothing to open, it is open from the start.
+    fn state(&self) -> PathState {
+        PathState::Open
+    }
+
+    /// What the line does, about ten times a second once the connection is open. `None`: nothing new, or never known.
+    fn take_feedback(&mut self, _now: Instant) -> Option<LineReport> {
+        None
+    }
+
+    /// What the line's estimate shall be brought to if the line allows it, in bits a second of picture.
+    fn set_probe_target(&mut self, _bits_per_second: u64) {}
+
+    /// How often a receiver asked for a key frame.
+    fn key_frame_requests(&self) -> u64 {
+        0
+    }
 }

@@ -19,6 +19,7 @@ fn audio(rtp_time: u32, payload: &[u8]) -> OutgoingFrame<'_> {
     OutgoingFrame {
         kind: MediaKind::Audio,
         rtp_time,
+        wallclock: Instant::now(),
         payload,
     }
 }
