@@ -239,6 +239,7 @@ fn term_config(config: &Config, jellyfin: Option<JellyfinClient>) -> TermConfig 
             voice_event_wait: config.timing.voice_event_wait,
             ..AccountTiming::default()
         },
+        go_live: orb_scheduler_core::GoLive::Off,
         progress,
         alone: true,
     }

@@ -18,6 +18,22 @@ pub const JOIN_WAIT_MS: u64 = 5_000;
 
 const MINUTE_MS: u64 = 60_000;
 
+/// What Discord lets an account do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AccountKind {
+    /// A bot's: in a channel of each guild at once, and never with a picture.
+    Bot,
+    /// A person's: it can go live, which Discord's terms forbid to automate; in one channel at a time, of all guilds.
+    User,
+}
+
+impl AccountKind {
+    /// What a party takes.
+    pub(crate) fn of_party(go_live: bool) -> Self {
+        if go_live { Self::User } else { Self::Bot }
+    }
+}
+
 /// One of an account's gateway connections, which has its part of the account's guilds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Shard {
@@ -42,7 +58,13 @@ impl Shard {
 
 /// The accounts that this leader holds.
 #[derive(Debug, Default)]
-pub(crate) struct Accounts(BTreeMap<AccountId, BTreeMap<Shard, Sent>>);
+pub(crate) struct Accounts(BTreeMap<AccountId, Account>);
+
+#[derive(Debug)]
+struct Account {
+    kind: AccountKind,
+    shards: BTreeMap<Shard, Sent>,
+}
 
 /// When the op 4s of a shard are sent, as far as that is known: the last minute's, and those that wait.
 #[derive(Debug, Default)]
@@ -64,10 +86,23 @@ impl Sent {
     }
 }
 
+impl Account {
+    /// How long a join would wait; none where the guild's shard has not been connected.
+    fn join_wait(&self, guild: u64, now: Millis) -> Option<u64> {
+        let (_, sent) = self.shards.iter().find(|(shard, _)| shard.has(guild))?;
+        Some(sent.next(now).since(now))
+    }
+}
+
 impl Accounts {
     /// The shard has been connected.
-    pub(crate) fn connected(&mut self, account: AccountId, shard: Shard) {
-        let shards = self.0.entry(account).or_default();
+    pub(crate) fn connected(&mut self, account: AccountId, kind: AccountKind, shard: Shard) {
+        let account = self.0.entry(account).or_insert_with(|| Account {
+            kind,
+            shards: BTreeMap::new(),
+        });
+        account.kind = kind;
+        let shards = &mut account.shards;
         // Those of another count are an earlier connection's.
         shards.retain(|known, _| known.count == shard.count);
         shards.entry(shard).or_default();
@@ -77,15 +112,14 @@ impl Accounts {
         self.0.is_empty()
     }
 
-    /// How long a join would wait; none where the guild's shard has not been connected.
-    fn join_wait(&self, account: AccountId, guild: u64, now: Millis) -> Option<u64> {
-        let shards = self.0.get(&account)?;
-        let (_, sent) = shards.iter().find(|(shard, _)| shard.has(guild))?;
-        Some(sent.next(now).since(now))
+    pub(crate) fn has_user(&self) -> bool {
+        let mut accounts = self.0.values();
+        accounts.any(|account| account.kind == AccountKind::User)
     }
 
     fn note(&mut self, account: AccountId, guild: u64, now: Millis) {
-        let shards = self.0.get_mut(&account).into_iter().flatten();
+        let account = self.0.get_mut(&account);
+        let shards = account.into_iter().flat_map(|account| &mut account.shards);
         for (_, sent) in shards.filter(|(shard, _)| shard.has(guild)) {
             sent.note(now);
         }
@@ -93,24 +127,46 @@ impl Accounts {
 }
 
 impl Scheduler {
-    /// An account that is in no other party of this guild, and could join soon: the first that could at once, else the
-    /// one that could soonest.
-    pub(crate) fn free_account(&self, guild: u64, now: Millis) -> Result<AccountId, Refusal> {
+    /// An account of the party's kind that has room for it, and could join soon: the first that could at once, else the
+    /// one that could soonest. A bot has room for one party of each guild, a person for one at all. A party without a
+    /// picture takes no user account: that would risk the account for nothing.
+    pub(crate) fn free_account(
+        &self,
+        guild: u64,
+        go_live: bool,
+        now: Millis,
+    ) -> Result<AccountId, Refusal> {
+        let kind = AccountKind::of_party(go_live);
         let mut soonest = None;
-        for account in self.accounts.0.keys() {
-            let is_leased = self.leased.contains_key(&(*account, guild));
-            let wait_ms = self.accounts.join_wait(*account, guild, now);
-            match wait_ms.filter(|_| !is_leased) {
-                Some(0) => return Ok(*account),
-                Some(wait_ms) => soonest = soonest.into_iter().chain([(wait_ms, *account)]).min(),
-                None => {}
+        let of_kind = self.accounts.0.iter().filter(|(_, a)| a.kind == kind);
+        for (account, state) in of_kind {
+            let Some(wait_ms) = state.join_wait(guild, now) else {
+                continue;
+            };
+            // A large pool is mostly accounts that have joined as often as they may: those are passed over first.
+            if soonest.is_some_and(|(least_ms, _)| least_ms <= wait_ms) {
+                continue;
+            }
+            let is_leased = match kind {
+                AccountKind::Bot => self.leased.contains_key(&(*account, guild)),
+                AccountKind::User => self.is_in_any_guild(*account),
+            };
+            match wait_ms {
+                _ if is_leased => {}
+                0 => return Ok(*account),
+                _ => soonest = Some((wait_ms, *account)),
             }
         }
         match soonest {
-            None => Err(Refusal::no_free_account()),
+            None => Err(Refusal::no_free_account(kind)),
             Some((wait_ms, _)) if wait_ms > JOIN_WAIT_MS => Err(Refusal::joins_limited(wait_ms)),
             Some((_, account)) => Ok(account),
         }
+    }
+
+    fn is_in_any_guild(&self, account: AccountId) -> bool {
+        let mut leased = self.leased.range((account, 0)..=(account, u64::MAX));
+        leased.next().is_some()
     }
 
     /// Whether an account that the session holds could join soon.
@@ -120,13 +176,15 @@ impl Scheduler {
         guild: u64,
         now: Millis,
     ) -> Result<(), Refusal> {
-        match self.accounts.join_wait(account, guild, now) {
+        let account = self.accounts.0.get(&account);
+        match account.and_then(|account| account.join_wait(guild, now)) {
             Some(wait_ms) if wait_ms > JOIN_WAIT_MS => Err(Refusal::joins_limited(wait_ms)),
             _ => Ok(()),
         }
     }
 
-    /// Counts the op 4s among what is to be done.
+    /// Counts the op 4s among what is to be done. (What is sent for a stream is not counted: its account is in one party
+    /// at a time.)
     pub(crate) fn count_joins(&mut self, effects: &[Effect], now: Millis) {
         for effect in effects {
             if let Effect::JoinVoice {

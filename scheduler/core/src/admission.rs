@@ -39,6 +39,17 @@ impl Refused {
     }
 }
 
+/// Of what there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lack {
+    /// Any worker.
+    Worker,
+    /// One that sends pictures, which the session is to have.
+    GoLiveWorker,
+    /// Room.
+    Room,
+}
+
 /// A worker that gave a session back is not asked again for so long: time for its room to change, and
 /// for the others to be asked.
 const DECLINED_FOR_MS: u64 = 5_000;
@@ -116,8 +127,8 @@ impl Scheduler {
                 _ => {}
             }
         }
-        let nobody = !self.has_worker(now);
-        let retry_after_ms = if nobody {
+        let lack = self.lack(session, now);
+        let retry_after_ms = if lack == Lack::Worker {
             RETRY_WHEN_NOBODY_MS
         } else if self.is_room_hoped_for(id, need, now) {
             RETRY_WHEN_GUESSED_MS
@@ -125,9 +136,19 @@ impl Scheduler {
             RETRY_WHEN_FULL_MS
         };
         Err(Refused {
-            refusal: Refusal::no_capacity(nobody, retry_after_ms),
+            refusal: Refusal::no_capacity(lack, retry_after_ms),
             explanation: Some(Box::new(decision.explain())),
         })
+    }
+
+    fn lack(&self, session: &Session, now: Now) -> Lack {
+        if !self.has_worker(now) {
+            Lack::Worker
+        } else if session.record.desired.go_live && !self.has_live_worker(now) {
+            Lack::GoLiveWorker
+        } else {
+            Lack::Room
+        }
     }
 
     /// Where the session would go now.
@@ -142,6 +163,7 @@ impl Scheduler {
         let wanted = Wanted {
             need_millicores,
             last_holder: record.last_worker.as_ref(),
+            go_live: record.desired.go_live,
         };
         place(wanted, self.candidates(session, kept, now))
     }
@@ -155,7 +177,7 @@ impl Scheduler {
     ) -> impl Iterator<Item = Candidate<'a>> {
         let guild = session.guild();
         self.workers.iter().map(move |(id, worker)| {
-            let alive = self.is_alive(id, &worker.incarnation, now.monotonic);
+            let alive = self.is_heard(worker, now.monotonic);
             let unknown =
                 worker.last_heard < self.unknown_since && now.monotonic < self.unknown_until;
             let here = session.placed_on(id) == Some(&worker.incarnation);
@@ -174,6 +196,7 @@ impl Scheduler {
                 of_guild: worker.held.of_guild(guild) - is_here,
                 failed_lately: session.failed_lately(id, now.monotonic),
                 kept: kept == Some(id),
+                go_live: worker.go_live,
             }
         })
     }
@@ -245,7 +268,7 @@ impl Session {
     pub(crate) fn need(&self) -> u32 {
         let desired = &self.record.desired;
         let known = desired.plan.as_ref().map(|plan| plan.cost_millicores);
-        cost::need(desired.current.as_ref(), known)
+        cost::need(desired.current.as_ref(), known, desired.go_live)
     }
 
     /// The worker has the session's item in its own account: its report is past loading, or states a cost.

@@ -88,7 +88,7 @@ impl Scheduler {
             return Admission::Waits;
         };
         let known = session.known_cost(head.id());
-        let need = cost::need(Some(&head.item), known);
+        let need = cost::need(Some(&head.item), known, session.record.desired.go_live);
         let lease = session.record.lease.as_ref();
         let holder = lease.filter(|_| self.lease_alive(id, now.monotonic));
         let holder = holder.and_then(|lease| self.workers.get_key_value(&lease.worker));

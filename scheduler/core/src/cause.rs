@@ -31,6 +31,8 @@ pub enum Cause {
     Empty,
     /// The last entry of the queue has ended.
     QueueEnd,
+    /// The installation allows it no more.
+    Configuration,
 }
 
 impl Cause {
@@ -49,6 +51,7 @@ impl Cause {
             Self::Idle => "idle",
             Self::Empty => "empty",
             Self::QueueEnd => "queue_end",
+            Self::Configuration => "configuration",
         }
     }
 }

@@ -17,22 +17,28 @@ pub const UNPROBED_AUDIO: u32 = 20;
 /// out that it cannot hold one gives it back.
 pub const UNPROBED_VIDEO: u32 = 150;
 
+/// The same where it goes into the channel: as long as nobody has looked at it, it may have to be transcoded, and a rate
+/// that the line asks for makes a transcode of every copy.
+pub const UNPROBED_LIVE: u32 = 650;
+
 /// What the session needs: by the worker's own word when there is one, else by the media type.
-pub(crate) fn need(item: Option<&Item>, known: Option<u32>) -> u32 {
+pub(crate) fn need(item: Option<&Item>, known: Option<u32>, go_live: bool) -> u32 {
     match (item, known) {
         (None, _) => IDLE,
         (Some(_), Some(known)) => known.max(IDLE),
-        (Some(item), None) => unprobed(&item.media_type),
+        (Some(item), None) => unprobed(&item.media_type, go_live),
     }
 }
 
-fn unprobed(media_type: &str) -> u32 {
+fn unprobed(media_type: &str, go_live: bool) -> u32 {
     let sound = ["audio", "music", "song", "track", "album", "audiobook"];
     if sound
         .iter()
         .any(|kind| media_type.eq_ignore_ascii_case(kind))
     {
         UNPROBED_AUDIO
+    } else if go_live {
+        UNPROBED_LIVE
     } else {
         UNPROBED_VIDEO
     }

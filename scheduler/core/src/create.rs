@@ -24,11 +24,13 @@ impl Scheduler {
             title,
             owner_user_id,
             at_queue_end,
+            go_live,
         } = &call.request
         else {
             unreachable!("only create calls come here")
         };
         let id = &call.session;
+        let go_live = self.wants_picture(*go_live)?;
         if self.sessions.contains_key(id) {
             return self.create_again(id, guild_id, voice_channel_id, text_channel_id, now, step);
         }
@@ -40,7 +42,7 @@ impl Scheduler {
         if !owner_user_id.is_empty() {
             snowflake("owner_user_id", owner_user_id)?;
         }
-        let account = self.free_account(guild, now.monotonic)?;
+        let account = self.free_account(guild, go_live, now.monotonic)?;
         let generation = Generation::default().next();
         self.leased.insert((account, guild), id.clone());
         let record = SessionRecord {
@@ -54,6 +56,7 @@ impl Scheduler {
             desired: Desired {
                 generation,
                 in_channel: true,
+                go_live,
                 trace: call.trace.clone(),
                 ..Desired::default()
             },
@@ -85,6 +88,10 @@ impl Scheduler {
             &By::caller(&call.actor),
             serde_json::json!({ "guildId": guild_id, "voiceChannelId": voice_channel_id }),
         );
+        if go_live {
+            let by = By::caller(&call.actor);
+            step.event(id, "golive_on", &by, serde_json::json!({}));
+        }
         self.sessions.insert(id.clone(), session);
         self.timers.at(
             now.monotonic.after(self.timing.idle_leave_ms),
@@ -96,6 +103,7 @@ impl Scheduler {
             account,
             guild_id: guild,
             channel_id: channel,
+            live: go_live,
         });
         // It waits for no worker: whoever has room takes it, now or later.
         self.orphaned(id);
@@ -143,6 +151,7 @@ impl Scheduler {
             return Err(Refusal::not_found(id));
         };
         let (guild, channel) = (session.guild(), session.channel());
+        let go_live = session.record.desired.go_live;
         let joins = !session.record.desired.in_channel || session.voice_failed_since.is_some();
         let account = match session.record.account {
             Some(account) => {
@@ -151,7 +160,7 @@ impl Scheduler {
                 }
                 account
             }
-            None => self.free_account(guild, now.monotonic)?,
+            None => self.free_account(guild, go_live, now.monotonic)?,
         };
         self.leased.insert((account, guild), id.clone());
         let Some(session) = self.sessions.get_mut(id) else {
@@ -167,6 +176,7 @@ impl Scheduler {
                 account,
                 guild_id: guild,
                 channel_id: channel,
+                live: go_live,
             });
         }
         Ok(())

@@ -29,6 +29,13 @@ pub struct EventRow {
     pub payload: Value,
 }
 
+impl EventRow {
+    /// The payload as it is stored. Not by `Display`, which goes through a formatter character by character.
+    pub fn payload_json(&self) -> String {
+        serde_json::to_string(&self.payload).expect("a value has string keys and serializes")
+    }
+}
+
 /// The row of `watch_party_worker_state`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerStateRow {
@@ -155,6 +162,8 @@ pub enum Effect {
         guild_id: u64,
         /// Where.
         channel_id: u64,
+        /// With a Go Live stream (op 18); a stream that is there ends without it.
+        live: bool,
     },
     /// Ask Discord for fresh credentials.
     RefreshVoice {
@@ -162,6 +171,22 @@ pub enum Effect {
         account: AccountId,
         /// Where.
         guild_id: u64,
+    },
+    /// Ask Discord for fresh credentials of the Go Live stream alone.
+    RefreshStream {
+        /// Which account.
+        account: AccountId,
+        /// Where.
+        guild_id: u64,
+    },
+    /// Say of the Go Live stream whether it is held (op 22).
+    PauseLive {
+        /// Which account.
+        account: AccountId,
+        /// Where.
+        guild_id: u64,
+        /// Held, or not any more.
+        paused: bool,
     },
     /// Leave the guild's voice channel.
     LeaveVoice {

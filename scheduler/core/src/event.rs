@@ -1,9 +1,9 @@
 //! What goes in.
 
 use crate::{
-    AccountId, AtQueueEnd, CallId, CommandId, CommandRecord, DrainCause, EntryId, FencingToken,
-    Incarnation, Item, KnownPlan, Observed, QueueEdit, SessionId, Shard, StoredSession,
-    TraceParent, VoiceCredentials, WorkerId, WorkerRegistration,
+    AccountId, AccountKind, AtQueueEnd, CallId, CommandId, CommandRecord, DrainCause, EntryId,
+    FencingToken, Incarnation, Item, KnownPlan, Observed, QueueEdit, SessionId, Shard,
+    StoredSession, TraceParent, VoiceCredentials, WorkerId, WorkerRegistration,
 };
 
 /// What a caller wants.
@@ -25,6 +25,8 @@ pub enum Request {
         owner_user_id: String,
         /// What happens when the last entry of the queue has ended.
         at_queue_end: AtQueueEnd,
+        /// Whether the picture goes into the channel; none: as the installation has it.
+        go_live: Option<bool>,
     },
     /// Play an item from its start: the caller's own entry, or, without an external id, a new one.
     Play(Box<Item>),
@@ -158,6 +160,8 @@ pub enum Event {
     AccountReady {
         /// Which.
         account: AccountId,
+        /// Whether it is a bot's.
+        kind: AccountKind,
         /// Which of its connections.
         shard: Shard,
         /// Whether Discord's session went on.
@@ -191,6 +195,15 @@ pub enum Event {
         channel_id: u64,
         /// Bots, the account itself among them, do not count.
         people: u32,
+    },
+    /// Discord lets the account have no Go Live stream; it is in the channel all the same.
+    LiveRefused {
+        /// Which.
+        account: AccountId,
+        /// Where.
+        guild_id: u64,
+        /// A stable name.
+        reason: String,
     },
     /// Discord did not let the account in.
     JoinFailed {

@@ -43,6 +43,7 @@ mod effect;
 mod event;
 mod forget;
 mod gate;
+mod go_live;
 mod handover;
 mod ids;
 mod lease;
@@ -66,7 +67,7 @@ mod undecided;
 mod voice;
 mod worker;
 
-pub use accounts::{JOIN_WAIT_MS, JOINS_A_MINUTE, Shard};
+pub use accounts::{AccountKind, JOIN_WAIT_MS, JOINS_A_MINUTE, Shard};
 pub use cause::Cause;
 pub use command::{CallId, CommandId, CommandOutcome, CommandRecord};
 pub use crash_loop::{MAX_LOSSES, PROGRESS_MS, WINDOW_MS};
@@ -76,12 +77,13 @@ pub use effect::{
 };
 pub use event::{Action, Call, Event, Request};
 pub use forget::FORGET_AFTER_MS;
+pub use go_live::{GoLive, NoPicture};
 pub use handover::{Handover, HandoverPhase, HandoverReport, Role};
 pub use ids::{
     AccountId, EntryId, Epoch, FencingToken, Generation, Incarnation, SessionId, WorkerId,
 };
 pub use lease::{Fence, Lease};
-pub use observed::{Failure, Health, Observed, Position, Prepared, VoiceLoss};
+pub use observed::{Failure, Health, Observed, PictureHealth, Position, Prepared, VoiceLoss};
 pub use placement::{
     Candidate, Chosen, Decision, Excluded, Exclusion, Explanation, Standing, Wanted, Why, place,
 };
@@ -91,7 +93,7 @@ pub use queue::{
 };
 pub use record::{
     Anchor, AtQueueEnd, Desired, EndReason, Ended, Item, KnownPlan, SessionRecord, SessionStatus,
-    StoredSession, VoiceCredentials,
+    StoredSession, StreamCredentials, VoiceCredentials,
 };
 pub use refusal::{Refusal, RefusalKind};
 pub use scheduler::Scheduler;

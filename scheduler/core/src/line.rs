@@ -105,6 +105,7 @@ impl Scheduler {
         let need = self.need(id);
         self.candidates(session, None, now)
             .filter(|candidate| candidate.standing == crate::Standing::Ready)
+            .filter(|candidate| candidate.go_live || !session.record.desired.go_live)
             .filter(|candidate| !candidate.failed_lately && candidate.total_millicores >= need)
             .max_by_key(|candidate| {
                 let id = std::cmp::Reverse(candidate.worker);

@@ -8,8 +8,8 @@
 use crate::timers::Timer;
 use crate::worker::{Held, Worker};
 use crate::{
-    Effect, Incarnation, Lease, Millis, Now, Observed, Scheduler, SessionId, Step, WorkerId,
-    WorkerRegistration,
+    Effect, Incarnation, Lease, Millis, Now, Observed, Scheduler, Session, SessionId, Step,
+    WorkerId, WorkerRegistration,
 };
 
 impl Scheduler {
@@ -20,6 +20,7 @@ impl Scheduler {
             total_millicores,
             free_millicores,
             draining,
+            go_live,
             sessions,
         } = registration;
         let known = self.workers.get(&id);
@@ -51,6 +52,7 @@ impl Scheduler {
                 last_heard: now.monotonic,
                 suspect: false,
                 draining: draining || told_to_drain,
+                go_live,
                 told_drained: false,
                 total_millicores,
                 free_millicores,
@@ -262,11 +264,14 @@ impl Scheduler {
 
     /// Whether this life of the worker is heard of.
     pub(crate) fn is_alive(&self, id: &WorkerId, incarnation: &Incarnation, now: Millis) -> bool {
-        self.workers.get(id).is_some_and(|worker| {
-            &worker.incarnation == incarnation
-                && worker.attached
-                && now.since(worker.last_heard) < self.timing.suspect_after_ms
-        })
+        self.workers
+            .get(id)
+            .is_some_and(|worker| &worker.incarnation == incarnation && self.is_heard(worker, now))
+    }
+
+    /// Whether this life of the worker is attached and beats.
+    pub(crate) fn is_heard(&self, worker: &Worker, now: Millis) -> bool {
+        worker.attached && now.since(worker.last_heard) < self.timing.suspect_after_ms
     }
 
     /// Whether the holder may yet come back to this leader, which has not heard of it so far.
@@ -295,10 +300,13 @@ impl Scheduler {
     }
 
     pub(crate) fn lease_alive(&self, session: &SessionId, now: Millis) -> bool {
-        self.sessions
-            .get(session)
-            .and_then(|session| session.record.lease.as_ref())
-            .is_some_and(|lease| self.is_alive(&lease.worker, &lease.incarnation, now))
+        let session = self.sessions.get(session);
+        session.is_some_and(|session| self.holder_alive(session, now))
+    }
+
+    pub(crate) fn holder_alive(&self, session: &Session, now: Millis) -> bool {
+        let lease = session.record.lease.as_ref();
+        lease.is_some_and(|lease| self.is_alive(&lease.worker, &lease.incarnation, now))
     }
 
     /// What is placed on that life of the worker, if it is known.

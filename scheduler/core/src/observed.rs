@@ -36,6 +36,33 @@ pub struct VoiceLoss {
     pub revision: u64,
     /// Discord's close code, where one came.
     pub close_code: Option<u16>,
+    /// It was the Go Live stream's connection; that of the voice channel may stand.
+    pub stream: bool,
+}
+
+/// The picture in the voice channel. Counters since the item began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PictureHealth {
+    /// Handed to the network.
+    pub pictures_sent: u64,
+    /// Handed over later than their schedule allows.
+    pub pictures_late: u64,
+    /// 99 of 100 were at most this late.
+    pub lateness_p99_ms: u32,
+    /// In pixels.
+    pub width: u32,
+    /// In pixels.
+    pub height: u32,
+    /// What is sent now.
+    pub kbits_per_second: u32,
+    /// Changes of size or rate because of the line.
+    pub rung_changes: u32,
+    /// What the line takes, as estimated; 0: not known.
+    pub line_kbits_per_second: u32,
+    /// Of packets, before retransmission.
+    pub loss_permille: u32,
+    /// By receivers.
+    pub key_frame_requests: u32,
 }
 
 /// A media position with the moment that it is true for.
@@ -112,6 +139,8 @@ pub struct Observed {
     pub voice_loss: Option<VoiceLoss>,
     /// Of the watch output; none while there is none.
     pub watch_latency_ms: Option<u64>,
+    /// Of the picture in the channel; none while there is none.
+    pub picture: Option<PictureHealth>,
 }
 
 impl Observed {

@@ -1,7 +1,8 @@
 //! Where a session goes: a pure function from what is known of the workers to a choice that explains
 //! itself.
 //!
-//! Excluded are workers that nobody has heard of, that drain, that gave this session back a moment
+//! Excluded are workers that nobody has heard of, that drain, that send no picture where one is wanted, that gave this
+//! session back a moment
 //! ago, whose room is kept for a party that waited longer, or that are full. Among the others: the one
 //! that held the session last; else apart from the guild's other sessions, then the least loaded,
 //! then the fewest sessions, then the smallest id, so that the same facts give the same choice.
@@ -19,6 +20,8 @@ pub struct Wanted<'a> {
     pub need_millicores: u32,
     /// Who held the session last: it may have the title's data at hand.
     pub last_holder: Option<&'a WorkerId>,
+    /// The picture goes into the channel, too.
+    pub go_live: bool,
 }
 
 /// Whether a worker may be given anything at all.
@@ -53,6 +56,8 @@ pub struct Candidate<'a> {
     pub failed_lately: bool,
     /// Its room is kept for a party that has waited longer.
     pub kept: bool,
+    /// It sends pictures into voice channels.
+    pub go_live: bool,
 }
 
 /// Why a worker was out of the question.
@@ -65,6 +70,8 @@ pub enum Exclusion {
     Unknown,
     /// About to go.
     Draining,
+    /// Sends no picture into voice channels, and the session is to have one.
+    NoGoLive,
     /// Gave this session back a moment ago.
     FailedLately,
     /// Room that is kept for a party which waited longer.
@@ -102,7 +109,7 @@ pub fn place<'a>(
 ) -> Decision<'a> {
     let considered: Vec<_> = candidates
         .into_iter()
-        .map(|candidate| (candidate, candidate.exclusion(wanted.need_millicores)))
+        .map(|candidate| (candidate, candidate.exclusion(&wanted)))
         .collect();
     let mut fitting = 0_usize;
     let mut shared_guild = 0_usize;
@@ -133,14 +140,17 @@ pub fn place<'a>(
 }
 
 impl<'a> Candidate<'a> {
-    fn exclusion(&self, need_millicores: u32) -> Option<Exclusion> {
+    fn exclusion(&self, wanted: &Wanted<'_>) -> Option<Exclusion> {
         match self.standing {
             Standing::Suspect => Some(Exclusion::Suspect),
             Standing::Unknown => Some(Exclusion::Unknown),
             Standing::Draining => Some(Exclusion::Draining),
+            Standing::Ready if wanted.go_live && !self.go_live => Some(Exclusion::NoGoLive),
             Standing::Ready if self.failed_lately => Some(Exclusion::FailedLately),
             Standing::Ready if self.kept => Some(Exclusion::Kept),
-            Standing::Ready if self.free_millicores < need_millicores => Some(Exclusion::Full),
+            Standing::Ready if self.free_millicores < wanted.need_millicores => {
+                Some(Exclusion::Full)
+            }
             Standing::Ready => None,
         }
     }

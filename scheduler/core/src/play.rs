@@ -159,7 +159,8 @@ impl Session {
             Turn::Waiting(entry) => &self.queue.waiting_entry(*entry)?.item,
             Turn::Previous => &self.queue.newest_ended()?.item,
         };
-        Some(cost::need(Some(item), self.known_cost(item.entry)))
+        let go_live = self.record.desired.go_live;
+        Some(cost::need(Some(item), self.known_cost(item.entry), go_live))
     }
 
     fn turn_to(&mut self, turn: Turn, by: &By, now: Now, step: &mut Step) {

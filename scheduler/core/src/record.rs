@@ -71,6 +71,31 @@ pub struct VoiceCredentials {
     pub token: String,
     /// The generation that brought them: newer ones replace older ones.
     pub revision: Generation,
+    /// Of the Go Live stream beside it, where there is one: then sound and picture go over that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<Box<StreamCredentials>>,
+}
+
+/// Everything that the connection of a Go Live stream needs beside [`VoiceCredentials`].
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamCredentials {
+    /// Discord's name of the stream.
+    pub stream_key: String,
+    /// What its connection identifies with.
+    pub rtc_server_id: u64,
+    /// `host:port` of its server.
+    pub endpoint: String,
+    /// Of its server; a secret.
+    pub token: String,
+}
+
+impl std::fmt::Debug for StreamCredentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StreamCredentials")
+            .field("stream_key", &self.stream_key)
+            .field("endpoint", &self.endpoint)
+            .finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for VoiceCredentials {
@@ -80,6 +105,7 @@ impl std::fmt::Debug for VoiceCredentials {
             .field("channel_id", &self.channel_id)
             .field("endpoint", &self.endpoint)
             .field("revision", &self.revision)
+            .field("stream", &self.stream)
             .finish_non_exhaustive()
     }
 }
@@ -108,6 +134,9 @@ pub struct Desired {
     pub paused: bool,
     /// Whether the account shall be in the voice channel.
     pub in_channel: bool,
+    /// Whether the picture goes into the channel, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub go_live: bool,
     /// Where playback starts.
     pub anchor: Anchor,
     /// Of the current item, once a worker has probed it. It raises no generation: it is for the next holder.

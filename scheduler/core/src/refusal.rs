@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::EntryId;
+use crate::admission::Lack;
+use crate::{AccountKind, EntryId};
 
 const NO_CAPACITY: &str = "no_capacity";
 
@@ -97,12 +98,31 @@ impl Refusal {
         Self::invalid("position_ms", "seek_out_of_range", message)
     }
 
-    pub(crate) fn no_free_account() -> Self {
-        Self::new(
-            RefusalKind::Capacity,
-            "no_free_account",
-            "no Discord account is free for this server; stop another party in it or add an account",
-        )
+    /// `kind`: the one that is needed.
+    pub(crate) fn no_free_account(kind: AccountKind) -> Self {
+        let message = match kind {
+            AccountKind::Bot => {
+                "no Discord account is free for this server; stop another party in it or add an account"
+            }
+            AccountKind::User => {
+                "no user account is free to go live, and bots cannot; stop another party with a picture, add one to \
+                 ORB_DISCORD__GOLIVE_TOKENS, or create the party without goLive"
+            }
+        };
+        Self::new(RefusalKind::Capacity, "no_free_account", message)
+    }
+
+    /// The installation sends no picture into voice channels.
+    pub(crate) fn golive_off() -> Self {
+        Self {
+            field: Some("go_live".to_owned()),
+            ..Self::new(
+                RefusalKind::Precondition,
+                "golive_off",
+                "this installation sends no picture into voice channels; create the party without goLive, \
+                 or have its operator read docs/golive.md",
+            )
+        }
     }
 
     /// The accounts that are free have sent as many joins as Discord takes in a minute.
@@ -118,12 +138,15 @@ impl Refusal {
         }
     }
 
-    /// Nobody has room; `nobody` when there is no worker at all.
-    pub(crate) fn no_capacity(nobody: bool, retry_after_ms: u64) -> Self {
-        let message = if nobody {
-            "no worker is attached; start one, or try again"
-        } else {
-            "all workers are full; try again, stop another party, or add a worker"
+    /// Nobody can take it.
+    pub(crate) fn no_capacity(lack: Lack, retry_after_ms: u64) -> Self {
+        let message = match lack {
+            Lack::Worker => "no worker is attached; start one, or try again",
+            Lack::GoLiveWorker => {
+                "no worker that is attached sends pictures into voice channels; \
+                 start one with ORB_GOLIVE=accept-account-risk"
+            }
+            Lack::Room => "all workers are full; try again, stop another party, or add a worker",
         };
         Self {
             retry_after_ms: Some(retry_after_ms),

@@ -115,7 +115,7 @@ impl Scheduler {
         if learnt_plan {
             session.record.desired.plan = plan;
         }
-        if observed.worker_status == WorkerStatus::Connected {
+        if observed.worker_status == WorkerStatus::Connected && observed.voice_loss.is_none() {
             session.refreshes = 0;
         }
         // An end that is older than an acknowledged seek is no end: the worker will carry out the seek.

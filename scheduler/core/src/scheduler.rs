@@ -10,8 +10,9 @@ use crate::timers::{Timer, Timers};
 use crate::undecided::Undecided;
 use crate::worker::Worker;
 use crate::{
-    AccountId, CommandId, Epoch, Event, Generation, Incarnation, Lease, Millis, Now, QueueView,
-    SchedulerTiming, Session, SessionId, SessionView, Step, StoredSession, Vitals, WorkerId, Write,
+    AccountId, CommandId, Epoch, Event, Generation, GoLive, Incarnation, Lease, Millis, Now,
+    QueueView, SchedulerTiming, Session, SessionId, SessionView, Step, StoredSession, Vitals,
+    WorkerId, Write,
 };
 
 /// All sessions, workers and accounts of one leader.
@@ -19,6 +20,7 @@ use crate::{
 pub struct Scheduler {
     pub(crate) epoch: Epoch,
     pub(crate) timing: SchedulerTiming,
+    pub(crate) go_live: GoLive,
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     pub(crate) workers: BTreeMap<WorkerId, Worker>,
     /// Leases of worker processes that are not attached to this leader: an earlier leader's, and those of
@@ -65,6 +67,7 @@ impl Scheduler {
         let mut scheduler = Self {
             epoch,
             timing,
+            go_live: GoLive::Off,
             sessions: BTreeMap::new(),
             workers: BTreeMap::new(),
             absent: BTreeMap::new(),
@@ -118,6 +121,10 @@ impl Scheduler {
                     );
                 }
             }
+            if record.desired.go_live {
+                let judged = Timer::JudgeGoLive(record.id.clone());
+                scheduler.timers.at(now.monotonic, judged);
+            }
             let id = record.id.clone();
             let next = record.handover.as_ref().map(|handover| &handover.to);
             let leases: Vec<Lease> = record.lease.iter().chain(next).cloned().collect();
@@ -137,6 +144,13 @@ impl Scheduler {
             }
         }
         scheduler
+    }
+
+    /// What the installation says about pictures in voice channels; to be said before the first event.
+    #[must_use]
+    pub fn with_go_live(mut self, go_live: GoLive) -> Self {
+        self.go_live = go_live;
+        self
     }
 
     /// Takes one event in. See the crate's mental model for what to do with the outcome.
@@ -189,10 +203,11 @@ impl Scheduler {
             } => self.detached(&worker, &incarnation, now),
             Event::AccountReady {
                 account,
+                kind,
                 shard,
                 resumed,
             } => {
-                self.account_ready(account, shard, resumed, &mut step);
+                self.account_ready((account, kind), shard, resumed, &mut step);
             }
             Event::Credentials {
                 account,
@@ -213,6 +228,13 @@ impl Scheduler {
                 channel_id,
                 people,
             } => self.audience(account, guild_id, channel_id, people, now),
+            Event::LiveRefused {
+                account,
+                guild_id,
+                reason,
+            } => {
+                self.live_refused(account, guild_id, &reason, now, &mut step);
+            }
             Event::JoinFailed {
                 account,
                 guild_id,
@@ -222,6 +244,7 @@ impl Scheduler {
             }
         }
         self.settle(now, &mut step);
+        self.tell_pauses(&mut step);
         self.name_generations(&mut step);
         self.count_joins(&step.effects, now.monotonic);
         step
@@ -286,7 +309,7 @@ impl Scheduler {
     /// What a report has moved on of one session.
     pub fn vitals(&self, id: &SessionId, now: Now) -> Option<Vitals> {
         let session = self.sessions.get(id)?;
-        Some(session.vitals(self.lease_alive(id, now.monotonic)))
+        Some(session.vitals(self.holder_alive(session, now.monotonic)))
     }
 
     /// All sessions, by id.
@@ -337,6 +360,7 @@ impl Scheduler {
                     }
                 }
                 Timer::JudgeVoice(session, lost) => self.judge_voice(&session, lost, now, step),
+                Timer::JudgeGoLive(session) => self.judge_picture(&session, now, step),
                 Timer::ReleaseAccount(session, generation) => {
                     if self.is_at(&session, generation) {
                         self.release(&session, now, step);

@@ -5,6 +5,7 @@ use crate::cause::By;
 use crate::line::Place;
 use crate::queue::Queue;
 use crate::timers::{Timer, Timers};
+use crate::voice::Lost;
 use crate::{
     Anchor, CallId, Desired, Effect, EndReason, Ended, EntryId, Failure, Fence, Generation,
     HandoverReport, Millis, Now, Observed, QueueEntry, QueueStatus, SessionRecord, Step,
@@ -31,8 +32,10 @@ pub struct Session {
     pub(crate) waiters: Vec<Waiter>,
     /// Fresh credentials asked for since voice was last connected.
     pub(crate) refreshes: u32,
-    /// The revision whose loss has been judged already.
-    pub(crate) judged: Option<Generation>,
+    /// What was lost last, and has been judged already.
+    pub(crate) judged: Option<Lost>,
+    /// What Discord was told of the Go Live stream; none: this leader has told it nothing.
+    pub(crate) live_paused: Option<bool>,
     /// Since when voice is given up, until the next play or new credentials.
     pub(crate) voice_failed_since: Option<Millis>,
     /// A worker may open a voice connection until then, whatever became of its lease: nobody else is granted one.
@@ -74,6 +77,7 @@ impl Session {
             waiters: Vec::new(),
             refreshes: 0,
             judged: None,
+            live_paused: None,
             voice_failed_since: None,
             permitted_until: Millis::default(),
             next_report: None,

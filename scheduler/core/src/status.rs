@@ -1,8 +1,8 @@
 //! What callers see of a session: derived, never stored.
 
 use crate::{
-    AtQueueEnd, EndReason, EntryId, Failure, Generation, Health, Position, Session, SessionId,
-    SessionStatus, WorkerId,
+    AtQueueEnd, EndReason, EntryId, Failure, Generation, Health, PictureHealth, Position, Session,
+    SessionId, SessionStatus, WorkerId,
 };
 
 /// Of the voice connection.
@@ -109,6 +109,10 @@ pub struct SessionView {
     pub worker: Option<WorkerId>,
     /// Of the watch output; none while there is none.
     pub watch_latency_ms: Option<u64>,
+    /// Whether the picture goes into the channel.
+    pub go_live: bool,
+    /// Of the picture in the channel; none while there is none.
+    pub picture: Option<PictureHealth>,
     /// Of the party, for people; empty: none.
     pub title: String,
     /// Discord snowflake of whoever made it; empty: not known.
@@ -132,6 +136,7 @@ pub struct Vitals {
     position: Position,
     health: Health,
     watch_latency_ms: Option<u64>,
+    picture: Option<PictureHealth>,
 }
 
 impl SessionView {
@@ -141,6 +146,7 @@ impl SessionView {
         self.position = vitals.position;
         self.health = vitals.health;
         self.watch_latency_ms = vitals.watch_latency_ms;
+        self.picture = vitals.picture;
     }
 }
 
@@ -153,6 +159,7 @@ impl Session {
             position: self.position(),
             health: observed.map(|o| o.health).unwrap_or_default(),
             watch_latency_ms: observed.and_then(|o| o.watch_latency_ms),
+            picture: observed.and_then(|o| o.picture),
         }
     }
 
@@ -220,6 +227,8 @@ impl Session {
             health: observed.map(|o| o.health).unwrap_or_default(),
             worker: record.lease.as_ref().map(|lease| lease.worker.clone()),
             watch_latency_ms: observed.and_then(|o| o.watch_latency_ms),
+            go_live: record.desired.go_live,
+            picture: observed.and_then(|o| o.picture),
             title: record.title.clone(),
             owner_user_id: record.owner_user_id.clone(),
             at_queue_end: record.at_queue_end,

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::voice::Lost;
 use crate::{Generation, Incarnation, Millis, SessionId, WorkerId};
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,7 +30,9 @@ pub(crate) enum Timer {
     /// A session that is over may leave memory; valid at this generation only.
     Forget(SessionId, Generation),
     /// Discord had time to say what a lost voice connection means.
-    JudgeVoice(SessionId, Generation),
+    JudgeVoice(SessionId, Lost),
+    /// A picture may be forbidden by now.
+    JudgeGoLive(SessionId),
     /// Discord had time to confirm that the account left; valid at this generation only.
     ReleaseAccount(SessionId, Generation),
     /// Positions are to be written.

@@ -35,7 +35,10 @@ impl Scheduler {
     fn need_of(&self, call: &Call) -> Option<u32> {
         let session = self.sessions.get(&call.session)?;
         match &call.request {
-            Request::Play(item) => Some(cost::need(Some(item), None)),
+            Request::Play(item) => {
+                let go_live = session.record.desired.go_live;
+                Some(cost::need(Some(item), None, go_live))
+            }
             Request::Control(action) => session.need_of(&session.turn(*action)?),
             Request::Create { .. } | Request::Edit(_) => None,
         }
@@ -44,15 +47,15 @@ impl Scheduler {
     /// Whether guesses about other titles are all that an item of this need has no room for.
     pub(crate) fn is_room_hoped_for(&self, id: &SessionId, need: u32, now: Now) -> bool {
         let kept = self.kept_worker(now);
+        let session = self.sessions.get(id);
+        let goes_live = session.is_some_and(|session| session.record.desired.go_live);
         self.workers.iter().any(|(worker, state)| {
             !state.draining
+                && (state.go_live || !goes_live)
                 && kept.as_ref() != Some(worker)
                 && self.is_alive(worker, &state.incarnation, now.monotonic)
                 && state.room_hoped_for() >= need
-                && !self
-                    .sessions
-                    .get(id)
-                    .is_some_and(|session| session.failed_lately(worker, now.monotonic))
+                && !session.is_some_and(|session| session.failed_lately(worker, now.monotonic))
         })
     }
 

@@ -6,12 +6,28 @@
 use crate::cause::{By, Cause};
 use crate::timers::Timer;
 use crate::{
-    AccountId, Effect, EndReason, Failure, Generation, Millis, Now, Observed, Scheduler, SessionId,
-    Shard, Step, VoiceCredentials,
+    AccountId, AccountKind, Effect, EndReason, Failure, Generation, Millis, Now, Observed,
+    Scheduler, Session, SessionId, Shard, Step, VoiceCredentials,
 };
 
 /// Discord's close code for "disconnected: moved, kicked, or the channel is gone".
 const DISCONNECTED: u16 = 4014;
+
+/// Which of a session's connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Part {
+    /// That of the Go Live stream.
+    Stream,
+    /// That of the voice channel. Without it there is no stream either.
+    Voice,
+}
+
+/// A connection that was lost under credentials of that revision. What is greater is later, or tells more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Lost {
+    revision: Generation,
+    part: Part,
+}
 
 /// After so many refreshes without one connection the session gives up until the next play: Discord
 /// refuses for a reason that a sixth try would not change.
@@ -20,12 +36,12 @@ const MAX_REFRESHES: u32 = 5;
 impl Scheduler {
     pub(crate) fn account_ready(
         &mut self,
-        account: AccountId,
+        (account, kind): (AccountId, AccountKind),
         shard: Shard,
         resumed: bool,
         step: &mut Step,
     ) {
-        self.accounts.connected(account, shard);
+        self.accounts.connected(account, kind, shard);
         // A new gateway session has no voice states: every party in its guilds joins again. A resumed one
         // has them, but for joins that were cut off before their credentials came.
         let leased = self.leased.range((account, 0)..=(account, u64::MAX));
@@ -37,6 +53,7 @@ impl Scheduler {
                     account,
                     guild_id: session.guild(),
                     channel_id: session.channel(),
+                    live: record.desired.go_live,
                 });
             }
         }
@@ -60,11 +77,23 @@ impl Scheduler {
         if !session.record.desired.in_channel {
             return;
         }
-        if let Some(known) = &session.record.voice {
-            credentials.revision = known.revision;
-            if *known == credentials && session.judged != Some(known.revision) {
-                return;
+        if !session.record.desired.go_live {
+            credentials.stream = None;
+        }
+        let known_stream = match &session.record.voice {
+            Some(known) => {
+                credentials.revision = known.revision;
+                let is_judged = session.judged.is_some_and(|j| j.revision == known.revision);
+                if *known == credentials && !is_judged {
+                    return;
+                }
+                known.stream.as_ref()
             }
+            None => None,
+        };
+        if known_stream != credentials.stream.as_ref() {
+            // A new one is not held.
+            session.live_paused = Some(false);
         }
         session.change(now, |_, generation| credentials.revision = generation);
         session.voice_failed_since = None;
@@ -211,49 +240,46 @@ impl Scheduler {
         let Some(session) = self.sessions.get_mut(&observed.session) else {
             return;
         };
-        let revision = session.record.voice.as_ref().map(|voice| voice.revision);
-        let lost = Generation::new(loss.revision);
-        if revision != Some(lost)
-            || session.judged == Some(lost)
-            || !session.record.desired.in_channel
-        {
+        let (part, event) = match loss.stream {
+            true => (Part::Stream, "golive_lost"),
+            false => (Part::Voice, "voice_lost"),
+        };
+        let lost = Lost {
+            revision: Generation::new(loss.revision),
+            part,
+        };
+        if !session.has_now(lost) || session.judged >= Some(lost) {
             return;
         }
         session.judged = Some(lost);
         step.event(
             &observed.session,
-            "voice_lost",
+            event,
             &By::scheduler(Cause::Voice),
             serde_json::json!({ "closeCode": loss.close_code }),
         );
         if loss.close_code == Some(DISCONNECTED) {
-            // Moved or kicked: Discord's own events say which, and they arrive on another socket.
+            // Moved, kicked, or the stream ended: Discord's own events say which, and they arrive on another socket.
             self.timers.at(
                 now.monotonic.after(self.timing.voice_event_wait_ms),
                 Timer::JudgeVoice(observed.session.clone(), lost),
             );
         } else {
-            self.refresh_voice(&observed.session.clone(), now, step);
+            self.refresh_voice(&observed.session.clone(), part, now, step);
         }
     }
 
-    pub(crate) fn judge_voice(
-        &mut self,
-        id: &SessionId,
-        lost: Generation,
-        now: Now,
-        step: &mut Step,
-    ) {
-        let Some(session) = self.sessions.get(id) else {
-            return;
-        };
-        let revision = session.record.voice.as_ref().map(|voice| voice.revision);
-        if revision == Some(lost) && session.record.desired.in_channel {
-            self.refresh_voice(id, now, step);
+    pub(crate) fn judge_voice(&mut self, id: &SessionId, lost: Lost, now: Now, step: &mut Step) {
+        if self
+            .sessions
+            .get(id)
+            .is_some_and(|session| session.has_now(lost))
+        {
+            self.refresh_voice(id, lost.part, now, step);
         }
     }
 
-    fn refresh_voice(&mut self, id: &SessionId, now: Now, step: &mut Step) {
+    fn refresh_voice(&mut self, id: &SessionId, part: Part, now: Now, step: &mut Step) {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
@@ -261,19 +287,44 @@ impl Scheduler {
             return;
         };
         session.refreshes += 1;
+        let guild_id = session.guild();
+        if session.refreshes > MAX_REFRESHES && part == Part::Stream {
+            let channel_id = session.channel();
+            self.end_picture(id, "stream_refused", Cause::Voice, now, step);
+            // The seat stays; the stream that nobody can connect to ends.
+            step.effects.push(Effect::JoinVoice {
+                account,
+                guild_id,
+                channel_id,
+                live: false,
+            });
+            return;
+        }
         if session.refreshes > MAX_REFRESHES {
             let message =
                 "Discord keeps closing the voice connection; stop and play again".to_owned();
             self.voice_fails(id, "voice_refused", message, now, step);
             return;
         }
-        step.effects.push(Effect::RefreshVoice {
-            account,
-            guild_id: session.guild(),
+        step.effects.push(match part {
+            Part::Voice => Effect::RefreshVoice { account, guild_id },
+            Part::Stream => Effect::RefreshStream { account, guild_id },
         });
     }
 
     pub(crate) fn holder(&self, account: AccountId, guild_id: u64) -> Option<SessionId> {
         self.leased.get(&(account, guild_id)).cloned()
+    }
+}
+
+impl Session {
+    /// Whether that connection is one that the session is to have now.
+    fn has_now(&self, lost: Lost) -> bool {
+        let voice = self.record.voice.as_ref();
+        self.record.desired.in_channel
+            && voice.is_some_and(|voice| {
+                voice.revision == lost.revision
+                    && (lost.part == Part::Voice || voice.stream.is_some())
+            })
     }
 }

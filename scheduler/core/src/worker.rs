@@ -17,6 +17,8 @@ pub struct WorkerRegistration {
     pub free_millicores: u32,
     /// Whether it is about to go (it may have been told so by an earlier leader).
     pub draining: bool,
+    /// Whether it sends pictures into voice channels.
+    pub go_live: bool,
     /// What it holds already.
     pub sessions: Vec<Observed>,
 }
@@ -30,6 +32,8 @@ pub(crate) struct Worker {
     /// Judged: not heard of for too long. Its sessions go elsewhere.
     pub(crate) suspect: bool,
     pub(crate) draining: bool,
+    /// Sends pictures into voice channels.
+    pub(crate) go_live: bool,
     /// That nothing is left on it.
     pub(crate) told_drained: bool,
     pub(crate) total_millicores: u32,

@@ -7,7 +7,7 @@ use orb_accounts::{
     RestoredAccount, ShardId, Shutdown,
 };
 use orb_coordinator::{Tenure, Timing};
-use orb_scheduler_core::{AccountId, Event, Generation, Shard, VoiceCredentials};
+use orb_scheduler_core::{AccountId, AccountKind, Event, Generation, Shard, VoiceCredentials};
 use orb_scheduler_store::AccountSession;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -34,6 +34,8 @@ pub(crate) enum AccountCommand {
         guild_id: u64,
         /// Where.
         channel_id: u64,
+        /// With a Go Live stream.
+        live: bool,
     },
     /// Get fresh credentials.
     Refresh {
@@ -41,6 +43,22 @@ pub(crate) enum AccountCommand {
         account: AccountId,
         /// Where.
         guild_id: u64,
+    },
+    /// Get fresh credentials of the Go Live stream alone.
+    RefreshStream {
+        /// Which.
+        account: AccountId,
+        /// Where.
+        guild_id: u64,
+    },
+    /// Show the Go Live stream as held, or not any more.
+    PauseLive {
+        /// Which.
+        account: AccountId,
+        /// Where.
+        guild_id: u64,
+        /// Held.
+        paused: bool,
     },
     /// Leave the guild's channel.
     Leave {
@@ -191,6 +209,7 @@ async fn carry_out(accounts: &Accounts, command: AccountCommand) {
             account,
             guild_id,
             channel_id,
+            live: _,
         } => {
             accounts
                 .join(orb_accounts::AccountId(account.get()), guild_id, channel_id)
@@ -201,6 +220,12 @@ async fn carry_out(accounts: &Accounts, command: AccountCommand) {
                 .refresh(orb_accounts::AccountId(account.get()), guild_id)
                 .await
         }
+        AccountCommand::RefreshStream { account, guild_id } => {
+            accounts
+                .refresh(orb_accounts::AccountId(account.get()), guild_id)
+                .await
+        }
+        AccountCommand::PauseLive { .. } => Ok(()),
         AccountCommand::Leave { account, guild_id } => {
             accounts
                 .leave(orb_accounts::AccountId(account.get()), guild_id)
@@ -289,6 +314,7 @@ fn translate(event: AccountEvent) -> Option<Event> {
             tracing::info!(%account, %shard, resumed, "account connected");
             Some(Event::AccountReady {
                 account: id(account),
+                kind: AccountKind::Bot,
                 shard: Shard {
                     number: shard.number,
                     count: shard.count,
@@ -309,6 +335,7 @@ fn translate(event: AccountEvent) -> Option<Event> {
                 endpoint: credentials.endpoint,
                 token: credentials.token.expose_secret().to_owned(),
                 revision: Generation::default(),
+                stream: None,
             },
         }),
         AccountEvent::Left {

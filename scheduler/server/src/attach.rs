@@ -139,6 +139,7 @@ async fn read_reports(
         total_millicores: capacity.total_millicores,
         free_millicores: capacity.free_millicores,
         draining: register.draining,
+        go_live: register.go_live,
         sessions: register
             .sessions
             .into_iter()

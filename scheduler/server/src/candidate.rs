@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use orb_accounts::{AccountConfig, AccountTiming};
 use orb_coordinator::{Coordinator, Leadership};
-use orb_scheduler_core::SchedulerTiming;
+use orb_scheduler_core::{GoLive, SchedulerTiming};
 use orb_scheduler_store::Store;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -46,6 +46,8 @@ pub struct TermConfig {
     pub accounts: Vec<AccountConfig>,
     /// Their waits.
     pub account_timing: AccountTiming,
+    /// Whether parties may have a picture in the voice channel.
+    pub go_live: GoLive,
     /// Who is told what plays; none: nobody is.
     pub progress: Option<Arc<dyn ProgressReporter>>,
     /// No other process may lead: one that does all the same, on the same database, ends this one. (Otherwise the
@@ -144,7 +146,7 @@ impl<C: Coordinator, S: Store> Candidate<C, S> {
         let taking = Leader::take(
             Arc::clone(&self.store),
             (tenure.clone(), leadership.at_least()),
-            self.config.timing,
+            (self.config.timing, self.config.go_live),
             self.config.command_retention,
             commands,
             (

@@ -1,5 +1,6 @@
 //! Between `orb.v1` messages and the state machine's types: here, what workers are told and say.
 
+pub(crate) mod picture;
 pub(crate) mod queue;
 pub(crate) mod session;
 
@@ -111,7 +112,12 @@ fn desired(desired: Desired, voice: Option<VoiceCredentials>) -> v1::DesiredStat
             endpoint: voice.endpoint,
             token: voice.token,
             revision: voice.revision.get(),
-            stream: None,
+            stream: voice.stream.map(|stream| v1::StreamCredentials {
+                stream_key: stream.stream_key,
+                rtc_server_id: stream.rtc_server_id.to_string(),
+                endpoint: stream.endpoint,
+                token: stream.token,
+            }),
         }),
         current: desired.current.map(item),
         next: desired.next.map(item),
@@ -121,7 +127,7 @@ fn desired(desired: Desired, voice: Option<VoiceCredentials>) -> v1::DesiredStat
             set_at_generation: set_at.get(),
         }),
         current_set_at_generation: desired.current_set_at.get(),
-        go_live: false,
+        go_live: desired.go_live,
     }
 }
 
@@ -162,8 +168,10 @@ pub(crate) fn observed(state: v1::ObservedState, received: Millis) -> Observed {
         voice_loss: state.voice_loss.map(|loss| VoiceLoss {
             revision: loss.revision,
             close_code: u16::try_from(loss.close_code).ok().filter(|code| *code > 0),
+            stream: loss.stream,
         }),
         watch_latency_ms: u64::try_from(state.watch_latency_ms).ok(),
+        picture: state.picture.map(picture::observed),
     }
 }
 

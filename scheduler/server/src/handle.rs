@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use orb_scheduler_core::{
-    Answer, Call, CallId, Epoch, Event, Refusal, StoredSession, VoiceCredentials, WorkerView,
+    Answer, Call, CallId, Epoch, Event, NoPicture, Refusal, StoredSession, VoiceCredentials,
+    WorkerView,
 };
 use orb_scheduler_store::AccountSession;
 use tokio::sync::{mpsc, oneshot};
@@ -39,6 +40,8 @@ pub(crate) enum Input {
     Progress(AccountSession),
     /// How the workers stand. Nothing is decided by it, so it waits for no commit.
     Workers(oneshot::Sender<Vec<WorkerView>>),
+    /// The same of what stands in the way of a picture.
+    NoPicture(oneshot::Sender<Option<NoPicture>>),
 }
 
 /// What an account held when the last leader wrote about it.
@@ -129,6 +132,14 @@ impl LeaderHandle {
         let (reply, answer) = oneshot::channel();
         self.inputs.send(Input::Workers(reply)).await.ok()?;
         answer.await.ok()
+    }
+
+    /// What stands in the way of a picture in any new party, if anything; an error when the leader is gone.
+    pub(crate) async fn no_picture(&self) -> Result<Option<NoPicture>, CallError> {
+        let (reply, answer) = oneshot::channel();
+        let asked = self.inputs.send(Input::NoPicture(reply)).await;
+        asked.map_err(|_| CallError::Unavailable)?;
+        answer.await.map_err(|_| CallError::Unavailable)
     }
 
     pub(crate) async fn progress(&self, session: AccountSession) -> bool {

@@ -21,7 +21,8 @@ use std::sync::Arc;
 
 use orb_coordinator::Tenure;
 use orb_scheduler_core::{
-    CallId, Effect, Epoch, Event, FORGET_AFTER_MS, Now, Scheduler, SchedulerTiming, SessionId,
+    CallId, Effect, Epoch, Event, FORGET_AFTER_MS, GoLive, Now, Scheduler, SchedulerTiming,
+    SessionId,
 };
 use orb_scheduler_store::Store;
 use tokio::sync::{mpsc, watch};
@@ -67,6 +68,7 @@ pub(crate) struct Leader<S> {
     /// Asked before every act, for it may end at any await.
     tenure: Tenure,
     timing: SchedulerTiming,
+    go_live: GoLive,
     command_retention_ms: i64,
     inputs: mpsc::Receiver<Input>,
     accounts: mpsc::Sender<AccountCommand>,
@@ -100,7 +102,7 @@ impl<S: Store> Leader<S> {
     pub(crate) async fn take(
         store: Arc<S>,
         (tenure, at_least): (Tenure, u64),
-        timing: SchedulerTiming,
+        (timing, go_live): (SchedulerTiming, GoLive),
         command_retention: std::time::Duration,
         accounts: mpsc::Sender<AccountCommand>,
         (readiness, counters): (watch::Sender<Readiness>, Counters),
@@ -114,7 +116,7 @@ impl<S: Store> Leader<S> {
         let (epoch, records, account_sessions) = while_sure(&tenure, loading).await?;
         let held = HeldAccount::all(&records, account_sessions);
         tracing::info!(%epoch, sessions = records.len(), "leading");
-        let scheduler = Scheduler::load(epoch, timing, records, clock.now());
+        let scheduler = Scheduler::load(epoch, timing, records, clock.now()).with_go_live(go_live);
         let (sender, inputs) = mpsc::channel(QUEUE);
         let (views, links) = (Views::default(), Links::default());
         let rows = Rows::of(Arc::clone(&store));
@@ -136,6 +138,7 @@ impl<S: Store> Leader<S> {
             store,
             tenure,
             timing,
+            go_live,
             command_retention_ms: command_retention.as_millis() as i64,
             inputs,
             accounts,
@@ -263,6 +266,9 @@ impl<S: Store> Leader<S> {
                 // Whoever asked may have gone.
                 let _ = reply.send(self.scheduler.workers(self.clock.now()));
             }
+            Input::NoPicture(reply) => {
+                let _ = reply.send(self.scheduler.no_picture(self.clock.now()));
+            }
         }
     }
 
@@ -380,7 +386,8 @@ impl<S: Store> Leader<S> {
                 loaded => break loaded?,
             }
         };
-        self.scheduler = Scheduler::load(self.epoch, self.timing, records, self.clock.now());
+        self.scheduler = Scheduler::load(self.epoch, self.timing, records, self.clock.now())
+            .with_go_live(self.go_live);
         self.publish();
         // The commit that failed may have been carried out all the same.
         self.feeds.wake_all();

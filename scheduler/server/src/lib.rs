@@ -42,6 +42,7 @@ mod health;
 mod leader;
 mod links;
 mod metrics;
+mod outputs;
 mod party_service;
 mod progress;
 mod refusals;

@@ -15,7 +15,7 @@ use tonic::{Request, Response, Status};
 use crate::calls::{Asked, call, request_hash};
 use crate::convert::queue;
 use crate::event_feed::{self, Feed};
-use crate::{LeaderHandle, Standing, refusals, source_check, spans};
+use crate::{LeaderHandle, Standing, outputs, refusals, source_check, spans};
 
 /// Answers that wait for a follower who does not read: beyond them it is left where it is, and reads on from there.
 const WATCH_QUEUE: usize = 2;
@@ -145,6 +145,18 @@ impl PartyService for Parties {
             }
         });
         Ok(Response::new(ReceiverStream::new(stream)))
+    }
+
+    async fn list_outputs(
+        &self,
+        _: Request<v1::ListOutputsRequest>,
+    ) -> Result<Response<v1::ListOutputsResponse>, Status> {
+        let leader = self.standing.leader()?;
+        let no_picture = leader.no_picture().await;
+        let no_picture = no_picture.map_err(|_| self.standing.refusal())?;
+        let ready = *self.standing.readiness().borrow();
+        let outputs = outputs::all(ready, no_picture);
+        Ok(Response::new(v1::ListOutputsResponse { outputs }))
     }
 }
 

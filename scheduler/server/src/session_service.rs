@@ -17,6 +17,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::calls::{self, Asked, call, request_hash};
+use crate::convert::picture::go_live;
 use crate::convert::queue::{at_queue_end, entry_id};
 use crate::{LeaderHandle, Standing, refusals, source_check, spans};
 
@@ -52,6 +53,7 @@ impl SessionService for Sessions {
             request_hash,
             wanted: Wanted::Create {
                 at_queue_end: at_queue_end(request.at_queue_end(), self.at_queue_end),
+                go_live: go_live(request.go_live()),
                 guild_id: request.guild_id,
                 voice_channel_id: request.voice_channel_id,
                 text_channel_id: request.text_channel_id,

@@ -6,9 +6,10 @@ use futures::{Stream, StreamExt as _, stream};
 use orb_proto::v1::{
     DrainWorkerRequest, DrainWorkerResponse, EditQueueRequest, EditQueueResponse, Event,
     GetQueueRequest, GetQueueResponse, Item, ListEventsRequest, ListEventsResponse,
-    ListWorkersRequest, ListWorkersResponse, Queue, QueueEntry, QueueStatus, WatchEventsRequest,
-    WatchEventsResponse, WorkerInfo, WorkerStanding, admin_service_server::AdminService,
-    edit_queue_request::Edit, party_service_server::PartyService,
+    ListOutputsRequest, ListOutputsResponse, ListWorkersRequest, ListWorkersResponse, Output,
+    Queue, QueueEntry, QueueStatus, WatchEventsRequest, WatchEventsResponse, WorkerInfo,
+    WorkerStanding, admin_service_server::AdminService, edit_queue_request::Edit,
+    party_service_server::PartyService,
 };
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
@@ -191,6 +192,22 @@ impl PartyService for Shared {
             Told::Broken(status) => Err(status),
         });
         Ok(Response::new(Box::pin(responses)))
+    }
+
+    async fn list_outputs(
+        &self,
+        request: Request<ListOutputsRequest>,
+    ) -> Result<Response<ListOutputsResponse>, Status> {
+        self.take(request, |_| Call::Outputs)?;
+        let outputs = [("voice", ""), ("watch", ""), ("golive", "it is off")];
+        let outputs = outputs.map(|(name, reason)| Output {
+            name: name.to_owned(),
+            available: reason.is_empty(),
+            reason: reason.to_owned(),
+        });
+        Ok(Response::new(ListOutputsResponse {
+            outputs: outputs.into(),
+        }))
     }
 }
 

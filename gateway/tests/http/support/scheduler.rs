@@ -45,6 +45,7 @@ pub(crate) enum Call {
     Events(ListEventsRequest),
     WatchEvents(WatchEventsRequest),
     Workers,
+    Outputs,
     Drain(DrainWorkerRequest),
 }
 

@@ -1,7 +1,9 @@
 //! Accounts as a pool: shards, and the limit on joins, which admission counts.
 
 use crate::harness::{ACCOUNT, GUILD, Harness, create};
-use orb_scheduler_core::{AccountId, Action, Effect, Event, JOIN_WAIT_MS, JOINS_A_MINUTE, Shard};
+use orb_scheduler_core::{
+    AccountId, AccountKind, Action, Effect, Event, JOIN_WAIT_MS, JOINS_A_MINUTE, Shard,
+};
 
 const OTHER: AccountId = AccountId::new(2222);
 const MINUTE_MS: u64 = 60_000;
@@ -22,6 +24,7 @@ const TWO: [Shard; 2] = [
 fn ready(h: &mut Harness, account: AccountId, shard: Shard, resumed: bool) {
     h.event(Event::AccountReady {
         account,
+        kind: AccountKind::Bot,
         shard,
         resumed,
     });

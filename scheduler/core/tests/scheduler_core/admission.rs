@@ -5,13 +5,16 @@ mod line;
 mod placement;
 
 use crate::harness::{ACCOUNT, GUILD, Harness, create};
-use orb_scheduler_core::{CallId, Event, Incarnation, KnownPlan, PlaybackState, Shard, WorkerId};
+use orb_scheduler_core::{
+    AccountKind, CallId, Event, Incarnation, KnownPlan, PlaybackState, Shard, WorkerId,
+};
 
 /// One account, no worker.
 fn without_workers() -> Harness {
     let mut h = Harness::empty();
     h.event(Event::AccountReady {
         account: ACCOUNT,
+        kind: AccountKind::Bot,
         shard: Shard::WHOLE,
         resumed: false,
     });

@@ -7,11 +7,11 @@
 )]
 
 use orb_scheduler_core::{
-    AccountId, Action, Anchor, Answer, AtQueueEnd, Call, CallId, CommandId, Desired, DrainCause,
-    Effect, EndReason, EntryId, Epoch, Event, Failure, Fence, HandoverReport, Incarnation, Item,
-    Millis, Now, Observed, PlaybackState, Position, Refusal, Request, Role, Scheduler,
-    SchedulerTiming, SessionId, SessionView, Shard, Step, StoredSession, VoiceCredentials,
-    VoiceLoss, WorkerId, WorkerRegistration, WorkerStatus, Write,
+    AccountId, AccountKind, Action, Anchor, Answer, AtQueueEnd, Call, CallId, CommandId, Desired,
+    DrainCause, Effect, EndReason, EntryId, Epoch, Event, Failure, Fence, HandoverReport,
+    Incarnation, Item, Millis, Now, Observed, PlaybackState, Position, Refusal, Request, Role,
+    Scheduler, SchedulerTiming, SessionId, SessionView, Shard, Step, StoredSession,
+    VoiceCredentials, VoiceLoss, WorkerId, WorkerRegistration, WorkerStatus, Write,
 };
 
 use crate::stored::Tables;
@@ -53,6 +53,7 @@ impl Harness {
         let mut harness = Self::empty();
         harness.event(Event::AccountReady {
             account: ACCOUNT,
+            kind: AccountKind::Bot,
             shard: Shard::WHOLE,
             resumed: false,
         });
@@ -121,6 +122,7 @@ impl Harness {
             total_millicores: 2_000,
             free_millicores: 2_000,
             draining: true,
+            go_live: false,
             sessions,
         })))
     }
@@ -152,6 +154,7 @@ impl Harness {
             total_millicores,
             free_millicores: total_millicores,
             draining: false,
+            go_live: false,
             sessions,
         })))
     }
@@ -405,6 +408,7 @@ impl Harness {
             prepared: None,
             voice_loss: None,
             watch_latency_ms: None,
+            picture: None,
         }
     }
 
@@ -427,6 +431,7 @@ impl Harness {
         observed.voice_loss = Some(VoiceLoss {
             revision,
             close_code: Some(close_code),
+            stream: false,
         });
         self.beat(vec![observed])
     }
@@ -458,6 +463,7 @@ pub fn create(guild: u64) -> Request {
         title: String::new(),
         owner_user_id: String::new(),
         at_queue_end: AtQueueEnd::Wait,
+        go_live: None,
     }
 }
 
@@ -470,6 +476,7 @@ pub fn credentials(token: &str) -> VoiceCredentials {
         endpoint: "localhost:1".to_owned(),
         token: token.to_owned(),
         revision: Default::default(),
+        stream: None,
     }
 }
 

@@ -242,6 +242,7 @@ impl Harness {
         observed.voice_loss = Some(orb_scheduler_core::VoiceLoss {
             revision,
             close_code: Some(4006),
+            stream: false,
         });
         self.beat(vec![observed]);
         assert!(

@@ -13,6 +13,7 @@ struct Machine {
     of_guild: usize,
     failed_lately: bool,
     kept: bool,
+    go_live: bool,
 }
 
 impl Machine {
@@ -26,11 +27,16 @@ impl Machine {
             of_guild: self.of_guild,
             failed_lately: self.failed_lately,
             kept: self.kept,
+            go_live: self.go_live,
         }
     }
 
-    fn fits(&self, need: u32) -> bool {
-        self.standing == Standing::Ready && !self.failed_lately && !self.kept && self.free >= need
+    fn fits(&self, need: u32, go_live: bool) -> bool {
+        self.standing == Standing::Ready
+            && !self.failed_lately
+            && !self.kept
+            && self.free >= need
+            && (self.go_live || !go_live)
     }
 }
 
@@ -52,10 +58,13 @@ fn machines() -> impl Strategy<Value = Vec<Machine>> {
         0..3usize,
         prop::bool::weighted(0.1),
         prop::bool::weighted(0.1),
+        any::<bool>(),
     );
     prop::collection::vec(machine, 0..12).prop_map(|machines| {
-        let build =
-            |(index, (standing, total, free_permille, sessions, of_guild, failed, kept))| Machine {
+        let build = |(index, machine)| {
+            let (standing, total, free_permille, sessions, of_guild, failed, kept, go_live) =
+                machine;
+            Machine {
                 id: WorkerId::new(format!("w{index}")),
                 standing,
                 total,
@@ -64,7 +73,9 @@ fn machines() -> impl Strategy<Value = Vec<Machine>> {
                 of_guild,
                 failed_lately: failed,
                 kept,
-            };
+                go_live,
+            }
+        };
         machines.into_iter().enumerate().map(build).collect()
     })
 }
@@ -73,6 +84,7 @@ fn wanted(need_millicores: u32, last_holder: Option<&WorkerId>) -> Wanted<'_> {
     Wanted {
         need_millicores,
         last_holder,
+        go_live: false,
     }
 }
 
@@ -81,16 +93,17 @@ proptest! {
 
     #[test]
     fn never_to_an_excluded_worker_and_refused_only_when_nobody_fits(
-        machines in machines(), need in 0..3_000u32, last in 0..14usize,
+        machines in machines(), need in 0..3_000u32, last in 0..14usize, go_live in any::<bool>(),
     ) {
         let last = WorkerId::new(format!("w{last}"));
-        let decision = place(wanted(need, Some(&last)), machines.iter().map(Machine::candidate));
-        let fitting: Vec<_> = machines.iter().filter(|machine| machine.fits(need)).collect();
+        let wanted = Wanted { go_live, ..wanted(need, Some(&last)) };
+        let decision = place(wanted, machines.iter().map(Machine::candidate));
+        let fitting: Vec<_> = machines.iter().filter(|machine| machine.fits(need, go_live)).collect();
         match decision.worker() {
             None => prop_assert!(fitting.is_empty(), "refused although {fitting:?} fit"),
             Some(chosen) => {
                 let chosen = machines.iter().find(|machine| &machine.id == chosen).unwrap();
-                prop_assert!(chosen.fits(need), "{chosen:?} was chosen");
+                prop_assert!(chosen.fits(need, go_live), "{chosen:?} was chosen");
                 if fitting.iter().any(|machine| machine.id == last) {
                     prop_assert_eq!(&chosen.id, &last, "the last holder has room");
                 } else {
@@ -121,8 +134,11 @@ proptest! {
     }
 
     #[test]
-    fn a_decision_accounts_for_every_worker(machines in machines(), need in 0..3_000u32) {
-        let decision = place(wanted(need, None), machines.iter().map(Machine::candidate));
+    fn a_decision_accounts_for_every_worker(
+        machines in machines(), need in 0..3_000u32, go_live in any::<bool>(),
+    ) {
+        let wanted = Wanted { go_live, ..wanted(need, None) };
+        let decision = place(wanted, machines.iter().map(Machine::candidate));
         let explanation = decision.explain();
         let excluded: usize = explanation.excluded.values().map(|group| group.count).sum();
         prop_assert_eq!(explanation.considered, machines.len());
@@ -136,6 +152,7 @@ proptest! {
                 Some(Exclusion::Suspect) => prop_assert_eq!(candidate.standing, Standing::Suspect),
                 Some(Exclusion::Unknown) => prop_assert_eq!(candidate.standing, Standing::Unknown),
                 Some(Exclusion::Draining) => prop_assert_eq!(candidate.standing, Standing::Draining),
+                Some(Exclusion::NoGoLive) => prop_assert!(go_live && !candidate.go_live),
                 Some(Exclusion::FailedLately) => prop_assert!(candidate.failed_lately),
                 Some(Exclusion::Kept) => prop_assert!(candidate.kept),
             }
@@ -155,6 +172,7 @@ fn an_explanation_stays_small_whatever_the_number_of_workers() {
         of_guild: 0,
         failed_lately: false,
         kept: false,
+        go_live: false,
     });
     let explanation = place(wanted(650, None), full).explain();
     let text = serde_json::to_string(&explanation).unwrap();

@@ -2,8 +2,8 @@
 
 use crate::harness::{ACCOUNT, GUILD, Harness, create, item};
 use orb_scheduler_core::{
-    Action, Effect, EndReason, Event, Failure, PlaybackState, RefusalKind, Request, WorkerStatus,
-    Write,
+    AccountKind, Action, Effect, EndReason, Event, Failure, PlaybackState, RefusalKind, Request,
+    WorkerStatus, Write,
 };
 
 #[test]
@@ -11,6 +11,7 @@ fn create_is_durable_at_once_and_waits_for_no_worker() {
     let mut h = Harness::empty();
     h.event(Event::AccountReady {
         account: ACCOUNT,
+        kind: AccountKind::Bot,
         shard: orb_scheduler_core::Shard::WHOLE,
         resumed: false,
     });
@@ -27,7 +28,8 @@ fn create_is_durable_at_once_and_waits_for_no_worker() {
     assert!(h.effects.contains(&Effect::JoinVoice {
         account: ACCOUNT,
         guild_id: GUILD,
-        channel_id: 456
+        channel_id: 456,
+        live: false
     }));
 }
 
@@ -303,7 +305,8 @@ fn play_after_stop_joins_again() {
     assert!(h.effects.contains(&Effect::JoinVoice {
         account: ACCOUNT,
         guild_id: GUILD,
-        channel_id: 456
+        channel_id: 456,
+        live: false
     }));
     h.credentials("voice-2");
     h.report("s", PlaybackState::Playing, 0);

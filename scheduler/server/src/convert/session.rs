@@ -5,6 +5,7 @@ use orb_scheduler_core::{
     AtQueueEnd, EndReason, EntryId, Now, PlaybackState, SessionStatus, SessionView, WorkerStatus,
 };
 
+use super::picture;
 use super::queue::timestamp;
 
 /// As it is at that moment.
@@ -34,7 +35,7 @@ pub(crate) fn session(view: &SessionView, now: Now) -> v1::Session {
         queue_entry_id: view.queue_entry_id.unwrap_or_default(),
         updated_at: Some(timestamp(wall)),
         plan: view.plan.clone(),
-        capabilities: vec!["voice".to_owned(), "watch".to_owned()],
+        capabilities: capabilities(view.go_live),
         generation: view.generation.get(),
         observed_generation: view.observed_generation.get(),
         health: Some(v1::StreamHealth {
@@ -46,6 +47,7 @@ pub(crate) fn session(view: &SessionView, now: Now) -> v1::Session {
         watch: view.watch_latency_ms.map(|latency| v1::WatchOutput {
             latency_ms: latency as i64,
         }),
+        picture: view.picture.map(picture::message),
         entry_id: view.entry.map(EntryId::get).unwrap_or_default(),
         title: view.title.clone(),
         owner_user_id: view.owner_user_id.clone(),
@@ -60,6 +62,12 @@ pub(crate) fn session(view: &SessionView, now: Now) -> v1::Session {
     session.set_status(status(view.status));
     session.set_at_queue_end(at_queue_end(view.at_queue_end));
     session
+}
+
+fn capabilities(go_live: bool) -> Vec<String> {
+    let outputs = ["voice", "watch", "golive"];
+    let outputs = &outputs[..if go_live { 3 } else { 2 }];
+    outputs.iter().map(|output| (*output).to_owned()).collect()
 }
 
 fn worker_status(status: WorkerStatus) -> v1::WorkerStatus {

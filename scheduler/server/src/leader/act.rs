@@ -102,11 +102,29 @@ impl<S: Store> Leader<S> {
                 account,
                 guild_id,
                 channel_id,
+                live,
             } => {
                 self.tell_accounts(AccountCommand::Join {
                     account,
                     guild_id,
                     channel_id,
+                    live,
+                })
+                .await;
+            }
+            Effect::RefreshStream { account, guild_id } => {
+                self.tell_accounts(AccountCommand::RefreshStream { account, guild_id })
+                    .await;
+            }
+            Effect::PauseLive {
+                account,
+                guild_id,
+                paused,
+            } => {
+                self.tell_accounts(AccountCommand::PauseLive {
+                    account,
+                    guild_id,
+                    paused,
                 })
                 .await;
             }

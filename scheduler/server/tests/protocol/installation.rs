@@ -18,7 +18,7 @@ use orb_proto::v1::worker_service_client::WorkerServiceClient;
 use orb_scheduler::{
     Candidate, ProgressReporter, SchedulerServer, ServerConfig, Standing, TermConfig,
 };
-use orb_scheduler_core::{AtQueueEnd, SchedulerTiming};
+use orb_scheduler_core::{AtQueueEnd, GoLive, SchedulerTiming};
 use orb_scheduler_store::{Seal, SqliteStore, Store};
 use secrecy::SecretString;
 use tempfile::TempDir;
@@ -128,6 +128,7 @@ impl Scheduler {
             command_retention: Duration::from_hours(1),
             accounts: vec![account],
             account_timing: AccountTiming::default(),
+            go_live: GoLive::Off,
             progress,
             alone: false,
         };

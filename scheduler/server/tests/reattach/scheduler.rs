@@ -9,7 +9,7 @@ use orb_accounts::{AccountConfig, AccountTiming};
 use orb_coordinator::SingleCoordinator;
 use orb_jellyfin::SourcePolicy;
 use orb_scheduler::{Candidate, SchedulerServer, ServerConfig, TermConfig};
-use orb_scheduler_core::{AtQueueEnd, SchedulerTiming};
+use orb_scheduler_core::{AtQueueEnd, GoLive, SchedulerTiming};
 use orb_scheduler_store::{Seal, SqliteStore};
 use orb_tls::{KeepAlive, Listener, MutualTls, Part, Protocol, TlsFiles};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, KeyUsagePurpose};
@@ -62,6 +62,7 @@ impl Installation {
             command_retention: Duration::from_hours(1),
             accounts: vec![account],
             account_timing: AccountTiming::default(),
+            go_live: GoLive::Off,
             progress: None,
             alone: true,
         };

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use orb_scheduler_core::{
-    AccountId, Effect, Event, FencingToken, Generation, Incarnation, KnownPlan, PlaybackState,
-    Request, SessionId, Shard, WorkerId, Write, cost,
+    AccountId, AccountKind, Effect, Event, FencingToken, Generation, Incarnation, KnownPlan,
+    PlaybackState, Request, SessionId, Shard, WorkerId, Write, cost,
 };
 
 use super::{codes, learn_cost, play, start, without_workers};
@@ -28,6 +28,7 @@ fn a_burst_between_two_beats_spreads_and_the_rest_is_refused() {
     for account in 2..20 {
         h.event(Event::AccountReady {
             account: AccountId::new(account),
+            kind: AccountKind::Bot,
             shard: Shard::WHOLE,
             resumed: false,
         });
@@ -224,6 +225,7 @@ fn sessions_of_one_guild_are_kept_apart_and_the_reason_is_in_the_event_row() {
     let mut h = without_workers();
     h.event(Event::AccountReady {
         account: AccountId::new(2222),
+        kind: AccountKind::Bot,
         shard: Shard::WHOLE,
         resumed: false,
     });

@@ -159,6 +159,7 @@ impl Process {
             total_millicores: self.total,
             free_millicores: self.free(),
             draining: self.draining,
+            go_live: false,
             sessions: self.reports(now),
         }
     }
@@ -228,6 +229,7 @@ impl Process {
             handover,
             voice_loss: None::<VoiceLoss>,
             watch_latency_ms: None,
+            picture: None,
         }
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use orb_scheduler_core::{
-    AccountId, Action, Call, CallId, CommandId, DrainCause, Effect, EndReason, EntryId, Epoch,
-    Event, Failure, KnownPlan, Millis, Now, Observed, PlaybackState, Prepared, QueueChange,
-    QueueEdit, QueueEntry, QueueStatus, Request, Role, Scheduler, SchedulerTiming, SessionId,
-    Shard, VoiceCredentials, VoiceLoss,
+    AccountId, AccountKind, Action, Call, CallId, CommandId, DrainCause, Effect, EndReason,
+    EntryId, Epoch, Event, Failure, KnownPlan, Millis, Now, Observed, PlaybackState, Prepared,
+    QueueChange, QueueEdit, QueueEntry, QueueStatus, Request, Role, Scheduler, SchedulerTiming,
+    SessionId, Shard, VoiceCredentials, VoiceLoss,
 };
 
 use super::pool::{At, Process};
@@ -54,6 +54,7 @@ impl World {
         for account in ACCOUNTS {
             world.event(Event::AccountReady {
                 account,
+                kind: AccountKind::Bot,
                 shard: Shard::WHOLE,
                 resumed: false,
             });
@@ -95,6 +96,7 @@ impl World {
                     account,
                     guild_id,
                     channel_id,
+                    ..
                 } => self.owe_credentials(*account, *guild_id, *channel_id),
                 Effect::RefreshVoice { account, guild_id } => {
                     self.owe_credentials(*account, *guild_id, 456);
@@ -306,6 +308,7 @@ impl World {
         observed.voice_loss = Some(VoiceLoss {
             revision,
             close_code: Some(code),
+            stream: false,
         });
         self.beat_with(index, vec![observed]);
     }
@@ -459,6 +462,7 @@ impl World {
         for account in ACCOUNTS {
             self.event(Event::AccountReady {
                 account,
+                kind: AccountKind::Bot,
                 shard: Shard::WHOLE,
                 resumed: true,
             });
