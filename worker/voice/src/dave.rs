@@ -48,7 +48,7 @@ const MOST_PROPOSED: usize = 256 << 10;
 /// One connection's end-to-end encryption.
 pub struct Dave {
     user_id: u64,
-    channel_id: u64,
+    group_id: u64,
     on_downgrade: OnDowngrade,
     session: Option<DaveSession>,
     /// DAVE was negotiated at some time.
@@ -64,11 +64,12 @@ pub struct Dave {
 }
 
 impl Dave {
-    /// No encryption yet: [`Dave::begin`] says which.
-    pub fn new(user_id: u64, channel_id: u64, on_downgrade: OnDowngrade) -> Self {
+    /// No encryption yet: [`Dave::begin`] says which. The group's id is
+    /// [`VoiceServer::dave_group`](crate::VoiceServer::dave_group).
+    pub fn new(user_id: u64, group_id: u64, on_downgrade: OnDowngrade) -> Self {
         Self {
             user_id,
-            channel_id,
+            group_id,
             on_downgrade,
             session: None,
             required: false,
@@ -196,20 +197,35 @@ impl Dave {
 
     /// Encrypts an Opus packet into `out`, which is cleared first.
     pub fn seal_opus(&mut self, packet: &[u8], out: &mut Vec<u8>) -> Sealed {
-        out.clear();
-        if packet == OPUS_SILENCE || (self.version == 0 && self.may_send()) {
+        if packet == OPUS_SILENCE {
+            out.clear();
             out.extend_from_slice(packet);
             return Sealed::Ready;
         }
+        self.seal(MediaType::AUDIO, Codec::OPUS, packet, out)
+    }
+
+    /// Encrypts a picture into `out`, which is cleared first: one access unit of H.264 in Annex B form. DAVE leaves clear
+    /// what packetizers read of it (dave-protocol, "Codec Handling").
+    pub fn seal_picture(&mut self, picture: &[u8], out: &mut Vec<u8>) -> Sealed {
+        self.seal(MediaType::VIDEO, Codec::H264, picture, out)
+    }
+
+    fn seal(&mut self, media: MediaType, codec: Codec, frame: &[u8], out: &mut Vec<u8>) -> Sealed {
+        out.clear();
         if !self.may_send() {
             return Sealed::NoKey;
+        }
+        if self.version == 0 {
+            out.extend_from_slice(frame);
+            return Sealed::Ready;
         }
         let Some(session) = &mut self.session else {
             return Sealed::NoKey;
         };
-        match session.encrypt_into(MediaType::AUDIO, Codec::OPUS, packet, out) {
+        match session.encrypt_into(media, codec, frame, out) {
             // Longer by tag, nonce and marker: a frame that is not was passed through, which must not leave.
-            Ok(()) if out.len() > packet.len() => Sealed::Ready,
+            Ok(()) if out.len() > frame.len() => Sealed::Ready,
             Ok(()) | Err(_) => {
                 out.clear();
                 Sealed::NoKey
@@ -244,16 +260,15 @@ impl Dave {
 
     fn try_new_group(&mut self, version: u16) -> Result<Vec<u8>, String> {
         let version = NonZeroU16::new(version.min(MAX_DAVE_VERSION)).ok_or("version 0")?;
-        let (user, channel) = (self.user_id, self.channel_id);
+        let (user, group) = (self.user_id, self.group_id);
         let session = match &mut self.session {
             Some(session) => {
-                let anew = session.reinit(version, user, channel, None);
+                let anew = session.reinit(version, user, group, None);
                 anew.map_err(|error| error.to_string())?;
                 session
             }
             none => none.insert(
-                DaveSession::new(version, user, channel, None)
-                    .map_err(|error| error.to_string())?,
+                DaveSession::new(version, user, group, None).map_err(|error| error.to_string())?,
             ),
         };
         session

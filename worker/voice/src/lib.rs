@@ -38,6 +38,7 @@ mod gate;
 mod media;
 pub mod pacer;
 pub mod packet;
+mod picture;
 mod shell;
 mod signalling;
 mod source;
@@ -45,14 +46,17 @@ mod timing;
 pub mod wire;
 
 pub use close::{Verdict, describe as describe_close_code, judge as judge_close_code};
-pub use credentials::VoiceServer;
+pub use credentials::{StreamServer, VoiceServer};
 pub use dave::{Dave, OPUS_SILENCE, OnDowngrade, Sealed};
 pub use error::Error;
 pub use gate::{Gate, OpenGate, Passing, Permit, Refused, Step};
 pub use media::{FRAME, Media, MediaCounts, Ticked};
+pub use orb_video::ladder::Wants;
+pub use packet::LineReport;
+pub use picture::{NextPicture, PictureFormat, PictureSource};
 pub use shell::{
     Call, CallEvent, Driver, DriverConfig, DriverStats, Encryption, Heard, StatsSnapshot,
 };
-pub use signalling::{End, MediaPath, News, Output, Roster, Signalling};
+pub use signalling::{End, MediaPath, News, Output, Roster, Signalling, Transport};
 pub use source::{FrameSource, NextFrame};
 pub use timing::VoiceTiming;

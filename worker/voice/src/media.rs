@@ -1,20 +1,29 @@
 //! The way of a frame from its source to the wire, without I/O: schedule, speaking flag, end-to-end encryption,
-//! packets.
+//! packets. Sound has its ticks ([`Media::tick`]); pictures, and what the packet layer does by itself, have times of
+//! their own ([`Media::turn`]).
 
 use std::time::{Duration, Instant};
 
+use orb_video::ladder::Wants;
+
 use crate::{
-    NextFrame,
+    NextFrame, PictureSource,
     dave::{Dave, OPUS_SILENCE, Sealed},
-    packet::{MediaKind, OutgoingFrame, PacketLayer},
+    packet::{MediaKind, OutgoingFrame, PacketLayer, PathState},
     wire::Speaking,
 };
+
+mod clock;
+mod pictures;
+
+use clock::RtpClock;
+use pictures::{Exit, Pictures};
 
 /// Length of a frame.
 pub const FRAME: Duration = Duration::from_millis(20);
 
-/// Opus in RTP counts 48,000 a second, whatever the sound was (RFC 7587, section 4.1).
-const RTP_TICKS_A_FRAME: u32 = 960;
+/// The line of a stream is asked for news so often, at least.
+const LOOK_AT_LINE: Duration = Duration::from_millis(100);
 
 /// After sound stops, so many frames of silence: receivers' decoders interpolate otherwise (Discord, "Voice Data
 /// Interpolation").
@@ -35,6 +44,8 @@ pub struct Ticked {
 pub struct Media {
     layer: Box<dyn PacketLayer>,
     rtp: RtpClock,
+    /// Of a stream alone.
+    pictures: Option<Pictures>,
     held: bool,
     speaking: bool,
     tail: u32,
@@ -53,19 +64,52 @@ pub struct MediaCounts {
     pub held: u64,
     /// Frames that the packet layer refused.
     pub refused: u64,
+    /// Pictures that went to the packet layer.
+    pub pictures: u64,
+    /// Pictures that nobody could have begun with, dropped up to the next IDR picture.
+    pub pictures_dropped: u64,
+    /// Pictures that could not be encrypted, or that the packet layer refused.
+    pub pictures_refused: u64,
+    /// Times that a receiver asked for an IDR picture.
+    pub key_frame_requests: u64,
 }
 
 impl Media {
-    /// A path that begins at `now`; `rtp_start` is random (RFC 3550, section 5.1).
+    /// A path to a voice channel that begins at `now`; `rtp_start` is random (RFC 3550, section 5.1).
     pub fn new(layer: Box<dyn PacketLayer>, rtp_start: u32, now: Instant) -> Self {
         Self {
             layer,
-            rtp: RtpClock::new(rtp_start, now),
+            rtp: RtpClock::of_sound(rtp_start, now),
+            pictures: None,
             held: false,
             speaking: false,
             tail: 0,
             sealed: Vec::with_capacity(1500),
             counts: MediaCounts::default(),
+        }
+    }
+
+    /// A path to a Go Live stream, for sound and pictures.
+    pub fn for_stream(
+        layer: Box<dyn PacketLayer>,
+        [sound_start, picture_start]: [u32; 2],
+        now: Instant,
+    ) -> Self {
+        Self {
+            pictures: Some(Pictures::new(picture_start, now)),
+            ..Self::new(layer, sound_start, now)
+        }
+    }
+
+    /// Whether it is a path to a stream.
+    pub fn is_stream(&self) -> bool {
+        self.pictures.is_some()
+    }
+
+    /// The server was told what the pictures are, or that there are none: they are taken from now on, or not any more.
+    pub fn announce(&mut self, announced: bool) {
+        if let Some(pictures) = &mut self.pictures {
+            pictures.announce(announced);
         }
     }
 
@@ -81,7 +125,10 @@ impl Media {
 
     /// Since the path was opened.
     pub fn counts(&self) -> MediaCounts {
-        self.counts
+        MediaCounts {
+            key_frame_requests: self.layer.key_frame_requests(),
+            ..self.counts
+        }
     }
 
     /// The packet layer, for what comes in.
@@ -98,7 +145,7 @@ impl Media {
         next: impl FnOnce() -> NextFrame,
         wire: &mut dyn FnMut(&[u8]),
     ) -> Ticked {
-        if self.held || !dave.may_send() {
+        if self.held || !dave.may_send() || self.layer.state() != PathState::Open {
             self.counts.held += 1;
             return self.silent();
         }
@@ -127,6 +174,61 @@ impl Media {
                 }
             }
             NextFrame::Idle => self.end_softly(due, now, dave, wire),
+        }
+    }
+
+    /// One turn of a stream's line: what the packet layer has to do, pictures that are due, news of the line. Returns when
+    /// the next one is due; something that came in, or [`Call::wake`](crate::Call::wake), may make it sooner.
+    pub fn turn(
+        &mut self,
+        now: Instant,
+        dave: &mut Dave,
+        source: Option<&dyn PictureSource>,
+        wants: Wants,
+        wire: &mut dyn FnMut(&[u8]),
+    ) -> Option<Instant> {
+        let deadline = self.layer.next_deadline();
+        if deadline.is_some_and(|deadline| deadline <= now) {
+            self.layer.on_deadline(now, wire);
+        }
+        let mut next = None;
+        if let (Some(source), PathState::Open) = (source, self.layer.state()) {
+            let pictures = self.send_pictures(now, dave, source, wire);
+            self.report(now, source, wants);
+            next = soonest(pictures, Some(now + LOOK_AT_LINE));
+        }
+        soonest(next, self.layer.next_deadline())
+    }
+
+    fn send_pictures(
+        &mut self,
+        now: Instant,
+        dave: &mut Dave,
+        source: &dyn PictureSource,
+        wire: &mut dyn FnMut(&[u8]),
+    ) -> Option<Instant> {
+        let pictures = self.pictures.as_mut()?;
+        if !dave.may_send() {
+            pictures.lose_key();
+            return None;
+        }
+        if self.held {
+            return None;
+        }
+        let exit = Exit {
+            layer: &mut *self.layer,
+            dave,
+            wire,
+            counts: &mut self.counts,
+        };
+        pictures.send_due(now, source, exit)
+    }
+
+    fn report(&mut self, now: Instant, source: &dyn PictureSource, wants: Wants) {
+        if let Some(mut report) = self.layer.take_feedback(now) {
+            report.wants = wants;
+            let target = source.line(&report);
+            self.layer.set_probe_target(target);
         }
     }
 
@@ -175,10 +277,11 @@ impl Media {
             self.counts.held += 1;
             return false;
         }
+        let (rtp_time, moment) = self.rtp.at(due);
         let frame = OutgoingFrame {
             kind: MediaKind::Audio,
-            rtp_time: self.rtp.at(due),
-            wallclock: due,
+            rtp_time,
+            wallclock: moment.min(now),
             payload: &self.sealed,
         };
         match self.layer.send(frame, now, wire) {
@@ -194,7 +297,12 @@ impl Media {
     }
 
     fn begin_to_speak(&mut self) -> Option<Speaking> {
-        (!std::mem::replace(&mut self.speaking, true)).then_some(Speaking::Microphone)
+        let flag = if self.is_stream() {
+            Speaking::Soundshare
+        } else {
+            Speaking::Microphone
+        };
+        (!std::mem::replace(&mut self.speaking, true)).then_some(flag)
     }
 
     fn stop_speaking(&mut self) -> Option<Speaking> {
@@ -202,29 +310,10 @@ impl Media {
     }
 }
 
-/// RTP timestamps that follow the clock: a pause is in them, and no two frames have the same.
-struct RtpClock {
-    start: u32,
-    epoch: Instant,
-    frames: u64,
-}
-
-impl RtpClock {
-    fn new(start: u32, epoch: Instant) -> Self {
-        Self {
-            start,
-            epoch,
-            frames: 0,
-        }
-    }
-
-    fn at(&mut self, due: Instant) -> u32 {
-        let since = due.saturating_duration_since(self.epoch) + FRAME / 2;
-        let by_clock = (since.as_nanos() / FRAME.as_nanos()) as u64;
-        self.frames = by_clock.max(self.frames + 1);
-        // Wraps, as RTP's do.
-        self.start
-            .wrapping_add((self.frames as u32).wrapping_mul(RTP_TICKS_A_FRAME))
+fn soonest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
 

@@ -67,6 +67,7 @@ impl From<Seat> for VoiceServer {
             user_id: seat.user,
             session_id: seat.session.into(),
             token: seat.token.into(),
+            stream: None,
         }
     }
 }

@@ -34,6 +34,7 @@ pub(super) fn server(credentials: VoiceCredentials) -> VoiceServer {
         user_id: credentials.user.0,
         session_id: credentials.session.into(),
         token: credentials.token.into(),
+        stream: None,
     }
 }
 

@@ -194,6 +194,7 @@ fn voice_server(credentials: VoiceCredentials) -> Result<VoiceServer, Error> {
         user_id: ids.user.get(),
         session_id: credentials.voice_session_id.into(),
         token: credentials.token,
+        stream: None,
     })
 }
 

@@ -71,6 +71,7 @@ impl Credentials {
             user_id: read.user_id.parse()?,
             session_id: read.session_id.into(),
             token: read.token.into(),
+            stream: None,
         })
     }
 }

@@ -13,7 +13,7 @@
 use std::time::{Duration, Instant};
 
 use orb_voice::{
-    End, News, Output, Roster, Signalling, Step, VoiceServer, VoiceTiming,
+    End, News, Output, Roster, Signalling, Step, Transport, VoiceServer, VoiceTiming,
     packet::UdpLayer,
     wire::{ClientMessage, Numbered, Speaking},
 };
@@ -90,6 +90,7 @@ impl Talk {
                 user_id: 72,
                 session_id: "session".into(),
                 token: "token".into(),
+                stream: None,
             },
             now,
             asked: None,
@@ -171,7 +172,9 @@ impl Talk {
             Output::Dial => self.use_leave(Step::Dial),
             Output::Send(message) => self.send(&message),
             Output::Media(path) => {
-                UdpLayer::new(path.ssrc, path.mode, path.key, self.now);
+                if let Transport::Udp { mode, key } = path.transport {
+                    UdpLayer::new(path.ssrc, mode, key, self.now);
+                }
                 let answers = self.dave.begin(path.dave_version);
                 self.answer(answers);
             }

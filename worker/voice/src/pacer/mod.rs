@@ -1,4 +1,4 @@
-//! The pacer: one tick every 20 ms for each of many sessions, on few threads.
+//! The pacer: one tick every 20 ms for each of many sessions, on few threads; and calls at any moment for some.
 //!
 //! ```text
 //!   sessions ── add, wake ──▶ ┌───────┐ take  ┌────────┐ tick(due)
@@ -9,6 +9,9 @@
 //!
 //! The wheel (`wheel.rs`) is pure: it knows who is due when. A thread (`thread.rs`) sleeps until then and makes the
 //! calls. What is due keeps to a fixed schedule, whenever the call was: a session's ticks are due exactly 20 ms apart.
+//!
+//! Some have a schedule of their own: they say at which moment they want to be called next ([`Tick::At`]), and a wake
+//! calls them at once. They share the threads and the queue, and take no slots.
 //!
 //! A thread that woke late makes up for the ticks that were missed, up to [`MAX_BURST`]. After a longer time (the
 //! machine slept, the process was stopped) the schedule begins anew, and the gap between two `due`s says so.
@@ -48,6 +51,8 @@ pub enum Tick {
     Busy,
     /// Done; no more ticks until [`Ticket::wake`].
     Park,
+    /// Done; the next call is at that moment, or at once after [`Ticket::wake`].
+    At(Instant),
 }
 
 /// What happened since the start.
@@ -92,8 +97,18 @@ impl Pacer {
     /// The pacer holds `paced`: it must not own its ticket, or neither is ever dropped.
     #[must_use = "ticks end when the ticket is dropped"]
     pub fn add(&self, paced: Arc<dyn Paced>) -> Ticket {
+        self.least_loaded().add(paced)
+    }
+
+    /// The same for one with a schedule of its own: it is parked until it is woken, and a wake calls it at once.
+    #[must_use = "calls end when the ticket is dropped"]
+    pub fn add_timed(&self, paced: Arc<dyn Paced>) -> Ticket {
+        self.least_loaded().add_timed(paced)
+    }
+
+    fn least_loaded(&self) -> &PacerThread {
         let least = self.threads.iter().min_by_key(|thread| thread.entries());
-        least.expect("a pacer has a thread").add(paced)
+        least.expect("a pacer has a thread")
     }
 
     /// What happened since the start, over all threads.

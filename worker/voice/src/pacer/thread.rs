@@ -72,6 +72,13 @@ impl PacerThread {
         Ticket { shared, id }
     }
 
+    /// Parked, so the thread need not look at it.
+    pub(super) fn add_timed(&self, paced: Arc<dyn Paced>) -> Ticket {
+        let id = self.shared.lock().wheel.insert_timed(paced);
+        let shared = Arc::clone(&self.shared);
+        Ticket { shared, id }
+    }
+
     pub(super) fn entries(&self) -> usize {
         self.shared.lock().wheel.len()
     }
@@ -111,7 +118,7 @@ pub struct Ticket {
 
 impl Ticket {
     /// Ends the parking of the entry: a tick is due within 5 ms. An entry that is not parked, or parks itself at this
-    /// very moment, goes on every 20 ms.
+    /// very moment, goes on every 20 ms. One with a schedule of its own is called at once.
     pub fn wake(&self) {
         self.shared.lock().wheel.wake(self.id, Instant::now());
         self.shared.changed.notify_one();

@@ -1,7 +1,8 @@
 //! Who is due when. Pure: time is passed in.
 //!
 //! The 20 ms of a round are divided into slots of a millisecond. An entry gets a slot when it joins and stays there, so
-//! that entries with the same slot share one wake-up of the thread. Few entries are in few slots, many in all.
+//! that entries with the same slot share one wake-up of the thread. Few entries are in few slots, many in all. Entries
+//! with a schedule of their own have no slot.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
@@ -25,6 +26,10 @@ pub const MAX_BURST: u32 = 5;
 
 /// A busy entry is asked again after so long. Locks are held for microseconds, so that once is enough as a rule.
 const BUSY_RETRY: Duration = Duration::from_micros(250);
+
+/// An entry with a schedule of its own rests so long between two calls at least: one whose time has always come would
+/// leave the others no time, and a real-time thread would leave none to the machine.
+const REST: Duration = Duration::from_micros(250);
 
 /// Names an entry of a wheel. No two have the same, ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,6 +61,8 @@ pub(super) struct Wheel<T> {
 struct Entry<T> {
     item: T,
     state: State,
+    /// It has a schedule of its own.
+    timed: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -65,10 +72,15 @@ enum State {
         due: Instant,
         at: Instant,
     },
-    /// [`Wheel::take`] returned it. `woken`: by [`Wheel::wake`] since then.
+    /// In the queue, without a slot.
+    Resting {
+        at: Instant,
+    },
+    /// [`Wheel::take`] returned it. `woken`: by [`Wheel::wake`] since then. `slotted`: it keeps its slot meanwhile.
     Called {
         due: Instant,
         woken: bool,
+        slotted: bool,
     },
     Parked,
 }
@@ -95,22 +107,46 @@ impl<T: Clone> Wheel<T> {
     }
 
     pub(super) fn insert(&mut self, item: T, now: Instant) -> EntryId {
-        self.last_id += 1;
-        let id = EntryId(self.last_id);
+        let id = self.new_id();
         let state = self.join(id, now);
-        self.entries.insert(id, Entry { item, state });
+        let timed = false;
+        self.entries.insert(id, Entry { item, state, timed });
         id
     }
 
-    /// Ends the parking of an entry. One that is being called is not parked after the call.
+    /// Adds one with a schedule of its own, which is parked.
+    pub(super) fn insert_timed(&mut self, item: T) -> EntryId {
+        let id = self.new_id();
+        let (state, timed) = (State::Parked, true);
+        self.entries.insert(id, Entry { item, state, timed });
+        id
+    }
+
+    fn new_id(&mut self) -> EntryId {
+        self.last_id += 1;
+        EntryId(self.last_id)
+    }
+
+    /// Ends the parking or resting of an entry. One that is being called is not parked after the call.
     pub(super) fn wake(&mut self, id: EntryId, now: Instant) {
-        match self.entries.get_mut(&id).map(|entry| &mut entry.state) {
-            Some(State::Called { woken, .. }) => *woken = true,
-            Some(State::Parked) => {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        match &mut entry.state {
+            State::Called { woken, .. } => *woken = true,
+            State::Parked if entry.timed => self.rest(id, now),
+            State::Parked => {
                 let joined = self.join(id, now);
                 self.set(id, joined);
             }
-            Some(State::Waiting { .. }) | None => {}
+            State::Resting { at } => {
+                let at = *at;
+                if at > now {
+                    self.queue.remove(&(at, id));
+                    self.rest(id, now);
+                }
+            }
+            State::Waiting { .. } => {}
         }
     }
 
@@ -122,7 +158,14 @@ impl<T: Clone> Wheel<T> {
                 self.queue.remove(&(at, id));
                 self.leave(due);
             }
-            State::Called { due, .. } => self.leave(due),
+            State::Resting { at } => {
+                self.queue.remove(&(at, id));
+            }
+            State::Called { due, slotted, .. } => {
+                if slotted {
+                    self.leave(due);
+                }
+            }
             State::Parked => {}
         }
         Some(entry.item)
@@ -153,31 +196,49 @@ impl<T: Clone> Wheel<T> {
         self.queue.pop_first();
         let entry = self.entries.get_mut(&id);
         let entry = entry.expect("who leaves the wheel leaves its queue");
-        let State::Waiting { due, .. } = entry.state else {
-            unreachable!("only those who wait are queued");
+        let (due, slotted) = match entry.state {
+            State::Waiting { due, .. } => {
+                let behind = now.saturating_duration_since(due);
+                let missed = (behind.as_nanos() / TICK.as_nanos()) as u32;
+                if missed < MAX_BURST {
+                    (due, true)
+                } else {
+                    // The schedule begins anew, in the same slot.
+                    self.counters.jumps += 1;
+                    self.counters.skipped += u64::from(missed);
+                    (due + TICK * missed, true)
+                }
+            }
+            State::Resting { at } => (at, false),
+            State::Called { .. } | State::Parked => {
+                unreachable!("only those who wait or rest are queued")
+            }
         };
-        let behind = now.saturating_duration_since(due);
-        let missed = (behind.as_nanos() / TICK.as_nanos()) as u32;
-        let due = if missed < MAX_BURST {
-            due
-        } else {
-            // The schedule begins anew, in the same slot.
-            self.counters.jumps += 1;
-            self.counters.skipped += u64::from(missed);
-            due + TICK * missed
+        let woken = false;
+        entry.state = State::Called {
+            due,
+            woken,
+            slotted,
         };
-        entry.state = State::Called { due, woken: false };
         let item = entry.item.clone();
         Next::Call { id, due, item }
     }
 
     /// After a call: when the next one is. An entry that was taken out meanwhile stays out.
     pub(super) fn settle(&mut self, id: EntryId, outcome: Tick, now: Instant) {
-        let Some(State::Called { due, woken }) = self.entries.get(&id).map(|entry| entry.state)
+        let Some(entry) = self.entries.get(&id) else {
+            return;
+        };
+        let State::Called {
+            due,
+            woken,
+            slotted,
+        } = entry.state
         else {
             return;
         };
         match outcome {
+            _ if !slotted => self.settle_timed(id, outcome, woken, now),
             Tick::Again => self.wait(id, due + TICK, due + TICK),
             Tick::Busy => self.wait(id, due, now + BUSY_RETRY),
             // Who woke it may have done so after the call had looked: the 20 ms go on.
@@ -186,7 +247,28 @@ impl<T: Clone> Wheel<T> {
                 self.leave(due);
                 self.set(id, State::Parked);
             }
+            Tick::At(_) => {
+                self.leave(due);
+                self.settle_timed(id, outcome, woken, now);
+            }
         }
+    }
+
+    fn settle_timed(&mut self, id: EntryId, outcome: Tick, woken: bool, now: Instant) {
+        let next = match outcome {
+            // Who woke it may have done so after the call had looked.
+            Tick::At(_) | Tick::Park | Tick::Again if woken => now,
+            Tick::At(at) => at,
+            Tick::Again => now + TICK,
+            Tick::Busy => now + BUSY_RETRY,
+            Tick::Park => return self.set(id, State::Parked),
+        };
+        self.rest(id, next.max(now + REST));
+    }
+
+    fn rest(&mut self, id: EntryId, at: Instant) {
+        self.queue.insert((at, id));
+        self.set(id, State::Resting { at });
     }
 
     fn wait(&mut self, id: EntryId, due: Instant, at: Instant) {

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     connection::Connection,
     driver::Common,
     event::{CallEvent, Heard},
+    line::Line,
+    media_side::Tickets,
     shared::{SPEAKING_QUEUE, Shared, Wire},
 };
 use crate::{
@@ -24,12 +26,16 @@ pub struct Call {
     shared: Arc<Shared>,
     /// Its place in the pacer.
     ticket: Arc<Ticket>,
+    /// That of its line, once it was connected to a stream.
+    line: Option<Arc<Ticket>>,
+    /// Tells the connection's task to look at what the pictures are.
+    format: Arc<Notify>,
     events: mpsc::Sender<CallEvent>,
     heard: Option<mpsc::Sender<Heard>>,
     connection: Option<AbortOnDropHandle<()>>,
     /// Connections so far.
     connections: u64,
-    /// A channel in which DAVE was negotiated: `(channel, account)`.
+    /// A group in which DAVE was negotiated: `(group, account)`.
     encrypted: Option<(u64, u64)>,
     place: Option<(u64, u64)>,
 }
@@ -46,6 +52,8 @@ impl Call {
             common,
             shared,
             ticket: Arc::new(ticket),
+            line: None,
+            format: Arc::default(),
             events,
             heard,
             connection: None,
@@ -62,10 +70,10 @@ impl Call {
     pub fn connect(&mut self, server: VoiceServer, gate: Arc<dyn Gate>) {
         // The old one first: not for an instant may two of them speak with the same account.
         self.disconnect();
-        let place = (server.channel_id, server.user_id);
+        let place = (server.dave_group(), server.user_id);
         let mut dave = Dave::new(
             server.user_id,
-            server.channel_id,
+            server.dave_group(),
             self.common.config.on_downgrade,
         );
         if self.encrypted == Some(place) {
@@ -76,10 +84,14 @@ impl Call {
         self.connections += 1;
         let wire = Wire::new(self.connections, dave, flags);
         self.shared.replace(Some(wire));
+        let tickets = Tickets {
+            sound: Arc::clone(&self.ticket),
+            line: server.stream.map(|_| self.line()),
+        };
         let connection = Connection::new(
             Arc::clone(&self.common),
             (self.connections, Arc::clone(&self.shared)),
-            Arc::clone(&self.ticket),
+            (tickets, Arc::clone(&self.format)),
             (server, gate),
             (self.events.clone(), self.heard.clone()),
             speaking,
@@ -99,9 +111,22 @@ impl Call {
         }
     }
 
-    /// The source has something after it said [`NextFrame::Idle`](crate::NextFrame::Idle).
+    fn line(&mut self) -> Arc<Ticket> {
+        let line = self.line.get_or_insert_with(|| {
+            let line = Arc::new(Line(Arc::clone(&self.shared)));
+            Arc::new(self.common.pacer.add_timed(line))
+        });
+        Arc::clone(line)
+    }
+
+    /// A source has something after it said [`NextFrame::Idle`](crate::NextFrame::Idle); or it has a picture sooner than it
+    /// said, or pictures of another format.
     pub fn wake(&self) {
         self.ticket.wake();
+        if let Some(line) = &self.line {
+            line.wake();
+            self.format.notify_one();
+        }
     }
 
     /// Counters of the present media path.

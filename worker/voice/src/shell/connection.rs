@@ -10,19 +10,26 @@ use std::{
 };
 
 use futures::FutureExt;
-use tokio::{sync::mpsc, time::sleep_until};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::sleep_until,
+};
 
 use super::{
-    discovery::{Discovered, Ends, discover},
+    announcer::Announcer,
+    discovery::{Discovered, discover},
     driver::Common,
+    ends::Ends,
     event::{CallEvent, Heard},
-    media_side::MediaSide,
+    media_side::{MediaSide, Tickets},
+    offer::Offered,
     shared::Shared,
     socket::Socket,
 };
 use crate::{
-    End, Gate, News, Output, Permit, Refused, Signalling, Step, VoiceServer, judge_close_code,
-    pacer::Ticket,
+    End, Gate, MediaPath, News, Output, Permit, Refused, Signalling, Step, Transport, VoiceServer,
+    judge_close_code,
+    packet::{PacketLayer, PathState, UdpLayer},
     wire::{ClientMessage, Numbered, Speaking, WireError},
 };
 
@@ -37,6 +44,9 @@ pub(super) struct Connection {
     gate: Arc<dyn Gate>,
     media: MediaSide,
     speaking: mpsc::Receiver<Speaking>,
+    /// What the pictures are may have changed.
+    format: Arc<Notify>,
+    announcer: Option<Announcer>,
     signalling: Signalling,
     /// What was last allowed; checked again right before the act.
     permit: Option<Permit>,
@@ -46,6 +56,8 @@ pub(super) struct Connection {
     socket: Option<Box<Socket>>,
     /// Found, and waiting for the session description.
     discovered: Option<Ends>,
+    /// The same, of a stream.
+    offered: Option<Offered>,
 }
 
 enum Input {
@@ -54,6 +66,7 @@ enum Input {
     Discovered(Result<Discovered, End>),
     Message(Received),
     Speaking(Option<Speaking>),
+    Format,
     Datagram(usize),
     Media,
     Timeout,
@@ -63,17 +76,21 @@ impl Connection {
     pub(super) fn new(
         common: Arc<Common>,
         (id, shared): (u64, Arc<Shared>),
-        ticket: Arc<Ticket>,
+        (tickets, format): (Tickets, Arc<Notify>),
         (server, gate): (VoiceServer, Arc<dyn Gate>),
         (events, heard): (mpsc::Sender<CallEvent>, Option<mpsc::Sender<Heard>>),
         speaking: mpsc::Receiver<Speaking>,
     ) -> Self {
-        let signalling = Signalling::new(common.config.timing, rand::random());
+        let (timing, seed) = (common.config.timing, rand::random());
+        let signalling = match server.stream {
+            None => Signalling::new(timing, seed),
+            Some(_) => Signalling::for_stream(timing, seed),
+        };
         let stats = Arc::clone(&common.stats);
         let media = MediaSide::new(
             server.guild_id,
             (id, shared),
-            ticket,
+            tickets,
             stats,
             (events, heard),
         );
@@ -83,6 +100,8 @@ impl Connection {
             gate,
             media,
             speaking,
+            format,
+            announcer: None,
             signalling,
             permit: None,
             asking: None,
@@ -90,6 +109,7 @@ impl Connection {
             discovering: None,
             socket: None,
             discovered: None,
+            offered: None,
         }
     }
 
@@ -104,7 +124,8 @@ impl Connection {
     }
 
     async fn converse(mut self) {
-        let mut datagram = vec![0; if self.media.is_listening() { 2048 } else { 0 }];
+        let receives = self.media.is_listening() || self.media.is_stream();
+        let mut datagram = vec![0; if receives { 2048 } else { 0 }];
         self.signalling.start(Instant::now());
         loop {
             while let Some(output) = self.signalling.next_output() {
@@ -137,6 +158,7 @@ impl Connection {
             }
             message = next_message(&mut self.socket) => Input::Message(message),
             speaking = self.speaking.recv() => Input::Speaking(speaking),
+            () = self.format.notified() => Input::Format,
             length = self.media.receive(datagram) => Input::Datagram(length),
             () = sleep_until(media.into()) => Input::Media,
             () = sleep_until(timeout.into()) => Input::Timeout,
@@ -178,8 +200,16 @@ impl Connection {
             }
             Input::Speaking(Some(speaking)) => self.signalling.say(self.media.speaking(speaking)),
             Input::Speaking(None) => {}
+            Input::Format => self.announce(),
+            Input::Datagram(length) if self.media.is_stream() => {
+                self.media.take_in(&mut datagram[..length], now);
+                self.watch(now);
+            }
             Input::Datagram(length) => self.media.hear(&mut datagram[..length], now),
-            Input::Media => self.media.due(now),
+            Input::Media => {
+                self.media.due(now);
+                self.watch(now);
+            }
             Input::Timeout => self.signalling.timeout(now),
         }
     }
@@ -193,6 +223,7 @@ impl Connection {
                 self.dialling = None;
                 self.discovering = None;
                 self.discovered = None;
+                self.offered = None;
                 self.socket = None;
             }
             Output::Send(message) => self.send(message).await,
@@ -201,20 +232,77 @@ impl Connection {
                 let listening = self.media.is_listening();
                 self.discovering = Some(Box::pin(discover(media, ssrc, listening, retry)));
             }
-            Output::Media(path) => {
-                if let Some(ends) = self.discovered.take() {
-                    let answers = self.media.open(path, ends);
-                    self.answer(answers).await;
+            Output::Offer {
+                media,
+                ssrc,
+                pictures,
+            } => {
+                self.announcer = Some(Announcer::new(ssrc, pictures));
+                let rate = self.media.format().map(|format| format.bits_per_second);
+                match Offered::new(media, ssrc, pictures, rate) {
+                    Ok(offered) => self
+                        .signalling
+                        .offered(self.offered.insert(offered).offer()),
+                    Err(end) => self.end(end, Instant::now()),
                 }
             }
+            Output::Media(path) => self.open(path).await,
             Output::Dave(message) => {
                 let answers = self.media.dave(message);
                 self.answer(answers).await;
             }
             Output::Roster(roster) => self.media.roster(roster),
-            Output::News(news) => self.news(news),
+            Output::Wants(wants) => self.media.wants(wants),
+            Output::News(news) => {
+                self.news(news);
+                // What was changed during a cut could not be said.
+                self.announce();
+            }
             Output::Hold => self.media.hold(),
             Output::Release => self.media.release(),
+        }
+    }
+
+    async fn open(&mut self, path: MediaPath) {
+        let (layer, ends): (Box<dyn PacketLayer>, _) = match path.transport {
+            Transport::Udp { mode, key } => {
+                let Some(ends) = self.discovered.take() else {
+                    return;
+                };
+                let layer = UdpLayer::new(path.ssrc, mode, key, Instant::now());
+                (Box::new(layer), ends)
+            }
+            Transport::WebRtc { answer } => {
+                let Some(offered) = self.offered.take() else {
+                    return;
+                };
+                match offered.accept(&answer) {
+                    Ok(Offered { layer, ends }) => (Box::new(layer), ends),
+                    Err(end) => return self.end(end, Instant::now()),
+                }
+            }
+        };
+        let of = (path.ssrc, path.dave_version);
+        let answers = self.media.open(of, layer, ends);
+        self.answer(answers).await;
+    }
+
+    /// Whether a stream's path has opened, or is lost.
+    fn watch(&mut self, now: Instant) {
+        match self.media.path_state() {
+            Some(PathState::Open) => self.signalling.media_opened(),
+            Some(PathState::Lost) => self.signalling.media_lost(now),
+            Some(PathState::Opening) | None => {}
+        }
+    }
+
+    /// Tells the server what the pictures are, if it does not know.
+    fn announce(&mut self) {
+        if let Some(announcer) = &mut self.announcer
+            && self.signalling.is_up()
+            && let Some(video) = announcer.news(self.media.format())
+        {
+            self.signalling.say(ClientMessage::Video(video));
         }
     }
 
@@ -257,7 +345,10 @@ impl Connection {
         }
         let within = self.common.config.timing.write;
         if let Err(end) = socket.send(encoded, within).await {
-            self.end(end, Instant::now());
+            return self.end(end, Instant::now());
+        }
+        if let ClientMessage::Video(video) = message {
+            self.media.announced(video.format.is_some());
         }
     }
 

@@ -1,39 +1,16 @@
 //! IP discovery: how the voice server sees this host.
 
-use std::{
-    io,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket as Sender},
-    time::Duration,
-};
+use std::{io, net::SocketAddr, time::Duration};
 
 use tokio::{net::UdpSocket, time::timeout};
 
+use super::ends::{Ends, any_address};
 use crate::{End, packet::discovery};
 
 /// A socket for media, and the address that the server sees it under.
 pub(super) struct Discovered {
     pub(super) ends: Ends,
     pub(super) address: SocketAddr,
-}
-
-/// The two ends of one socket.
-pub(super) struct Ends {
-    /// Does not block. The runtime knows nothing of it: whatever watches a socket is woken after each datagram that was
-    /// sent, fifty times a second, to hear that there is room for more.
-    pub(super) sender: Sender,
-    /// For those who listen.
-    pub(super) receiver: Option<UdpSocket>,
-}
-
-impl Ends {
-    fn of(socket: UdpSocket, listening: bool) -> io::Result<Self> {
-        let sender = socket.into_std()?;
-        let receiver = listening.then(|| UdpSocket::from_std(sender.try_clone()?));
-        Ok(Self {
-            receiver: receiver.transpose()?,
-            sender,
-        })
-    }
 }
 
 /// Asks until there is an answer; the attempt's deadline ends it.
@@ -43,12 +20,8 @@ pub(super) async fn discover(
     listening: bool,
     retry: Duration,
 ) -> Result<Discovered, End> {
-    let local: SocketAddr = match media {
-        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-    };
     let failed = |error: io::Error| End::broken(format!("no socket for media: {error}"));
-    let socket = UdpSocket::bind(local).await.map_err(failed)?;
+    let socket = UdpSocket::bind(any_address(media)).await.map_err(failed)?;
     // Connected: what others send to this port is not received.
     socket.connect(media).await.map_err(failed)?;
     let request = discovery::request(ssrc);
@@ -68,7 +41,8 @@ pub(super) async fn discover(
             }
         });
         if let Ok(address) = answer.await {
-            let ends = Ends::of(socket, listening).map_err(failed)?;
+            let sender = socket.into_std().map_err(failed)?;
+            let ends = Ends::of(sender, listening).map_err(failed)?;
             return Ok(Discovered { ends, address });
         }
     }

@@ -12,7 +12,7 @@ use super::{
     stats::DriverStats,
     tls,
 };
-use crate::{Error, FrameSource, OnDowngrade, VoiceTiming, pacer::Pacer};
+use crate::{Error, FrameSource, OnDowngrade, PictureSource, VoiceTiming, pacer::Pacer};
 
 /// How a driver behaves.
 #[derive(Clone, Debug)]
@@ -73,7 +73,18 @@ impl Driver {
     ///
     /// Events that find the channel full are lost (and logged): a connection waits for no reader.
     pub fn call(&self, source: Arc<dyn FrameSource>, events: mpsc::Sender<CallEvent>) -> Call {
-        self.make(source, events, None)
+        self.make(source, None, events, None)
+    }
+
+    /// A call for a Go Live stream: it sends what both sources give, when it is connected to a server with
+    /// [`VoiceServer::stream`](crate::VoiceServer::stream). To another, it sends sound alone.
+    pub fn stream_call(
+        &self,
+        sound: Arc<dyn FrameSource>,
+        pictures: Arc<dyn PictureSource>,
+        events: mpsc::Sender<CallEvent>,
+    ) -> Call {
+        self.make(sound, Some(pictures), events, None)
     }
 
     /// The same, for an owner who also listens; packets that find `heard` full are lost.
@@ -83,7 +94,7 @@ impl Driver {
         events: mpsc::Sender<CallEvent>,
         heard: mpsc::Sender<Heard>,
     ) -> Call {
-        self.make(source, events, Some(heard))
+        self.make(source, None, events, Some(heard))
     }
 
     /// What was counted over all calls.
@@ -94,11 +105,13 @@ impl Driver {
     fn make(
         &self,
         source: Arc<dyn FrameSource>,
+        pictures: Option<Arc<dyn PictureSource>>,
         events: mpsc::Sender<CallEvent>,
         heard: Option<mpsc::Sender<Heard>>,
     ) -> Call {
         let common = Arc::clone(&self.common);
-        let shared = Arc::new(Shared::new(source, Arc::clone(&common.stats)));
+        let stats = Arc::clone(&common.stats);
+        let shared = Arc::new(Shared::new(source, pictures, stats));
         Call::new(common, shared, events, heard)
     }
 }

@@ -1,26 +1,54 @@
 //! What a connection's task does with the wire: the media path, end-to-end encryption, who is in the call, and what is
 //! heard of them. All of it through [`Shared`], so that nothing is done to the wire of a successor.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
-use tokio::{net::UdpSocket, sync::mpsc};
+use orb_video::ladder::Wants;
+use tokio::sync::mpsc;
 
 use super::{
-    discovery::Ends,
+    ends::{Ends, Receiver},
     event::{CallEvent, Encryption, Heard},
     shared::{Path, Shared, Wire},
     stats::DriverStats,
 };
 use crate::{
-    Media, MediaPath, Roster, Verdict,
+    Media, PictureFormat, Roster, Verdict,
     pacer::Ticket,
-    packet::UdpLayer,
+    packet::{PacketLayer, PathState},
     wire::{ClientMessage, DaveMessage, Speaking},
 };
 
 /// SSRCs whose owner is remembered; only for those who listen.
 const MOST_SPEAKERS: usize = 1000;
+
+/// A path that broke is noticed by its own clock (ICE's): this is how soon after.
+const WATCH: Duration = Duration::from_secs(1);
+
+/// A call's places in the pacer.
+pub(super) struct Tickets {
+    pub(super) sound: Arc<Ticket>,
+    /// Of a stream alone.
+    pub(super) line: Option<Arc<Ticket>>,
+}
+
+impl Tickets {
+    fn wake(&self) {
+        self.sound.wake();
+        self.wake_line();
+    }
+
+    fn wake_line(&self) {
+        if let Some(line) = &self.line {
+            line.wake();
+        }
+    }
+}
 
 pub(super) struct MediaSide {
     /// For the log.
@@ -28,13 +56,15 @@ pub(super) struct MediaSide {
     /// Among the call's connections.
     id: u64,
     shared: Arc<Shared>,
-    ticket: Arc<Ticket>,
+    tickets: Tickets,
     stats: Arc<DriverStats>,
     events: mpsc::Sender<CallEvent>,
     heard: Option<mpsc::Sender<Heard>>,
-    /// Of the present path, for those who listen.
-    receiver: Option<UdpSocket>,
+    /// Of the present path, for those who listen; and of a stream, whose packet layer does.
+    receiver: Option<Receiver>,
     ssrc: u32,
+    /// When to look at a stream's path.
+    watch_at: Option<Instant>,
     speakers: HashMap<u32, u64>,
     encryption: Encryption,
     invalid_commits: u64,
@@ -44,7 +74,7 @@ impl MediaSide {
     pub(super) fn new(
         guild_id: u64,
         (id, shared): (u64, Arc<Shared>),
-        ticket: Arc<Ticket>,
+        tickets: Tickets,
         stats: Arc<DriverStats>,
         (events, heard): (mpsc::Sender<CallEvent>, Option<mpsc::Sender<Heard>>),
     ) -> Self {
@@ -52,12 +82,13 @@ impl MediaSide {
             guild_id,
             id,
             shared,
-            ticket,
+            tickets,
             stats,
             events,
             heard,
             receiver: None,
             ssrc: 0,
+            watch_at: None,
             speakers: HashMap::new(),
             encryption: Encryption::TransportOnly,
             invalid_commits: 0,
@@ -68,20 +99,61 @@ impl MediaSide {
         self.heard.is_some()
     }
 
-    /// Takes the path into use. Returns what to answer; [`MediaSide::settle`] comes after it.
-    pub(super) fn open(&mut self, path: MediaPath, ends: Ends) -> Vec<ClientMessage> {
-        let (now, ssrc) = (Instant::now(), path.ssrc);
-        let layer = UdpLayer::new(ssrc, path.mode, path.key, now);
-        let media = Media::new(Box::new(layer), rand::random(), now);
+    pub(super) fn is_stream(&self) -> bool {
+        self.tickets.line.is_some()
+    }
+
+    /// Takes a path into use, by whichever layer. Returns what to answer; [`MediaSide::settle`] comes after it.
+    pub(super) fn open(
+        &mut self,
+        (ssrc, dave_version): (u32, u16),
+        layer: Box<dyn PacketLayer>,
+        ends: Ends,
+    ) -> Vec<ClientMessage> {
+        let now = Instant::now();
+        let media = if self.is_stream() {
+            self.watch_at = Some(now + WATCH);
+            Media::for_stream(layer, rand::random(), now)
+        } else {
+            Media::new(layer, rand::random(), now)
+        };
         self.ssrc = ssrc;
         self.receiver = ends.receiver;
         let socket = ends.sender;
         let answers = self.with_wire(|wire| {
-            let answers = wire.dave.begin(path.dave_version);
+            let answers = wire.dave.begin(dave_version);
+            wire.wants = Wants::default();
             wire.open(Path { media, socket });
             answers
         });
+        // It has something to say before anything can come.
+        self.tickets.wake_line();
         answers.unwrap_or_default()
+    }
+
+    /// How far a stream's path has come; none without one.
+    pub(super) fn path_state(&self) -> Option<PathState> {
+        self.watch_at?;
+        self.with_wire(|wire| Some(wire.path.as_mut()?.media.layer().state()))?
+    }
+
+    /// What the pictures are, if there are any.
+    pub(super) fn format(&self) -> Option<PictureFormat> {
+        self.shared.pictures.as_ref()?.format()
+    }
+
+    /// The server was told of pictures, or that there are none any more.
+    pub(super) fn announced(&self, there_are: bool) {
+        self.with_wire(|wire| {
+            if let Some(path) = &mut wire.path {
+                path.media.announce(there_are);
+            }
+        });
+        self.tickets.wake_line();
+    }
+
+    pub(super) fn wants(&self, wants: Wants) {
+        self.with_wire(|wire| wire.wants = wants);
     }
 
     /// Returns what to answer; [`MediaSide::settle`] comes after it.
@@ -103,7 +175,7 @@ impl MediaSide {
             self.tell(CallEvent::Encryption(encryption));
         }
         if encryption != Encryption::Waiting {
-            self.ticket.wake();
+            self.tickets.wake();
         }
     }
 
@@ -113,7 +185,7 @@ impl MediaSide {
 
     pub(super) fn release(&self) {
         self.with_wire(|wire| wire.hold(false));
-        self.ticket.wake();
+        self.tickets.wake();
     }
 
     pub(super) fn roster(&mut self, roster: Roster) {
@@ -142,13 +214,21 @@ impl MediaSide {
         ClientMessage::Speaking { speaking, ssrc }
     }
 
-    /// When the packet layer wants to send something of its own.
+    /// When the packet layer wants to send something of its own; of a stream, which the pacer serves, when to look after
+    /// its path.
     pub(super) fn deadline(&self) -> Option<Instant> {
+        if self.watch_at.is_some() {
+            return self.watch_at;
+        }
         let deadline = |wire: &mut Wire| wire.path.as_mut()?.media.layer().next_deadline();
         self.with_wire(deadline).flatten()
     }
 
-    pub(super) fn due(&self, now: Instant) {
+    pub(super) fn due(&mut self, now: Instant) {
+        if let Some(watch_at) = &mut self.watch_at {
+            *watch_at = now + WATCH;
+            return;
+        }
         self.with_wire(|wire| {
             if let Some(Path { media, socket }) = &mut wire.path {
                 let mut send = |packet: &[u8]| drop(socket.send(packet));
@@ -159,15 +239,22 @@ impl MediaSide {
 
     /// The length of the next datagram; never comes where nobody listens.
     pub(super) async fn receive(&self, buffer: &mut [u8]) -> usize {
-        let Some(receiver) = &self.receiver else {
-            return std::future::pending().await;
-        };
-        loop {
-            // Errors of a datagram socket are about one datagram (ICMP); the next may fare better.
-            if let Ok(length) = receiver.recv(buffer).await {
-                return length;
-            }
+        match &self.receiver {
+            Some(receiver) => receiver.receive(buffer).await,
+            None => std::future::pending().await,
         }
+    }
+
+    /// For the packet layer of a stream, which may have something to answer, or to send again.
+    pub(super) fn take_in(&self, datagram: &mut [u8], now: Instant) {
+        self.with_wire(|wire| {
+            if let Some(Path { media, socket }) = &mut wire.path {
+                let mut send = |packet: &[u8]| drop(socket.send(packet));
+                // Anybody's error but ours.
+                let _ = media.layer().receive(datagram, now, &mut send);
+            }
+        });
+        self.tickets.wake_line();
     }
 
     pub(super) fn hear(&self, datagram: &mut [u8], now: Instant) {

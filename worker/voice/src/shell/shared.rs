@@ -2,15 +2,16 @@
 
 use std::{
     net::UdpSocket,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, TryLockResult},
     time::Instant,
 };
 
+use orb_video::ladder::Wants;
 use tokio::sync::mpsc;
 
 use super::{event::Encryption, stats::DriverStats};
 use crate::{
-    Dave, FrameSource, Media, MediaCounts,
+    Dave, FrameSource, Media, MediaCounts, PictureSource,
     pacer::{Paced, Tick},
     wire::Speaking,
 };
@@ -21,7 +22,8 @@ pub(super) const SPEAKING_QUEUE: usize = 4;
 
 pub(super) struct Shared {
     source: Arc<dyn FrameSource>,
-    stats: Arc<DriverStats>,
+    pub(super) pictures: Option<Arc<dyn PictureSource>>,
+    pub(super) stats: Arc<DriverStats>,
     wire: Mutex<Option<Wire>>,
 }
 
@@ -32,6 +34,8 @@ pub(super) struct Wire {
     connection: u64,
     pub(super) dave: Dave,
     pub(super) path: Option<Path>,
+    /// Of those who watch.
+    pub(super) wants: Wants,
     held: bool,
     speaking: mpsc::Sender<Speaking>,
 }
@@ -48,6 +52,7 @@ impl Wire {
             connection,
             dave,
             path: None,
+            wants: Wants::default(),
             held: true,
             speaking,
         }
@@ -81,9 +86,14 @@ impl Wire {
 }
 
 impl Shared {
-    pub(super) fn new(source: Arc<dyn FrameSource>, stats: Arc<DriverStats>) -> Self {
+    pub(super) fn new(
+        source: Arc<dyn FrameSource>,
+        pictures: Option<Arc<dyn PictureSource>>,
+        stats: Arc<DriverStats>,
+    ) -> Self {
         Self {
             source,
+            pictures,
             stats,
             wire: Mutex::default(),
         }
@@ -112,6 +122,10 @@ impl Shared {
         path.map(|path| path.media.counts()).unwrap_or_default()
     }
 
+    pub(super) fn try_lock(&self) -> TryLockResult<MutexGuard<'_, Option<Wire>>> {
+        self.wire.try_lock()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<Wire>> {
         // Nothing panics under the lock; if it did, the other calls must go on.
         self.wire.lock().unwrap_or_else(PoisonError::into_inner)
@@ -120,7 +134,7 @@ impl Shared {
 
 impl Paced for Shared {
     fn tick(&self, due: Instant) -> Tick {
-        let mut wire = match self.wire.try_lock() {
+        let mut wire = match self.try_lock() {
             Ok(wire) => wire,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             // MLS is at work, for a millisecond or some; the pacer has others to serve.

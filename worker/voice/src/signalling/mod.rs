@@ -9,6 +9,9 @@
 //!          └──────── cut: judged by its close code (close.rs) ◀─────────────────────┘
 //! ```
 //!
+//! A Go Live stream makes an offer in place of the discovery, and is up when the path that the description leads to is
+//! open: without it nobody would see that it is not.
+//!
 //! Inputs are methods, outputs are taken with [`Signalling::next_output`], time comes in. The gate is asked by an
 //! output like any other, so a machine that was refused or got no answer has no way to dial: this is tested for every
 //! order of events.
@@ -16,20 +19,20 @@
 mod backoff;
 mod heartbeat;
 mod output;
+mod path;
 
 use std::{
     collections::VecDeque,
-    net::SocketAddr,
     time::{Duration, Instant},
 };
 
-pub use self::output::{End, MediaPath, News, Output, Roster};
+pub use self::output::{End, MediaPath, News, Output, Roster, Transport};
 use self::{backoff::Backoff, heartbeat::Heartbeat};
 use crate::{
     Step, VoiceTiming,
     close::{Verdict, judge},
-    packet::TransportMode,
-    wire::{ClientMessage, Numbered, ServerMessage},
+    packet::{TransportMode, VideoSsrcs},
+    wire::{ClientMessage, Numbered, PictureCodec, ServerMessage},
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,9 +47,15 @@ enum Phase {
         ssrc: u32,
         mode: TransportMode,
     },
+    /// The path of a stream is being offered.
+    Offering {
+        ssrc: u32,
+    },
     Selecting {
         ssrc: u32,
     },
+    /// The path of a stream is being opened.
+    Opening,
     Resuming,
     Up,
     Waiting {
@@ -59,6 +68,7 @@ enum Phase {
 #[derive(Debug)]
 pub struct Signalling {
     timing: VoiceTiming,
+    kind: Kind,
     phase: Phase,
     /// There is a session that a RESUME can go on with.
     resumable: bool,
@@ -74,6 +84,16 @@ pub struct Signalling {
     outputs: VecDeque<Output>,
 }
 
+/// What the connection is to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Channel,
+    /// Which SSRCs the pictures have, once there was a READY.
+    Stream {
+        pictures: Option<VideoSsrcs>,
+    },
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Cut {
     /// When attempts began; moved on by the time spent at the gate.
@@ -87,10 +107,20 @@ struct Cut {
 const SILENT_RESUMES: u32 = 2;
 
 impl Signalling {
-    /// A connection that is to be made. `jitter_seed` spreads the retries of many.
+    /// A connection to a voice channel that is to be made. `jitter_seed` spreads the retries of many.
     pub fn new(timing: VoiceTiming, jitter_seed: u64) -> Self {
+        Self::of(Kind::Channel, timing, jitter_seed)
+    }
+
+    /// A connection to a Go Live stream that is to be made.
+    pub fn for_stream(timing: VoiceTiming, jitter_seed: u64) -> Self {
+        Self::of(Kind::Stream { pictures: None }, timing, jitter_seed)
+    }
+
+    fn of(kind: Kind, timing: VoiceTiming, jitter_seed: u64) -> Self {
         Self {
             timing,
+            kind,
             phase: Phase::New,
             resumable: false,
             silent_resumes: 0,
@@ -120,6 +150,11 @@ impl Signalling {
     /// Whether it is over: nothing will ever be done again.
     pub fn is_over(&self) -> bool {
         self.phase == Phase::Over
+    }
+
+    /// Whether messages of the owner's are sent.
+    pub fn is_up(&self) -> bool {
+        self.phase == Phase::Up
     }
 
     /// When to call [`Signalling::timeout`].
@@ -189,18 +224,6 @@ impl Signalling {
         }
     }
 
-    /// The address of this host was found.
-    pub fn discovered(&mut self, address: SocketAddr) {
-        if let Phase::Discovering { ssrc, mode } = self.phase {
-            self.phase = Phase::Selecting { ssrc };
-            self.send(ClientMessage::SelectProtocol {
-                address: address.ip(),
-                port: address.port(),
-                mode: mode.name(),
-            });
-        }
-    }
-
     /// A message came.
     pub fn received(&mut self, numbered: Numbered, now: Instant) {
         if !self.has_socket() {
@@ -220,34 +243,22 @@ impl Signalling {
                 };
                 self.ask(step, now);
             }
-            (ServerMessage::Ready { ssrc, media, modes }, Phase::Identifying) => {
-                let Some(mode) = TransportMode::choose(&modes) else {
-                    return self.lose(End::broken(
-                        "it offers no transport encryption that is known here",
-                    ));
-                };
-                self.phase = Phase::Discovering { ssrc, mode };
-                self.outputs.push_back(Output::Discover { media, ssrc });
-            }
+            (
+                ServerMessage::Ready {
+                    ssrc,
+                    media,
+                    modes,
+                    pictures,
+                },
+                Phase::Identifying,
+            ) => self.ready(ssrc, media, &modes, pictures),
             (
                 ServerMessage::SessionDescription {
-                    mode,
-                    key,
+                    answer,
                     dave_version,
                 },
                 Phase::Selecting { ssrc },
-            ) => {
-                let Some(mode) = TransportMode::choose(std::slice::from_ref(&mode)) else {
-                    return self.lose(End::broken("it chose an encryption that was not asked for"));
-                };
-                self.outputs.push_back(Output::Media(MediaPath {
-                    ssrc,
-                    mode,
-                    key,
-                    dave_version,
-                }));
-                self.up(false);
-            }
+            ) => self.described(ssrc, answer, dave_version),
             (ServerMessage::Resumed, Phase::Resuming) => self.up(true),
             (ServerMessage::HeartbeatAck { nonce }, _) => {
                 if let Some(heartbeat) = &mut self.heartbeat {
@@ -255,7 +266,7 @@ impl Signalling {
                 }
             }
             // A resume replays what was missed before it says RESUMED.
-            (ServerMessage::Dave(message), Phase::Up | Phase::Resuming) => {
+            (ServerMessage::Dave(message), Phase::Up | Phase::Resuming | Phase::Opening) => {
                 self.outputs.push_back(Output::Dave(message));
             }
             // Known from before the media path is: the first list comes with READY.
@@ -270,7 +281,21 @@ impl Signalling {
                 self.outputs
                     .push_back(Output::Roster(Roster::Speaks { user, ssrc }));
             }
-            // Out of turn, or not for a sender of sound.
+            (ServerMessage::SinkWants(wants), _) => {
+                if let Kind::Stream {
+                    pictures: Some(VideoSsrcs { ssrc, .. }),
+                } = self.kind
+                {
+                    self.outputs.push_back(Output::Wants(wants.of(ssrc)));
+                }
+            }
+            (ServerMessage::SessionUpdate { pictures }, _) => {
+                // Nothing else is offered here. Who cannot take it is not helped by no picture either.
+                if pictures == Some(PictureCodec::Other) {
+                    tracing::warn!("the voice server wants a picture codec that was not offered");
+                }
+            }
+            // Out of turn, or not for a sender.
             _ => {}
         }
     }

@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 
+use orb_video::ladder::Wants;
+
 use crate::{
     Step,
     close::describe,
-    packet::{TransportKey, TransportMode},
+    packet::{TransportKey, TransportMode, VideoSsrcs},
     wire::{ClientMessage, DaveMessage},
 };
 
@@ -28,12 +30,25 @@ pub enum Output {
         /// This client's.
         ssrc: u32,
     },
-    /// Media has a new path; what went before is void.
+    /// Of a stream: make ready for a path, and say what is to be offered; answer with
+    /// [`Signalling::offered`](super::Signalling::offered).
+    Offer {
+        /// Where media goes, as far as is known.
+        media: SocketAddr,
+        /// Of this client's sound.
+        ssrc: u32,
+        /// Of its pictures.
+        pictures: VideoSsrcs,
+    },
+    /// Media has a new path; what went before is void. For a stream it has to be opened first: answer with
+    /// [`Signalling::media_opened`](super::Signalling::media_opened).
     Media(MediaPath),
     /// A message about end-to-end encryption, for the present media path.
     Dave(DaveMessage),
     /// Who is in the call has changed.
     Roster(Roster),
+    /// What those who watch want of the pictures.
+    Wants(Wants),
     /// Something that the owner wants to know.
     News(News),
     /// Nobody can hear: take no frames.
@@ -45,14 +60,29 @@ pub enum Output {
 /// How media goes from here to the server.
 #[derive(Debug)]
 pub struct MediaPath {
-    /// Of this client.
+    /// Of this client's sound.
     pub ssrc: u32,
-    /// Transport encryption.
-    pub mode: TransportMode,
-    /// Its key.
-    pub key: TransportKey,
+    /// By which protocol.
+    pub transport: Transport,
     /// 0: no end-to-end encryption.
     pub dave_version: u16,
+}
+
+/// What carries media, without its end-to-end encryption.
+#[derive(Debug)]
+pub enum Transport {
+    /// RTP that is encrypted with the server's key.
+    Udp {
+        /// Transport encryption.
+        mode: TransportMode,
+        /// Its key.
+        key: TransportKey,
+    },
+    /// The path that was [offered](Output::Offer).
+    WebRtc {
+        /// The server's abbreviated SDP.
+        answer: String,
+    },
 }
 
 /// A change of who is in the call.

@@ -5,11 +5,14 @@ use std::net::IpAddr;
 use secrecy::ExposeSecret;
 use serde_json::json;
 
-use super::{MAX_DAVE_VERSION, op};
+use super::{
+    MAX_DAVE_VERSION, op,
+    stream::{self, Offer, Video},
+};
 use crate::VoiceServer;
 
 /// A message to the server.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 pub enum ClientMessage {
     /// Op 0.
     Identify,
@@ -22,6 +25,8 @@ pub enum ClientMessage {
         /// The transport encryption.
         mode: &'static str,
     },
+    /// Op 1, for the `webrtc` protocol.
+    SelectWebRtc(Offer),
     /// Op 3.
     Heartbeat {
         /// Comes back in the acknowledgement.
@@ -41,6 +46,10 @@ pub enum ClientMessage {
         /// As in a heartbeat: what follows it is sent again.
         seq_ack: Option<u16>,
     },
+    /// Op 12: what is sent of pictures.
+    Video(Video),
+    /// Op 15: what is wanted of others.
+    SinkWants,
     /// Op 23.
     TransitionReady {
         /// Which.
@@ -68,9 +77,12 @@ impl std::fmt::Debug for ClientMessage {
         f.write_str(match self {
             Self::Identify => "Identify",
             Self::SelectProtocol { .. } => "SelectProtocol",
+            Self::SelectWebRtc(_) => "SelectWebRtc",
             Self::Heartbeat { .. } => "Heartbeat",
             Self::Speaking { .. } => "Speaking",
             Self::Resume { .. } => "Resume",
+            Self::Video(_) => "Video",
+            Self::SinkWants => "SinkWants",
             Self::TransitionReady { .. } => "TransitionReady",
             Self::KeyPackage(_) => "KeyPackage",
             Self::CommitWelcome { .. } => "CommitWelcome",
@@ -86,6 +98,18 @@ pub enum Speaking {
     Not,
     /// Sound is sent.
     Microphone,
+    /// Sound of a Go Live stream is sent.
+    Soundshare,
+}
+
+impl Speaking {
+    fn flags(self) -> u8 {
+        match self {
+            Self::Not => 0,
+            Self::Microphone => 1,
+            Self::Soundshare => 2,
+        }
+    }
 }
 
 /// A message as it goes into a WebSocket.
@@ -101,16 +125,19 @@ impl ClientMessage {
     /// The message for a connection to `server`.
     pub fn encode(&self, server: &VoiceServer) -> Encoded {
         match self {
-            Self::Identify => text(
-                op::IDENTIFY,
-                &json!({
-                    "server_id": server.guild_id.to_string(),
+            Self::Identify => {
+                let mut data = json!({
+                    "server_id": server.server_id().to_string(),
                     "user_id": server.user_id.to_string(),
                     "session_id": server.session_id.expose_secret(),
                     "token": server.token.expose_secret(),
                     "max_dave_protocol_version": MAX_DAVE_VERSION,
-                }),
-            ),
+                });
+                if server.stream.is_some() {
+                    stream::identify(&mut data);
+                }
+                text(op::IDENTIFY, &data)
+            }
             Self::SelectProtocol {
                 address,
                 port,
@@ -122,27 +149,26 @@ impl ClientMessage {
                     "data": {"address": address, "port": port, "mode": mode},
                 }),
             ),
+            Self::SelectWebRtc(offer) => text(op::SELECT_PROTOCOL, &offer.data()),
             Self::Heartbeat { nonce, seq_ack } => text(
                 op::HEARTBEAT,
                 &json!({"t": nonce, "seq_ack": acknowledged(*seq_ack)}),
             ),
             Self::Speaking { speaking, ssrc } => {
-                let flags = match speaking {
-                    Speaking::Not => 0,
-                    Speaking::Microphone => 1,
-                };
-                let data = json!({"speaking": flags, "delay": 0, "ssrc": ssrc});
+                let data = json!({"speaking": speaking.flags(), "delay": 0, "ssrc": ssrc});
                 text(op::SPEAKING, &data)
             }
             Self::Resume { seq_ack } => text(
                 op::RESUME,
                 &json!({
-                    "server_id": server.guild_id.to_string(),
+                    "server_id": server.server_id().to_string(),
                     "session_id": server.session_id.expose_secret(),
                     "token": server.token.expose_secret(),
                     "seq_ack": acknowledged(*seq_ack),
                 }),
             ),
+            Self::Video(video) => text(op::VIDEO, &video.data()),
+            Self::SinkWants => text(op::MEDIA_SINK_WANTS, &stream::wants_all()),
             Self::TransitionReady { transition } => text(
                 op::DAVE_TRANSITION_READY,
                 &json!({"transition_id": transition}),

@@ -2,13 +2,18 @@
 //!
 //! Sources: Discord's developer documentation, "Voice Connections" and "Opcodes and Status Codes"; for the end-to-end
 //! encryption messages (21 to 31) <https://github.com/discord/dave-protocol/blob/main/protocol.md>, "Voice Gateway
-//! Opcodes". Whatever a server may send is either a message of these types or a [`WireError`]; nothing panics.
+//! Opcodes"; for Go Live streams (`webrtc`, ops 12, 14, 15), which Discord does not document, userdoccers' "Voice
+//! Connections" (July 2026). Whatever a server may send is either a message of these types or a [`WireError`]; nothing panics.
 
 mod client;
+mod description;
 mod server;
+mod stream;
 
 pub use client::{ClientMessage, Encoded, Speaking};
+pub use description::{Answer, PictureCodec};
 pub use server::{DaveMessage, Numbered, ProposalChange, ServerMessage, WireError};
+pub use stream::{Offer, SinkWants, Video};
 
 /// The version in `?v=`.
 pub const GATEWAY_VERSION: u8 = 8;
@@ -30,7 +35,10 @@ pub(crate) mod op {
     pub(crate) const HELLO: u8 = 8;
     pub(crate) const RESUMED: u8 = 9;
     pub(crate) const CLIENTS_CONNECT: u8 = 11;
+    pub(crate) const VIDEO: u8 = 12;
     pub(crate) const CLIENT_DISCONNECT: u8 = 13;
+    pub(crate) const SESSION_UPDATE: u8 = 14;
+    pub(crate) const MEDIA_SINK_WANTS: u8 = 15;
     pub(crate) const DAVE_PREPARE_TRANSITION: u8 = 21;
     pub(crate) const DAVE_EXECUTE_TRANSITION: u8 = 22;
     pub(crate) const DAVE_TRANSITION_READY: u8 = 23;

@@ -8,8 +8,12 @@ use std::{
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::value::RawValue;
 
-use super::op;
-use crate::packet::TransportKey;
+use super::{
+    description::{Answer, PictureCodec, SessionDescription, SessionUpdate},
+    op,
+    stream::SinkWants,
+};
+use crate::packet::VideoSsrcs;
 
 /// A server message with its place in the stream.
 #[derive(Debug)]
@@ -36,13 +40,13 @@ pub enum ServerMessage {
         media: SocketAddr,
         /// Transport encryption modes that the server offers.
         modes: Vec<String>,
+        /// Of this client's pictures, if it asked for a place for some.
+        pictures: Option<VideoSsrcs>,
     },
     /// Op 4.
     SessionDescription {
-        /// The chosen transport encryption.
-        mode: String,
-        /// Its key.
-        key: TransportKey,
+        /// The server's half of what makes the media path.
+        answer: Answer,
         /// 0: no end-to-end encryption.
         dave_version: u16,
     },
@@ -64,6 +68,13 @@ pub enum ServerMessage {
     ClientsConnect(Vec<u64>),
     /// Op 13: this one is there no longer.
     ClientDisconnect(u64),
+    /// Op 14: codecs were negotiated anew.
+    SessionUpdate {
+        /// That of pictures, if it is said.
+        pictures: Option<PictureCodec>,
+    },
+    /// Op 15: what those who watch want.
+    SinkWants(SinkWants),
     /// Ops 21 to 30.
     Dave(DaveMessage),
     /// Something that a sender of sound need not know.
@@ -225,19 +236,28 @@ fn message(op: u8, data: &str) -> Result<ServerMessage, serde_json::Error> {
                 ip,
                 port,
                 modes,
+                streams,
             } = serde_json::from_str(data)?;
-            let media = SocketAddr::new(ip, port);
-            ServerMessage::Ready { ssrc, media, modes }
+            ServerMessage::Ready {
+                ssrc,
+                media: SocketAddr::new(ip, port),
+                modes,
+                // One was asked for.
+                pictures: streams.into_iter().flatten().next().map(
+                    |StreamOf { ssrc, rtx_ssrc }| VideoSsrcs {
+                        ssrc,
+                        rtx: rtx_ssrc,
+                    },
+                ),
+            }
         }
         op::SESSION_DESCRIPTION => {
             let SessionDescription {
-                mode,
-                secret_key,
                 dave_protocol_version,
+                answer,
             } = serde_json::from_str(data)?;
             ServerMessage::SessionDescription {
-                mode,
-                key: TransportKey::new(secret_key),
+                answer: answer.into(),
                 // A server that does not name one speaks none.
                 dave_version: dave_protocol_version.unwrap_or_default(),
             }
@@ -262,6 +282,13 @@ fn message(op: u8, data: &str) -> Result<ServerMessage, serde_json::Error> {
             let ClientDisconnect { user_id } = serde_json::from_str(data)?;
             ServerMessage::ClientDisconnect(user_id.0)
         }
+        op::SESSION_UPDATE => {
+            let SessionUpdate { video_codec } = serde_json::from_str(data)?;
+            ServerMessage::SessionUpdate {
+                pictures: video_codec,
+            }
+        }
+        op::MEDIA_SINK_WANTS => ServerMessage::SinkWants(serde_json::from_str(data)?),
         op::DAVE_PREPARE_TRANSITION => {
             let PrepareTransition {
                 transition_id,
@@ -302,15 +329,16 @@ struct Ready {
     ssrc: u32,
     ip: IpAddr,
     port: u16,
+    #[serde(default)]
     modes: Vec<String>,
+    #[serde(default)]
+    streams: Option<Vec<StreamOf>>,
 }
 
 #[derive(Deserialize)]
-struct SessionDescription {
-    mode: String,
-    secret_key: [u8; 32],
-    #[serde(default)]
-    dave_protocol_version: Option<u16>,
+struct StreamOf {
+    ssrc: u32,
+    rtx_ssrc: u32,
 }
 
 #[derive(Deserialize)]

@@ -15,6 +15,7 @@ fn server() -> VoiceServer {
         user_id: 12,
         session_id: SecretString::from("s3ss10n"),
         token: SecretString::from("t0k3n"),
+        stream: None,
     }
 }
 

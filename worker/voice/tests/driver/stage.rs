@@ -149,6 +149,7 @@ pub(crate) fn server(credentials: VoiceCredentials) -> VoiceServer {
         user_id: credentials.user.0,
         session_id: credentials.session.into(),
         token: credentials.token.into(),
+        stream: None,
     }
 }
 

@@ -104,6 +104,7 @@ impl Client {
                 user_id: USER,
                 session_id: credentials.session.into(),
                 token: credentials.token.into(),
+                stream: None,
             },
             machine: Signalling::new(VoiceTiming::default(), 1),
             dave: Dave::new(USER, CHANNEL, OnDowngrade::Hold),

@@ -64,7 +64,11 @@ impl Stage {
     fn loads(&self) -> [u32; SLOTS] {
         let mut loads = [0; SLOTS];
         for entry in self.wheel.entries.values() {
-            if let State::Waiting { due, .. } | State::Called { due, .. } = entry.state {
+            if let State::Waiting { due, .. }
+            | State::Called {
+                due, slotted: true, ..
+            } = entry.state
+            {
                 loads[self.wheel.slot(due)] += 1;
             }
         }
