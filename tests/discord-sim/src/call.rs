@@ -275,7 +275,11 @@ impl State {
 
     /// `VOICE_STATE_UPDATE` for the bots that watch the guild.
     fn announce_member(&mut self, (guild, channel): Place, user: UserId, there: bool) {
-        if self.calls.get(&(guild, channel)).is_some_and(Call::is_stream) {
+        if self
+            .calls
+            .get(&(guild, channel))
+            .is_some_and(Call::is_stream)
+        {
             // Who looks on is in the voice channel all the time.
             return;
         }

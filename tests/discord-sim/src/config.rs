@@ -66,6 +66,15 @@ pub struct DiscordSimConfig {
     pub heard_window: Duration,
     /// What is kept of it.
     pub heard_detail: HeardDetail,
+    /// For how long it is kept when each picture was seen, and what it was like.
+    pub seen_window: Duration,
+    /// For how long the pictures themselves are kept: at 2.5 Mbit/s a third of a megabyte a second.
+    pub seen_bytes_window: Duration,
+    /// How long the listener waits for a packet of a picture that is missing. Then it goes on without it.
+    pub loss_patience: Duration,
+    /// Whether the listener, when pictures come that nothing can be made of, asks for a key frame, as a viewer's client
+    /// would: once a second at most.
+    pub asks_for_key_frames: bool,
 }
 
 impl Default for DiscordSimConfig {
@@ -99,6 +108,10 @@ impl Default for DiscordSimConfig {
             voice_heartbeat_interval: Duration::from_millis(13_750),
             heard_window: Duration::from_mins(10),
             heard_detail: HeardDetail::Sound,
+            seen_window: Duration::from_mins(10),
+            seen_bytes_window: Duration::from_secs(30),
+            loss_patience: Duration::from_millis(500),
+            asks_for_key_frames: true,
         }
     }
 }

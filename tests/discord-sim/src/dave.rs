@@ -36,7 +36,7 @@ use std::time::Instant;
 
 pub(crate) use effects::Effects;
 pub use fault::{DaveFault, Spoil};
-pub(crate) use members::Hearing;
+pub(crate) use members::{Hearing, Sight};
 use members::Members;
 use mischief::Mischief;
 use proposals::Proposals;
@@ -135,6 +135,14 @@ impl DaveGroup {
         Hearing {
             downgraded: self.phase.allows_plain(now),
             ..self.members.hear(from, payload, now)
+        }
+    }
+
+    /// What the listener makes of a picture of `from`.
+    pub(crate) fn see(&mut self, from: UserId, frame: &[u8], now: Instant) -> Sight {
+        Sight {
+            downgraded: self.phase.allows_plain(now),
+            ..self.members.see(from, frame)
         }
     }
 

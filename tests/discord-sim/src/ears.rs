@@ -289,6 +289,7 @@ pub(crate) mod tests {
             ssrc: 1,
             guild: GuildId(1),
             channel: ChannelId(2),
+            stream: None,
             user: UserId(3),
             source: loopback(4),
             dave: false,

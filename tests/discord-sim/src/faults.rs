@@ -13,11 +13,14 @@ use serde_json::json;
 use crate::config::Displacement;
 use crate::dave::DaveFault;
 use crate::gateway_sessions::GatewayOut;
+use crate::link::{LinkDirection, LinkShape};
+use crate::media_faults::StreamFault;
 use crate::record::RecordEvent;
 use crate::stalls::StallAt;
 use crate::stream_faults::PendingStreamFaults;
 use crate::voice_connections::VoiceOut;
 use crate::voice_faults::PendingVoiceFaults;
+use crate::webrtc_peers::LinkRule;
 use crate::world::State;
 use crate::{ChannelId, Error, GuildId, StreamDeleteReason, UserId};
 
@@ -235,6 +238,56 @@ pub enum Fault {
         #[serde(default)]
         close: Option<u16>,
     },
+    /// Something happens to the connections of a guild's Go Live streams. The faults of voice connections
+    /// ([`Self::CloseVoice`], [`Self::DropVoice`] and so on) pass those by.
+    Stream {
+        /// The guild.
+        guild: GuildId,
+        /// One client only.
+        #[serde(default)]
+        user: Option<UserId>,
+        /// What.
+        #[serde(flatten)]
+        what: StreamFault,
+    },
+    /// The way between WebRTC clients and the voice server is like this from now on, also for connections that come
+    /// later. A perfect shape ends it.
+    Link {
+        /// The guild.
+        guild: GuildId,
+        /// One client only.
+        #[serde(default)]
+        user: Option<UserId>,
+        /// Which way.
+        direction: LinkDirection,
+        /// How bad it is.
+        #[serde(default)]
+        shape: LinkShape,
+        /// Which datagrams are hit: the same seed hits the same ones.
+        #[serde(default)]
+        seed: u64,
+    },
+    /// Whoever shows pictures is asked for a key frame (RTCP PLI).
+    KeyFrame {
+        /// The guild.
+        guild: GuildId,
+        /// One client only.
+        #[serde(default)]
+        user: Option<UserId>,
+    },
+    /// Viewers want less, or more: op 15 to the connections of streams.
+    Wants {
+        /// The guild.
+        guild: GuildId,
+        /// One client only.
+        #[serde(default)]
+        user: Option<UserId>,
+        /// 0 to 100; 0: nobody looks on.
+        quality: u8,
+        /// How many pixels the largest viewer shows.
+        #[serde(default)]
+        pixel_count: Option<u64>,
+    },
     /// From now on this share of RTP packets is lost before the members hear them.
     PacketLoss {
         /// 0 to 100; 0 ends it.
@@ -401,6 +454,34 @@ impl State {
             | Fault::LoseStreamServerUpdate { .. }
             | Fault::LoseStreamServer { .. }
             | Fault::MoveStreamServer { .. } => self.hit_streams(fault),
+            Fault::Stream { guild, user, what } => {
+                self.hit_stream_connections(*guild, *user, *what)
+            }
+            Fault::Link {
+                guild,
+                user,
+                direction,
+                shape,
+                seed,
+            } => self.lay_link(LinkRule {
+                guild: *guild,
+                user: *user,
+                direction: *direction,
+                shape: *shape,
+                seed: *seed,
+            }),
+            Fault::KeyFrame { guild, user } => Ok(self.ask_for_key_frames(*guild, *user)),
+            Fault::Wants {
+                guild,
+                user,
+                quality,
+                pixel_count,
+            } => {
+                if *quality > 100 {
+                    return Err(Error::Fault("quality must be 0 to 100".to_owned()));
+                }
+                Ok(self.want_all(*guild, *user, *quality, *pixel_count))
+            }
             Fault::PacketLoss {
                 percent,
                 guild,
@@ -432,31 +513,45 @@ impl State {
         user: Option<UserId>,
         code: u16,
     ) -> Result<usize, Error> {
+        let hit = self.connections.of_channels(guild, user);
+        self.close_all(&hit, code)
+    }
+
+    /// Closes connections with any code, and does to their credentials what that code does.
+    pub(crate) fn close_all(&mut self, hit: &[u32], code: u16) -> Result<usize, Error> {
         // 1005, 1006 and 1015 are names for the lack of a close frame (RFC 6455, section 7.4.1).
         if !(1000..=4999).contains(&code) || matches!(code, 1004..=1006 | 1015) {
             return Err(Error::Fault(format!(
                 "{code} cannot stand in a close frame"
             )));
         }
-        let hit = self.connections.in_guild(guild, user);
-        for &ssrc in &hit {
-            let close = VoiceOut::Close(code, "closed by a fault");
-            if code < 4000 || code == 4015 {
-                if let Some(connection) = self.connections.get_mut(ssrc) {
-                    connection.send(close);
-                }
-                continue;
-            }
-            let bot = self.connections.get(ssrc).map(|connection| connection.user);
-            self.end_connection(ssrc, Some(close));
-            if matches!(code, 4006 | 4009 | 4014)
-                && let Some(bot) = bot
-                && let Some(state) = self.voice_states.get_mut(guild, bot)
-            {
-                state.credentials = None;
-            }
+        for &ssrc in hit {
+            self.close_one(ssrc, code);
         }
         Ok(hit.len())
+    }
+
+    fn close_one(&mut self, ssrc: u32, code: u16) {
+        let Some(connection) = self.connections.get_mut(ssrc) else {
+            return;
+        };
+        let close = VoiceOut::Close(code, "closed by a fault");
+        if code < 4000 || code == 4015 {
+            connection.send(close);
+            return;
+        }
+        let (guild, user, stream) = (connection.guild, connection.user, connection.stream);
+        self.end_connection(ssrc, Some(close));
+        if matches!(code, 4006 | 4009 | 4014) {
+            match stream {
+                Some(stream) => self.streams.void(stream, user),
+                None => {
+                    if let Some(state) = self.voice_states.get_mut(guild, user) {
+                        state.credentials = None;
+                    }
+                }
+            }
+        }
     }
 
     fn bots_in(&self, guild: GuildId, user: Option<UserId>) -> Vec<UserId> {

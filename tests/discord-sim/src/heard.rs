@@ -84,6 +84,8 @@ pub struct ConnectionInfo {
     pub guild: GuildId,
     /// The voice channel.
     pub channel: ChannelId,
+    /// The `rtc_server_id` of the Go Live stream that it is of. None: a connection to the channel itself.
+    pub stream: Option<u64>,
     /// The bot.
     pub user: UserId,
     /// Address of the bot's WebSocket: tells processes apart.
@@ -341,6 +343,7 @@ mod tests {
             ssrc,
             guild: GUILD,
             channel: ChannelId(2),
+            stream: None,
             user: UserId(3),
             source: loopback(4),
             dave,

@@ -78,7 +78,10 @@ impl State {
     /// A guild with the calls that there are.
     fn guild(&self, guild: GuildId) -> Value {
         let places = (guild, ChannelId(0))..=(guild, ChannelId(u64::MAX));
-        let calls = || self.calls.range(places.clone()).map(|(_, call)| call);
+        let calls = || {
+            let calls = self.calls.range(places.clone()).map(|(_, call)| call);
+            calls.filter(|call| !call.is_stream())
+        };
         let channels: BTreeSet<ChannelId> = calls().map(|call| call.channel).collect();
         let mut voice_states: Vec<Value> = calls()
             .flat_map(|call| {
@@ -223,7 +226,8 @@ impl State {
 
     /// The listeners of the guild's channels leave, or come back, as far as bots can see.
     pub(crate) fn seat_listeners(&mut self, guild: GuildId, here: bool) -> usize {
-        let calls = self.calls.values_mut().filter(|call| call.guild == guild);
+        let calls = self.calls.values_mut();
+        let calls = calls.filter(|call| call.guild == guild && !call.is_stream());
         let changed: Vec<_> = calls
             .filter_map(|call| {
                 call.seat_listener(here)
@@ -356,8 +360,9 @@ impl State {
         Credentials { token, listener }
     }
 
+    /// Closes the connections to the guild's voice channels; those to streams end with their streams.
     fn close_connections(&mut self, guild: GuildId, user: UserId, code: u16, reason: &'static str) {
-        for ssrc in self.connections.in_guild(guild, Some(user)) {
+        for ssrc in self.connections.of_channels(guild, Some(user)) {
             self.end_connection(ssrc, Some(VoiceOut::Close(code, reason)));
         }
     }

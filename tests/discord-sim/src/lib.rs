@@ -30,7 +30,9 @@
 // A guild has more fields than `json!` can recurse through by default.
 #![recursion_limit = "256"]
 
+mod access_units;
 mod accounts;
+mod admission;
 mod call;
 mod clock;
 mod config;
@@ -47,14 +49,21 @@ mod gateway_rate;
 mod gateway_sessions;
 mod guests;
 mod heard;
+mod in_flight;
 mod joining;
 mod joins;
 mod kept;
+mod link;
+mod media_faults;
 mod member;
+mod picture_chain;
+mod picture_watch;
 mod playback;
 mod record;
 mod rest;
 mod rtp;
+mod seen;
+mod seen_store;
 mod sfu;
 mod shards;
 mod sim;
@@ -78,7 +87,12 @@ mod voice_gateway;
 mod voice_replay;
 mod voice_session;
 mod voice_states;
+mod voice_video;
 mod voice_wire;
+mod webrtc_offer;
+mod webrtc_peer;
+mod webrtc_peers;
+mod webrtc_session;
 mod world;
 
 pub use accounts::user_of;
@@ -93,7 +107,13 @@ pub use guests::VoiceCredentials;
 pub use heard::{ConnectionInfo, Heard, HeardConnection, HeardCounters, HeardPacket};
 pub use joins::Join;
 pub use kept::HeardDetail;
+pub use link::{LinkDirection, LinkShape};
+pub use media_faults::StreamFault;
 pub use record::{ClosedBy, RecordEntry, RecordEvent};
+pub use seen::{
+    Media, QueueWait, Seen, SeenConnection, SeenCounters, SeenPicture, SenderReport,
+    VideoAnnouncement,
+};
 pub use shards::Shard;
 pub use sim::DiscordSim;
 pub use snowflake::{ChannelId, GuildId, UserId};

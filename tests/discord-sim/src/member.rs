@@ -119,6 +119,11 @@ impl ListeningMember {
     pub(crate) fn decrypt(&mut self, from: UserId, frame: &[u8]) -> Option<Vec<u8>> {
         self.session.decrypt(from.0, MediaType::AUDIO, frame).ok()
     }
+
+    /// The access unit in a DAVE frame of `from`.
+    pub(crate) fn decrypt_picture(&mut self, from: UserId, frame: &[u8]) -> Option<Vec<u8>> {
+        self.session.decrypt(from.0, MediaType::VIDEO, frame).ok()
+    }
 }
 
 /// Whether `payload` bears a DAVE frame: magic marker, and a supplement that fits in.

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::clock::SimClock;
 use crate::config::Displacement;
+use crate::seen::Media;
 use crate::{ChannelId, GuildId, Shard, StreamDeleteReason, UserId};
 
 /// Entries kept; the oldest go first. Enough for hours of a busy cluster test.
@@ -103,10 +104,11 @@ pub enum RecordEvent {
     VoiceDialled { listener: usize },
     /// A connection to the voice gateway failed before its WebSocket was open.
     VoiceHandshakeFailed { reason: String },
-    /// Voice op 0.
+    /// Voice op 0. `stream`: the `rtc_server_id`, when it is of a Go Live stream.
     VoiceIdentify {
         guild: GuildId,
         channel: Option<ChannelId>,
+        stream: Option<u64>,
         session: String,
         token: String,
         version: u8,
@@ -117,6 +119,7 @@ pub enum RecordEvent {
     /// sent again (both since version 8).
     VoiceResume {
         guild: GuildId,
+        stream: Option<u64>,
         session: String,
         token: String,
         version: u8,
@@ -129,6 +132,28 @@ pub enum RecordEvent {
     VoiceMalformed { op: u8 },
     /// A request for IP discovery. `answered`: unless a fault lost the answer.
     IpDiscovery { connection: u64, answered: bool },
+    /// Voice op 1 with the protocol "webrtc". `refused`: what is wrong with it; closed with 4020.
+    ProtocolSelected {
+        connection: u64,
+        protocol: String,
+        refused: Option<String>,
+    },
+    /// ICE and DTLS of a WebRTC connection are done.
+    MediaConnected { connection: u64 },
+    /// Voice op 12 of a client. `refused`: what is wrong with it; closed with 4020.
+    VoiceVideo {
+        connection: u64,
+        active: bool,
+        width: u32,
+        height: u32,
+        frame_rate: u32,
+        bits_per_second: u64,
+        refused: Option<String>,
+    },
+    /// Voice op 15 of a client, as JSON.
+    VoiceWants { connection: u64, wants: String },
+    /// A WebRTC connection sent sound before op 5, or pictures without an op 12 that says so. Once for each.
+    MediaUnannounced { connection: u64, media: Media },
     /// Voice op 5: the bits of its `speaking` field.
     VoiceSpeaking { connection: u64, speaking: u64 },
     /// A voice connection (`connection`) gave way to a newer one (`by`, whose source this entry

@@ -14,6 +14,7 @@ use crate::call::Place;
 use crate::member::is_dave_frame;
 use crate::record::RecordEvent;
 use crate::voice_connections::VoiceOut;
+use crate::voice_video::video_event;
 use crate::voice_wire::op;
 use crate::world::State;
 
@@ -68,12 +69,15 @@ impl State {
             return;
         };
         let mut present = call.members();
-        let mut speaking = Vec::new();
+        let (mut speaking, mut showing) = (Vec::new(), Vec::new());
         for other in self.connections.in_call(place) {
             if other.ssrc != ssrc && other.user != user {
                 present.push(other.user);
                 if let Some(bits) = other.speaking {
                     speaking.push(speaking_event(other.user, other.ssrc, bits));
+                }
+                if other.video.as_ref().is_some_and(|video| video.active) {
+                    showing.push(video_event(other));
                 }
                 let came = json!({"user_ids": [user]});
                 other.send(VoiceOut::Json(op::CLIENTS_CONNECT, came));
@@ -85,6 +89,9 @@ impl State {
             // Else it could not tell whose the SSRCs are that it hears.
             for event in speaking {
                 newcomer.send(VoiceOut::Json(op::SPEAKING, event));
+            }
+            for event in showing {
+                newcomer.send(VoiceOut::Json(op::VIDEO, event));
             }
         }
     }

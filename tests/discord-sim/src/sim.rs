@@ -11,7 +11,7 @@ use crate::sockets::loopback;
 use crate::tls::{self, Authority};
 use crate::world::{Context, Endpoints, World};
 use crate::{
-    DiscordSimConfig, Error, GuildId, Heard, RecordEntry, UserId, gateway, rest, sweep, udp,
+    DiscordSimConfig, Error, GuildId, Heard, RecordEntry, Seen, UserId, gateway, rest, sweep, udp,
     voice_gateway,
 };
 
@@ -127,6 +127,17 @@ impl DiscordSim {
     pub fn heard_since(&self, guild: impl Into<GuildId>, since: Instant) -> Heard {
         let heard = &self.world.context.heard;
         heard.snapshot(guild.into(), Some(since))
+    }
+
+    /// What the listening members of `guild` saw of streams and cameras.
+    pub fn seen(&self, guild: impl Into<GuildId>) -> Seen {
+        self.world.context.seen.snapshot(guild.into(), None)
+    }
+
+    /// The same, from `since` on.
+    pub fn seen_since(&self, guild: impl Into<GuildId>, since: Instant) -> Seen {
+        let seen = &self.world.context.seen;
+        seen.snapshot(guild.into(), Some(since))
     }
 
     /// Stops and waits until every task and thread has ended.

@@ -20,5 +20,6 @@ pub(crate) async fn run(world: Arc<World>) {
         state.end_expired_sessions(now);
         state.end_expired_connections(now);
         state.dave_overdue(now);
+        state.end_stream_calls();
     }
 }

@@ -6,7 +6,7 @@
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,10 @@ const KERNEL_BUFFER: usize = 4 << 20;
 
 /// How often the receiving thread looks whether it should stop.
 const STOP_CHECK: Duration = Duration::from_millis(50);
+
+/// How long the second thread sleeps at most while nothing comes: what a fault asks for, such as a key frame, waits no
+/// longer.
+const LONGEST_WAIT: Duration = Duration::from_millis(20);
 
 /// IP discovery: type, length, SSRC, address, port (Discord, "Voice: IP discovery").
 const DISCOVERY_LEN: usize = 74;
@@ -80,8 +84,23 @@ fn receive(socket: &mut StampedSocket, sender: &SyncSender<Datagram>) {
 
 /// Runs until the receiving thread, and with it the sending half, is gone.
 fn hear(receiver: &Receiver<Datagram>, replies: &UdpSocket, world: &World) {
-    for datagram in receiver {
-        let outgoing = world.state().datagram(&datagram);
+    let mut wait = LONGEST_WAIT;
+    loop {
+        let datagram = match receiver.recv_timeout(wait) {
+            Ok(datagram) => Some(datagram),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        let outgoing = {
+            let mut state = world.state();
+            let mut outgoing = datagram.map_or_else(Vec::new, |one| state.datagram(&one));
+            let now = Instant::now();
+            outgoing.extend(state.webrtc_due(now));
+            let wake = state.webrtc.wake();
+            wait = wake.map_or(LONGEST_WAIT, |at| at.saturating_duration_since(now));
+            wait = wait.min(LONGEST_WAIT);
+            outgoing
+        };
         for (to, bytes) in outgoing {
             if let Err(error) = replies.send_to(&bytes, to) {
                 tracing::debug!(%error, %to, "udp send failed");
@@ -104,6 +123,9 @@ impl State {
         if let Ok(keepalive) = <[u8; 8]>::try_from(bytes) {
             self.keepalive(datagram.source);
             return vec![(datagram.source, keepalive.to_vec())];
+        }
+        if let Some(ssrc) = self.webrtc.owner(datagram.source, bytes) {
+            return self.webrtc_datagram(ssrc, datagram.at, datagram.source, bytes);
         }
         // Sender reports carry nothing that is measured here.
         if rtp::is_rtcp(bytes) {

@@ -13,7 +13,9 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::call::Place;
 use crate::transport_crypto::TransportCipher;
 use crate::voice_replay::VoiceReplay;
+use crate::voice_video::Announced;
 use crate::voice_wire::WireVersion;
+use crate::webrtc_peer::{PictureSsrcs, Ssrcs};
 use crate::{ChannelId, GuildId, UserId};
 
 /// SSRCs count from here: a value that no counter or index is mistaken for.
@@ -53,7 +55,12 @@ pub(crate) struct VoiceConnection {
     pub(crate) ssrc: u32,
     pub(crate) guild: GuildId,
     pub(crate) channel: ChannelId,
-    /// The `rtc_server_id` of the Go Live stream that it is of; none: of the voice channel.
+    /// The SSRCs of its pictures, if it asked for any in op 0.
+    pub(crate) pictures: Option<PictureSsrcs>,
+    /// What it said last about its pictures (voice op 12), if anything.
+    pub(crate) video: Option<Announced>,
+    /// The `rtc_server_id` of the Go Live stream that it is of; none: of the voice channel. A stream's call has the id
+    /// of its DAVE group where a voice call has its channel.
     pub(crate) stream: Option<u64>,
     pub(crate) user: UserId,
     pub(crate) voice_session: String,
@@ -78,6 +85,22 @@ pub(crate) struct VoiceConnection {
 }
 
 impl VoiceConnection {
+    pub(crate) fn place(&self) -> Place {
+        (self.guild, self.channel)
+    }
+
+    pub(crate) fn ssrcs(&self) -> Ssrcs {
+        Ssrcs {
+            sound: self.ssrc,
+            pictures: self.pictures,
+        }
+    }
+
+    /// The `server_id` that it identified with.
+    pub(crate) fn server_id(&self) -> u64 {
+        self.stream.unwrap_or(self.guild.0)
+    }
+
     /// Sends `out` to its socket. While it has none, messages are kept for its resume if its
     /// version has that, and everything else is lost.
     pub(crate) fn send(&mut self, out: VoiceOut) {
@@ -137,6 +160,8 @@ pub(crate) struct Opening {
     pub(crate) guild: GuildId,
     pub(crate) channel: ChannelId,
     pub(crate) stream: Option<u64>,
+    /// Whether it is to show pictures.
+    pub(crate) pictures: bool,
     pub(crate) user: UserId,
     pub(crate) voice_session: String,
     pub(crate) token: String,
@@ -148,15 +173,21 @@ pub(crate) struct Opening {
 }
 
 impl VoiceConnections {
-    /// Adds a connection and returns its SSRC, which no other ever had.
+    /// Adds a connection and returns its SSRC, which no other ever had. Its pictures have the next two.
     pub(crate) fn open(&mut self, opening: Opening) -> u32 {
         let ssrc = FIRST_SSRC + self.opened;
-        self.opened += 1;
+        self.opened += if opening.pictures { 3 } else { 1 };
+        let pictures = opening.pictures.then_some(PictureSsrcs {
+            ssrc: ssrc + 1,
+            rtx: ssrc + 2,
+        });
         let connection = VoiceConnection {
             ssrc,
             guild: opening.guild,
             channel: opening.channel,
             stream: opening.stream,
+            pictures,
+            video: None,
             user: opening.user,
             voice_session: opening.voice_session,
             token: opening.token,
@@ -203,7 +234,26 @@ impl VoiceConnections {
         self.by_call.values().flat_map(BTreeMap::values)
     }
 
-    /// SSRCs of the connections in `guild`, of one user or of all, oldest first.
+    /// SSRCs of the connections to voice channels of `guild`, of one user or of all, oldest first.
+    pub(crate) fn of_channels(&self, guild: GuildId, user: Option<UserId>) -> Vec<u32> {
+        self.of_kind(guild, user, false)
+    }
+
+    /// SSRCs of the connections to streams in `guild`, of one user or of all, oldest first.
+    pub(crate) fn of_streams(&self, guild: GuildId, user: Option<UserId>) -> Vec<u32> {
+        self.of_kind(guild, user, true)
+    }
+
+    fn of_kind(&self, guild: GuildId, user: Option<UserId>, stream: bool) -> Vec<u32> {
+        let mut found = self.in_guild(guild, user);
+        found.retain(|&ssrc| {
+            self.get(ssrc)
+                .is_some_and(|one| one.stream.is_some() == stream)
+        });
+        found
+    }
+
+    /// SSRCs of all connections in `guild`, of one user or of all, oldest first.
     pub(crate) fn in_guild(&self, guild: GuildId, user: Option<UserId>) -> Vec<u32> {
         let everywhere = (guild, ChannelId(0))..=(guild, ChannelId(u64::MAX));
         let mut found: Vec<u32> = self

@@ -82,14 +82,14 @@ fn take_one(refusals: &mut Option<(u32, u16)>) -> Option<u16> {
 }
 
 impl State {
-    /// Does the same to the sockets of voice connections; returns how many connections there were.
+    /// Does the same to the sockets of connections to voice channels; returns how many connections there were.
     pub(crate) fn tell_voice(
         &mut self,
         guild: GuildId,
         user: Option<UserId>,
         out: impl Fn() -> VoiceOut,
     ) -> usize {
-        let hit = self.connections.in_guild(guild, user);
+        let hit = self.connections.of_channels(guild, user);
         for &ssrc in &hit {
             if let Some(connection) = self.connections.get_mut(ssrc) {
                 connection.send(out());

@@ -250,6 +250,8 @@ fn handle_text(text: &str, client: &mut VoiceClient, world: &World) -> Option<So
             Ok(select) => world.state().select_protocol(ssrc, &select),
             Err(_) => Some(SocketOut::Close(4002, "failed to decode payload")),
         },
+        (op::VIDEO, Some(ssrc)) => world.state().video(ssrc, d),
+        (op::MEDIA_SINK_WANTS, Some(ssrc)) => world.state().wants(ssrc, &d),
         (op::SPEAKING, Some(ssrc)) => {
             world.state().speaking(ssrc, &d);
             None

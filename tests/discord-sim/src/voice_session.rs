@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::accounts::digest;
+use crate::admission::Presented;
 use crate::config::{Displacement, ResumedOrder};
 use crate::heard::ConnectionInfo;
 use crate::record::{ClosedBy, RecordEvent};
@@ -16,18 +17,40 @@ use crate::voice_connections::{Opening, SocketOut, VoiceOut, VoiceSocket};
 use crate::voice_gateway::VoiceClient;
 use crate::voice_replay::VoiceReplay;
 use crate::voice_wire::{Heartbeat, WireVersion, op};
+use crate::webrtc_offer::Codec;
 use crate::world::State;
 use crate::{GuildId, UserId};
 
 /// Voice op 0.
 #[derive(Deserialize)]
 pub(crate) struct Identify {
+    /// A guild, or the `rtc_server_id` of a stream.
     server_id: GuildId,
     user_id: UserId,
     session_id: String,
     token: String,
     #[serde(default)]
     max_dave_protocol_version: u16,
+    #[serde(default)]
+    video: bool,
+    /// What it may show.
+    #[serde(default)]
+    streams: Vec<AskedStream>,
+}
+
+/// A stream that a client asks for in op 0. The simulator gives SSRCs to the first alone: no simulcast.
+#[derive(Deserialize)]
+struct AskedStream {
+    #[serde(rename = "type")]
+    kind: String,
+    rid: String,
+    quality: u32,
+}
+
+impl Identify {
+    fn asked_stream(&self) -> Option<&AskedStream> {
+        self.streams.first().filter(|_| self.video)
+    }
 }
 
 /// Voice op 7.
@@ -45,7 +68,10 @@ pub(crate) struct Resume {
 #[derive(Deserialize)]
 pub(crate) struct SelectProtocol {
     protocol: String,
-    data: ProtocolData,
+    /// By protocol.
+    pub(crate) data: Value,
+    #[serde(default)]
+    pub(crate) codecs: Vec<Codec>,
 }
 
 #[derive(Deserialize)]
@@ -73,28 +99,28 @@ impl State {
         } else {
             0
         };
-        let admitted = self.voice_states.admit(
-            identify.server_id,
-            identify.user_id,
-            &identify.session_id,
-            &identify.token,
-            client.listener,
-        );
-        let channel = admitted.map(|state| state.channel);
-        let refused = match (self.faults.voice.refuse_identify(), channel) {
+        let admitted = self.admit(&Presented {
+            server_id: identify.server_id.0,
+            user: identify.user_id,
+            voice_session: &identify.session_id,
+            token: &identify.token,
+            listener: client.listener,
+        });
+        let refused = match (self.faults.voice.refuse_identify(), admitted) {
             (Some(code), _) => Some(code),
             (None, Err(refusal)) => Some(refusal.close_code()),
             // End-to-end encryption is required (change log of 2 Sep 2025).
             (None, Ok(_)) if context.config.dave && dave_version == 0 => Some(4017),
             (None, Ok(_)) => None,
         };
-        let connection = match (refused, channel) {
-            (None, Ok(channel)) => Some((
-                channel,
+        let connection = match (refused, admitted) {
+            (None, Ok(admitted)) => Some((
+                admitted,
                 self.connections.open(Opening {
-                    guild: identify.server_id,
-                    channel,
-                    stream: None,
+                    guild: admitted.guild,
+                    channel: admitted.place.1,
+                    stream: admitted.stream,
+                    pictures: identify.asked_stream().is_some(),
                     user: identify.user_id,
                     voice_session: identify.session_id.clone(),
                     token: identify.token.clone(),
@@ -115,8 +141,9 @@ impl State {
             _ => None,
         };
         let event = RecordEvent::VoiceIdentify {
-            guild: identify.server_id,
-            channel: channel.ok(),
+            guild: self.guild_of_server(identify.server_id.0),
+            channel: admitted.ok().map(|admitted| admitted.channel),
+            stream: self.stream_of_server(identify.server_id.0),
             session: identify.session_id.clone(),
             token: digest(&identify.token),
             version: client.version.number(),
@@ -126,27 +153,42 @@ impl State {
         context
             .record
             .add(Some(client.source), Some(identify.user_id), event);
-        let Some((channel, ssrc)) = connection else {
+        let Some((admitted, ssrc)) = connection else {
             return Some(SocketOut::Close(
                 refused.unwrap_or(4006),
                 "identify refused",
             ));
         };
         client.connection = Some(ssrc);
-        context.heard.open(ConnectionInfo {
+        if admitted.stream.is_some() {
+            self.ensure_stream_call(&admitted);
+        }
+        let info = ConnectionInfo {
             ssrc,
-            guild: identify.server_id,
-            channel,
+            guild: admitted.guild,
+            channel: admitted.channel,
+            stream: admitted.stream,
             user: identify.user_id,
             source: client.source,
             dave: dave_version > 0,
             opened_at: Instant::now(),
+        };
+        let pictures = self.connections.get(ssrc).and_then(|one| one.pictures);
+        if pictures.is_some() {
+            context.seen.open(info.clone());
+        }
+        context.heard.open(info);
+        self.displace_older(ssrc, client.source);
+        let streams = pictures.zip(identify.asked_stream()).map(|(own, asked)| {
+            json!({
+                "type": asked.kind, "rid": asked.rid, "quality": asked.quality, "active": false,
+                "ssrc": own.ssrc, "rtx_ssrc": own.rtx
+            })
         });
-        self.displace_older(identify.server_id, identify.user_id, ssrc, client.source);
         let media = context.config.media_relay.unwrap_or(context.endpoints.udp);
         let ready = json!({
             "ssrc": ssrc, "ip": media.ip(), "port": media.port(),
-            "modes": context.config.modes, "experiments": [], "streams": []
+            "modes": context.config.modes, "experiments": [], "streams": Vec::from_iter(streams)
         });
         if let Some(connection) = self.connections.get_mut(ssrc) {
             connection.send(VoiceOut::Json(op::READY, ready));
@@ -164,8 +206,16 @@ impl State {
     }
 
     /// The last to identify wins; what the older one gets to feel is configured.
-    fn displace_older(&mut self, guild: GuildId, user: UserId, newer: u32, source: SocketAddr) {
-        for older in self.connections.in_guild(guild, Some(user)) {
+    fn displace_older(&mut self, newer: u32, source: SocketAddr) {
+        let Some(connection) = self.connections.get(newer) else {
+            return;
+        };
+        let (guild, user) = (connection.guild, connection.user);
+        let of_same_kind = match connection.stream {
+            Some(stream) => self.connections.in_stream(stream, Some(user)),
+            None => self.connections.of_channels(guild, Some(user)),
+        };
+        for older in of_same_kind {
             if older == newer {
                 continue;
             }
@@ -202,7 +252,7 @@ impl State {
     ) -> Option<SocketOut> {
         self.end_expired_connections(Instant::now());
         let candidates = self.connections.iter().filter(|one| {
-            one.guild == resume.server_id
+            one.server_id() == resume.server_id.0
                 && one.voice_session == resume.session_id
                 && one.listener == client.listener
                 && one.version == client.version
@@ -221,15 +271,16 @@ impl State {
         // What it missed is gone: "the session will be closed" (Discord, "Buffered resume").
         let out_of_reach = found.is_some() && missed == Err(4006);
         let user = found.map(|one| one.user).or_else(|| {
-            self.voice_states
-                .user_of_session(resume.server_id, &resume.session_id)
+            let guild = self.guild_of_server(resume.server_id.0);
+            self.voice_states.user_of_session(guild, &resume.session_id)
         });
         let missed = match self.faults.voice.refuse_resume() {
             Some(code) => Err(code),
             None => missed,
         };
         let event = RecordEvent::VoiceResume {
-            guild: resume.server_id,
+            guild: self.guild_of_server(resume.server_id.0),
+            stream: self.stream_of_server(resume.server_id.0),
             session: resume.session_id.clone(),
             token: digest(&resume.token),
             version: client.version.number(),
@@ -274,11 +325,16 @@ impl State {
         ssrc: u32,
         select: &SelectProtocol,
     ) -> Option<SocketOut> {
-        if select.protocol != "udp" {
-            return Some(SocketOut::Close(4012, "unknown protocol"));
+        match select.protocol.as_str() {
+            "udp" => {}
+            "webrtc" => return self.select_webrtc(ssrc, select),
+            _ => return Some(SocketOut::Close(4012, "unknown protocol")),
         }
+        let Ok(data) = ProtocolData::deserialize(&select.data) else {
+            return Some(SocketOut::Close(4002, "failed to decode payload"));
+        };
         let mode: Option<TransportMode> =
-            serde_json::from_value(Value::String(select.data.mode.clone())).ok();
+            serde_json::from_value(Value::String(data.mode.clone())).ok();
         let Some(mode) = mode.filter(|mode| self.context.config.modes.contains(mode)) else {
             return Some(SocketOut::Close(4016, "unknown encryption mode"));
         };
@@ -307,10 +363,12 @@ impl State {
         let Some(mut ended) = self.connections.remove(ssrc) else {
             return;
         };
+        self.webrtc.remove(ssrc);
         if let Some(last) = last {
             ended.send(last);
         }
         self.context.heard.close(ssrc, Instant::now());
+        self.context.seen.close(ssrc, Instant::now());
         let still_there = self
             .connections
             .in_call((ended.guild, ended.channel))

@@ -20,10 +20,12 @@ use crate::faults::PendingFaults;
 use crate::gateway_sessions::GatewaySessions;
 use crate::heard::HeardStore;
 use crate::record::Record;
+use crate::seen_store::SeenStore;
 use crate::stalls::Stalls;
 use crate::streams::Streams;
 use crate::voice_connections::VoiceConnections;
 use crate::voice_states::VoiceStates;
+use crate::webrtc_peers::WebRtcPeers;
 
 /// Where everything listens.
 #[derive(Clone, Debug)]
@@ -51,6 +53,7 @@ pub(crate) struct Context {
     pub(crate) clock: SimClock,
     pub(crate) record: Record,
     pub(crate) heard: HeardStore,
+    pub(crate) seen: SeenStore,
     pub(crate) endpoints: Endpoints,
     pub(crate) stalls: Stalls,
     pub(crate) cancel: CancellationToken,
@@ -63,6 +66,7 @@ impl Context {
         let clock = SimClock::start();
         Self {
             heard: HeardStore::new(clock, config.heard_detail, config.heard_window),
+            seen: SeenStore::new(clock, config.seen_window, config.seen_bytes_window),
             record: Record::new(clock),
             config,
             clock,
@@ -87,6 +91,7 @@ pub(crate) struct State {
     pub(crate) voice_states: VoiceStates,
     pub(crate) streams: Streams,
     pub(crate) connections: VoiceConnections,
+    pub(crate) webrtc: WebRtcPeers,
     pub(crate) calls: BTreeMap<Place, Call>,
     pub(crate) faults: PendingFaults,
 }
@@ -108,6 +113,7 @@ impl World {
                 voice_states: VoiceStates::default(),
                 streams: Streams::default(),
                 connections: VoiceConnections::default(),
+                webrtc: WebRtcPeers::new(),
                 calls: BTreeMap::new(),
                 faults: PendingFaults::default(),
             }),

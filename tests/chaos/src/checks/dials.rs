@@ -141,6 +141,7 @@ mod tests {
         RecordEvent::VoiceIdentify {
             guild: GUILD,
             channel: None,
+            stream: None,
             session: "v".to_owned(),
             token: "t".to_owned(),
             version: 8,
@@ -187,6 +188,7 @@ mod tests {
         staged.said(old, 5_010, identify(3));
         let resume = RecordEvent::VoiceResume {
             guild: GUILD,
+            stream: None,
             session: "v".to_owned(),
             token: "t".to_owned(),
             version: 8,

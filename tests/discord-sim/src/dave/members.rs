@@ -38,6 +38,17 @@ pub(crate) struct Hearing {
     pub(crate) downgraded: bool,
 }
 
+/// What the listener made of a picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sight {
+    /// It was a DAVE frame.
+    pub(crate) dave: bool,
+    /// The access unit; `None`: it could not be decrypted.
+    pub(crate) picture: Option<Vec<u8>>,
+    /// The call was downgraded to transport encryption when it came.
+    pub(crate) downgraded: bool,
+}
+
 impl Hearing {
     /// A packet that everybody understands.
     pub(crate) fn in_the_clear(payload: &[u8], members: u16) -> Self {
@@ -232,6 +243,19 @@ impl Members {
             hearing.decrypted_by += u16::from(opus.is_some());
         }
         hearing
+    }
+
+    pub(super) fn see(&mut self, from: UserId, frame: &[u8]) -> Sight {
+        let dave = is_dave_frame(frame);
+        Sight {
+            dave,
+            picture: if dave {
+                self.listener().decrypt_picture(from, frame)
+            } else {
+                Some(frame.to_vec())
+            },
+            downgraded: false,
+        }
     }
 
     fn each(
