@@ -29,12 +29,12 @@ pub(crate) const KEYS: &[(&str, &[&str])] = &[
             "golive",
         ],
     ),
-    ("party", &["at_queue_end"]),
+    ("party", &["at_queue_end", "go_live"]),
     (
         "jellyfin",
         &["url", "api_key", "allowed_origins", "user", "rewrite"],
     ),
-    ("discord", &["tokens", "api_url", "ca"]),
+    ("discord", &["tokens", "golive_tokens", "api_url", "ca"]),
     ("log", &["filter", "format"]),
     ("otlp", &["endpoint", "sample_ratio"]),
 ];

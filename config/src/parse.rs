@@ -88,6 +88,24 @@ pub(crate) fn optional_number<'de, D: Deserializer<'de>>(
     }
 }
 
+/// `true` or `false`, as TOML has it.
+pub(crate) fn boolean<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "true or false")]
+    enum Boolean {
+        Native(bool),
+        Text(String),
+    }
+    match Boolean::deserialize(deserializer)? {
+        Boolean::Native(boolean) => Ok(boolean),
+        Boolean::Text(text) => match text.trim() {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err(D::Error::custom("expected true or false")),
+        },
+    }
+}
+
 /// From 0 to 1.
 pub(crate) fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     #[derive(Deserialize)]

@@ -37,6 +37,12 @@ impl Config {
             "worker.capacity_millicores",
             self.worker.capacity_millicores.as_ref(),
         );
+        if self.worker.golive.is_on() {
+            lines.add("worker.golive", "accept-account-risk");
+            lines.add("party.go_live", self.party.go_live);
+            let tokens = count(self.discord.golive_tokens.len());
+            lines.add("discord.golive_tokens", tokens);
+        }
         lines.add_some("jellyfin.url", self.jellyfin.url.as_ref());
         lines.add(
             "jellyfin.api_key",

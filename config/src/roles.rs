@@ -2,7 +2,7 @@
 
 use secrecy::ExposeSecret;
 
-use crate::{Config, Error, HttpUrl, Problem};
+use crate::{Config, Error, HttpUrl, Problem, VoiceDriver};
 
 impl Config {
     /// `orb up`: API tokens, bot tokens, a database. All that is missing is named at once.
@@ -13,12 +13,23 @@ impl Config {
             self.needs_database(),
             self.needs_worker_id(),
             self.needs_whole_tls(),
+            self.needs_golive_for_its_tokens(),
+            self.needs_golive_for_parties(),
+            self.needs_golive_tokens(),
+            self.needs_tokens_apart(),
+            self.needs_own_driver(),
         ])
     }
 
     /// `orb demo`: nothing, for what is not configured is simulated; what is set must be usable.
     pub fn for_demo(&self) -> Result<(), Error> {
-        finish([self.needs_worker_id()])
+        finish([
+            self.needs_worker_id(),
+            self.needs_golive_for_its_tokens(),
+            self.needs_golive_for_parties(),
+            self.needs_tokens_apart(),
+            self.needs_own_driver(),
+        ])
     }
 
     /// `orb gateway`: API tokens and a scheduler.
@@ -42,6 +53,10 @@ impl Config {
             self.needs_whole_etcd_identity(),
             self.needs_whole_tls(),
             self.needs_fitting_scheme("scheduler.advertise", self.scheduler.advertise.as_ref()),
+            self.needs_golive_for_its_tokens(),
+            self.needs_golive_for_parties(),
+            self.needs_golive_tokens(),
+            self.needs_tokens_apart(),
         ])
     }
 
@@ -54,6 +69,7 @@ impl Config {
             self.needs_whole_tls(),
             self.needs_fitting_scheme("scheduler.url", self.scheduler.url.as_ref()),
             self.needs_fitting_scheme("worker.media_url", self.worker.media_url.as_ref()),
+            self.needs_own_driver(),
         ])
     }
 
@@ -72,6 +88,62 @@ impl Config {
                 "discord.tokens",
                 "no bot token is set; copy one from the Bot page of \
                  https://discord.com/developers/applications, or try `orb demo`, which needs none",
+            )
+        })
+    }
+
+    fn needs_golive_for_its_tokens(&self) -> Option<Problem> {
+        let golive = self.worker.golive.is_on();
+        (!golive && !self.discord.golive_tokens.is_empty()).then(|| {
+            Problem::new(
+                "discord.golive_tokens",
+                "user accounts are not used without ORB_GOLIVE; read docs/golive.md and set \
+                 ORB_GOLIVE=accept-account-risk, or take the tokens away",
+            )
+        })
+    }
+
+    fn needs_golive_for_parties(&self) -> Option<Problem> {
+        (!self.worker.golive.is_on() && self.party.go_live).then(|| {
+            Problem::new(
+                "party.go_live",
+                "no party has a picture in its voice channel without ORB_GOLIVE; read docs/golive.md and set \
+                 ORB_GOLIVE=accept-account-risk, or set this to false",
+            )
+        })
+    }
+
+    fn needs_golive_tokens(&self) -> Option<Problem> {
+        (self.worker.golive.is_on() && self.discord.golive_tokens.is_empty()).then(|| {
+            Problem::new(
+                "discord.golive_tokens",
+                "ORB_GOLIVE is on and there is no account that could send a picture, for a bot cannot; \
+                 give the token of a user account, or unset ORB_GOLIVE",
+            )
+        })
+    }
+
+    fn needs_tokens_apart(&self) -> Option<Problem> {
+        let discord = &self.discord;
+        let mut bots = discord.tokens.iter().map(ExposeSecret::expose_secret);
+        bots.any(|bot| {
+            let users = discord.golive_tokens.iter();
+            users.map(ExposeSecret::expose_secret).any(|user| user == bot)
+        })
+        .then(|| {
+            Problem::new(
+                "discord.golive_tokens",
+                "one of these is among ORB_DISCORD_TOKENS, too; a bot's token goes there and a user account's here",
+            )
+        })
+    }
+
+    fn needs_own_driver(&self) -> Option<Problem> {
+        let songbird = self.worker.voice_driver == VoiceDriver::Songbird;
+        (self.worker.golive.is_on() && songbird).then(|| {
+            Problem::new(
+                "worker.voice_driver",
+                "songbird sends no pictures; with ORB_GOLIVE set this to orb, or leave it unset",
             )
         })
     }

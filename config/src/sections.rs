@@ -163,7 +163,8 @@ pub struct Worker {
     pub capacity_millicores: Option<u32>,
     /// Whose code speaks to Discord's voice servers (`ORB_VOICE_DRIVER`).
     pub voice_driver: VoiceDriver,
-    /// `ORB_GOLIVE`.
+    /// Whether it sends pictures into voice channels (`ORB_GOLIVE`). The scheduler reads it, too: whether parties may
+    /// have one.
     pub golive: GoLive,
 }
 
@@ -201,24 +202,33 @@ impl<'de> Deserialize<'de> for VoiceDriver {
     }
 }
 
-/// The `golive` output, which this version does not have: any other value than off is refused.
+/// Whether pictures go into voice channels (`docs/golive.md`). Discord lets no bot do that, and its terms forbid to
+/// automate any other account: who turns this on has to say so.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-#[non_exhaustive]
 pub enum GoLive {
-    /// No video into the voice channel.
+    /// No picture into the voice channel, whatever a caller asks for.
     #[default]
     Off,
+    /// By the accounts of [`Discord::golive_tokens`], which Discord may ban for it.
+    AcceptAccountRisk,
+}
+
+impl GoLive {
+    /// Whether it was turned on.
+    pub fn is_on(self) -> bool {
+        self != Self::Off
+    }
 }
 
 impl<'de> Deserialize<'de> for GoLive {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        if text.trim().eq_ignore_ascii_case("off") {
-            return Ok(Self::Off);
+        match String::deserialize(deserializer)?.trim() {
+            text if text.eq_ignore_ascii_case("off") => Ok(Self::Off),
+            "accept-account-risk" => Ok(Self::AcceptAccountRisk),
+            _ => Err(D::Error::custom(
+                "expected off or accept-account-risk; docs/golive.md says what the risk is",
+            )),
         }
-        Err(D::Error::custom(
-            "the golive output does not exist in this version; unset it or set it to off",
-        ))
     }
 }
 
@@ -228,6 +238,9 @@ impl<'de> Deserialize<'de> for GoLive {
 pub struct Party {
     /// What happens when the last entry of a queue has ended (`ORB_PARTY__AT_QUEUE_END`).
     pub at_queue_end: AtQueueEnd,
+    /// Whether the picture goes into the voice channel (`ORB_PARTY__GO_LIVE`); only with `worker.golive`.
+    #[serde(deserialize_with = "parse::boolean")]
+    pub go_live: bool,
 }
 
 /// What happens when the last entry of a queue has ended.
@@ -277,6 +290,10 @@ pub struct Discord {
     /// One bot token an account (`ORB_DISCORD_TOKENS`, comma-separated).
     #[serde(deserialize_with = "parse::secrets")]
     pub tokens: Vec<SecretString>,
+    /// Tokens of user accounts that send pictures (`ORB_DISCORD__GOLIVE_TOKENS`, comma-separated), one a party at a time;
+    /// only with `worker.golive`.
+    #[serde(deserialize_with = "parse::secrets")]
+    pub golive_tokens: Vec<SecretString>,
     /// Another Discord, a simulator (`ORB_DISCORD_API_URL`); then nothing goes to the real one.
     pub api_url: Option<HttpUrl>,
     /// PEM file of the authority that signed that simulator's certificates (`ORB_DISCORD_CA`).

@@ -1,9 +1,11 @@
 //! The layers, the names and the refusals, from the outside.
 #![allow(clippy::unwrap_used)]
 
+mod golive;
+
 use std::{io::Write, time::Duration};
 
-use orb_config::{AtQueueEnd, Config, Error, Loaded, VoiceDriver};
+use orb_config::{AtQueueEnd, Config, Error, GoLive, Loaded, VoiceDriver};
 use secrecy::ExposeSecret;
 
 fn from_env(pairs: &[(&str, &str)]) -> Result<Loaded, Error> {
@@ -34,6 +36,8 @@ fn defaults() {
     assert_eq!(config.http.addr.to_string(), "127.0.0.1:8080");
     assert_eq!(config.grpc.addr.to_string(), "127.0.0.1:50051");
     assert_eq!(config.party.at_queue_end, AtQueueEnd::Wait);
+    assert_eq!(config.worker.golive, GoLive::Off);
+    assert!(!config.party.go_live);
     assert_eq!(config.database.url.expose_secret(), "sqlite://orb.db");
     assert!(!config.worker.id.is_empty());
     assert!(config.http.tokens.is_empty());
@@ -99,7 +103,9 @@ fn every_short_name_is_understood() {
         ("ORB_DISCORD_API_URL", "http://127.0.0.1:9"),
         ("ORB_DISCORD_CA", "/tmp/ca.pem"),
         ("ORB_LOG", "debug"),
-        ("ORB_GOLIVE", "off"),
+        ("ORB_GOLIVE", "accept-account-risk"),
+        ("ORB_DISCORD__GOLIVE_TOKENS", "u1, u2"),
+        ("ORB_PARTY__GO_LIVE", "true"),
         ("ORB_VOICE_DRIVER", "songbird"),
         ("ORB_PARTY__AT_QUEUE_END", "leave"),
         ("ORB_TIMING__CALL_WAIT", "300ms"),
@@ -132,6 +138,9 @@ fn every_short_name_is_understood() {
         Duration::from_secs(1)
     );
     assert_eq!(config.worker.voice_driver, VoiceDriver::Songbird);
+    assert_eq!(config.worker.golive, GoLive::AcceptAccountRisk);
+    assert_eq!(config.discord.golive_tokens.len(), 2);
+    assert!(config.party.go_live);
     assert_eq!(config.party.at_queue_end, AtQueueEnd::Leave);
 }
 
@@ -166,8 +175,12 @@ fn refusals_name_the_variable_and_the_fix() {
             "ORB_JELLYFIN__REWRITE (jellyfin.rewrite in the file): expected from=to",
         ),
         (
-            ("ORB_GOLIVE", "accept-account-risk"),
-            "ORB_GOLIVE (worker.golive in the file): the golive output does not exist in this version",
+            ("ORB_GOLIVE", "on"),
+            "ORB_GOLIVE (worker.golive in the file): expected off or accept-account-risk",
+        ),
+        (
+            ("ORB_PARTY__GO_LIVE", "yes"),
+            "ORB_PARTY__GO_LIVE (party.go_live in the file): expected true or false",
         ),
         (
             ("ORB_VOICE_DRIVER", "discord"),
@@ -237,6 +250,8 @@ fn secrets_show_nowhere() {
     let config = from_env(&[
         ("ORB_API_TOKENS", secret),
         ("ORB_DISCORD_TOKENS", secret),
+        ("ORB_GOLIVE", "accept-account-risk"),
+        ("ORB_DISCORD__GOLIVE_TOKENS", secret),
         ("ORB_JELLYFIN_API_KEY", secret),
         ("ORB_JELLYFIN_URL", &url),
         ("ORB_OTLP__ENDPOINT", &url),
@@ -253,6 +268,7 @@ fn secrets_show_nowhere() {
     assert!(!shown.contains(secret), "{shown}");
     let summary = config.redacted();
     assert!(summary.contains(&("discord.tokens".to_owned(), "1 set".to_owned())));
+    assert!(summary.contains(&("discord.golive_tokens".to_owned(), "1 set".to_owned())));
     assert!(summary.contains(&("database.url".to_owned(), "postgres://db".to_owned())));
 }
 
