@@ -127,3 +127,6 @@ impl Pictures {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

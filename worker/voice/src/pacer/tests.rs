@@ -160,6 +160,25 @@ fn a_parked_one_is_woken_by_its_ticket() {
 }
 
 #[test]
+fn one_with_a_schedule_of_its_own_is_called_then_and_when_it_is_woken() {
+    let pacer = Pacer::start(1).unwrap();
+    let (timed, calls) = session(|| Tick::At(Instant::now() + Duration::from_millis(7)));
+    let ticket = pacer.add_timed(timed);
+    assert!(calls.try_recv().is_err(), "it is parked");
+    ticket.wake();
+    let due = next(&calls);
+    assert!(next(&calls) >= due + Duration::from_millis(7));
+
+    let (far, calls) = session(|| Tick::At(Instant::now() + Duration::from_hours(1)));
+    let ticket = pacer.add_timed(far);
+    for _ in 0..3 {
+        ticket.wake();
+        next(&calls);
+    }
+    assert!(calls.try_recv().is_err());
+}
+
+#[test]
 fn an_idle_thread_takes_up_who_comes_later() {
     let pacer = Pacer::start(1).unwrap();
     for _ in 0..3 {

@@ -115,3 +115,6 @@ impl Signalling {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -226,6 +226,86 @@ fn who_is_taken_out_during_the_call_stays_out() {
     assert_eq!((stage.wheel.len(), stage.loads()), (0, stage.wheel.load));
 }
 
+#[test]
+fn one_with_a_schedule_of_its_own_is_called_when_it_said_and_has_no_slot() {
+    let mut stage = Stage::new();
+    let id = stage.wheel.insert_timed(1);
+    assert_eq!(stage.wheel.take(stage.now), Next::Idle, "parked at first");
+    stage.now += 500 * MS;
+    stage.wheel.wake(id, stage.now);
+    let (start, mut at) = (stage.start, [503, 517, 2_000].into_iter());
+    let mut calls = Vec::new();
+    for now in (500..2_100).step_by(1) {
+        stage.now = start + now * MS;
+        calls.extend(stage.drain(|_| at.next().map_or(Tick::Park, |at| Tick::At(start + at * MS))));
+        assert_eq!(stage.loads(), stage.wheel.load);
+        assert_eq!(stage.wheel.load, [0; SLOTS]);
+    }
+    assert_eq!(
+        calls,
+        [(1, 500_000), (1, 503_000), (1, 517_000), (1, 2_000_000)]
+    );
+    assert_eq!(stage.wheel.take(stage.now), Next::Idle);
+    assert_eq!(stage.wheel.counters(), PacerCounters::default());
+}
+
+#[test]
+fn a_wake_calls_one_that_rests_at_once_and_is_not_lost_during_its_call() {
+    let mut stage = Stage::new();
+    let far = stage.start + 9_000 * MS;
+    let id = stage.wheel.insert_timed(1);
+    stage.wheel.wake(id, stage.now);
+    assert_eq!(stage.drain(|_| Tick::At(far)), [(1, 0)]);
+    stage.now += 10 * MS;
+    stage.wheel.wake(id, stage.now);
+    stage.wheel.wake(id, stage.now);
+    assert!(matches!(stage.wheel.take(stage.now), Next::Call { .. }));
+    stage.wheel.wake(id, stage.now);
+    stage.wheel.settle(id, Tick::At(far), stage.now);
+    assert_eq!(stage.wheel.take(stage.now), Next::Sleep(stage.now + REST));
+    stage.now += REST;
+    assert_eq!(stage.drain(|_| Tick::At(far)).len(), 1);
+    assert_eq!(stage.wheel.take(stage.now), Next::Sleep(far));
+    stage.wheel.remove(id);
+    assert_eq!(stage.wheel.take(stage.now), Next::Idle);
+}
+
+#[test]
+fn who_always_wants_to_be_called_leaves_time_to_the_others() {
+    let mut stage = Stage::new();
+    let id = stage.wheel.insert_timed(1);
+    stage.insert(2);
+    stage.wheel.wake(id, stage.now);
+    let mut calls = BTreeMap::<u32, u32>::new();
+    for us in (0..100_000).step_by(50) {
+        stage.now = stage.start + Duration::from_micros(us);
+        let past = stage.start;
+        for (name, _) in stage.drain(|name| {
+            if name == 1 {
+                Tick::At(past)
+            } else {
+                Tick::Again
+            }
+        }) {
+            *calls.entry(name).or_default() += 1;
+        }
+    }
+    assert_eq!(calls[&2], 5);
+    assert!((390..=401).contains(&calls[&1]), "{calls:?}");
+}
+
+#[test]
+fn a_busy_one_with_a_schedule_of_its_own_is_asked_again_soon() {
+    let mut stage = Stage::new();
+    let id = stage.wheel.insert_timed(1);
+    stage.wheel.wake(id, stage.now);
+    assert_eq!(stage.drain(|_| Tick::Busy).len(), 1);
+    assert_eq!(
+        stage.wheel.take(stage.now),
+        Next::Sleep(stage.now + BUSY_RETRY)
+    );
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Insert,
@@ -314,6 +394,7 @@ proptest! {
                             }
                             Some((before, Tick::Busy)) => prop_assert_eq!((due - before) % 20_000, 0),
                             Some((before, Tick::Park)) => prop_assert!(due > before),
+                            Some((_, Tick::At(_))) => unreachable!("none has a schedule of its own"),
                             None => {}
                         }
                     }
