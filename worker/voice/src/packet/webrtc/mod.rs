@@ -45,9 +45,8 @@ const MOST_STEPS: usize = 500;
 /// After so many steps at once, the next call.
 const BREATH: Duration = Duration::from_millis(1);
 
-/// The longest frame of sound. Opus needs 1275 bytes at most, and its end-to-end encryption fewer than 20 more; it has to
-/// fit into a packet.
-const MOST_SOUND: usize = 1300;
+/// The longest frame of sound: str0m would send a longer one as two. Opus of 20 ms at 256 kbit/s has 640 bytes.
+const MOST_SOUND: usize = 1100;
 
 /// The longest picture. Discord's clients send none of more than some 100 KB.
 const MOST_PICTURE: usize = 1 << 20;
