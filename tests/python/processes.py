@@ -192,7 +192,7 @@ def free_port():
 
 def missing_binaries():
     """What has to be built before the tests can run."""
-    programs = ("orb", "discord-sim", "jellyfin-sim", "examples/speak")
+    programs = ("orb", "discord-sim", "jellyfin-sim", "examples/speak", "examples/seal")
     return [name for name in programs if not os.access(BINARIES / name, os.X_OK)]
 
 

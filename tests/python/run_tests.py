@@ -7,7 +7,7 @@ import unittest
 
 import processes
 
-HOW_TO_BUILD = "build them with: cargo build -p orb -p discord-sim -p jellyfin-sim -p orb-voice --bins --example speak"
+HOW_TO_BUILD = "build them with: cargo build -p orb -p discord-sim -p jellyfin-sim -p orb-voice --bins --examples"
 
 
 class Result(unittest.TextTestResult):

@@ -4,6 +4,7 @@ import itertools
 
 import requests
 
+from voice.end_to_end import EndToEnd
 from voice.frames import SILENCE, counted, number_of
 from voice.member import Member
 from voice.speaker import Speaker
@@ -48,8 +49,8 @@ class Call:
         self.speaker = await Speaker.start(self.credentials(DRIVER), self.sim.ca)
         self.test.addAsyncCleanup(self.speaker.stop)
 
-    async def member_joins(self, user, mode=AES, commits=True):
-        member = await Member.join(self.credentials(user), self.sim.ca, mode, commits)
+    async def member_joins(self, user, mode=AES, commits=True, end_to_end=EndToEnd):
+        member = await Member.join(self.credentials(user), self.sim.ca, mode, commits, end_to_end)
         self.test.addAsyncCleanup(member.leave)
         return member
 

@@ -36,6 +36,7 @@ class EndToEnd:
         self.session = dave.Session(lambda source, reason: self.failures.append((source, reason)))
         self.encryptor = dave.Encryptor()
         self.encryptor.assign_ssrc_to_codec(ssrc, dave.Codec.opus)
+        self.encryptor.assign_ssrc_to_codec(ssrc + 1, dave.Codec.h264)
         self.decryptors = {}
         self.known = {user}
         self.prepared = {}
@@ -136,7 +137,16 @@ class EndToEnd:
             return None
         return self.encryptor.encrypt(dave.MediaType.audio, self.ssrc, opus)
 
-    def decrypt(self, user, frame):
+    def encrypt_picture(self, picture):
+        """The same of an access unit of H.264, start codes and all."""
+        if not self.encryptor.has_key_ratchet():
+            return None
+        return self.encryptor.encrypt(dave.MediaType.video, self.ssrc + 1, picture)
+
+    def decrypt(self, user, frame, media=dave.MediaType.audio):
         """None when no key fits."""
         decryptor = self.decryptors.get(user)
-        return decryptor and decryptor.decrypt(dave.MediaType.audio, frame)
+        return decryptor and decryptor.decrypt(media, frame)
+
+    def decrypt_picture(self, user, picture):
+        return self.decrypt(user, picture, dave.MediaType.video)

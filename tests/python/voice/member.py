@@ -53,8 +53,9 @@ class Received(NamedTuple):
 class Member(asyncio.DatagramProtocol):
     """`join` makes one; `received` is what it heard."""
 
-    def __init__(self, credentials, mode, commits):
+    def __init__(self, credentials, mode, commits, end_to_end=EndToEnd):
         self.credentials, self.mode, self.commits = credentials, mode, commits
+        self.end_to_end = end_to_end
         self.user = credentials["user_id"]
         self.received = []
         self.sent = 0
@@ -70,9 +71,9 @@ class Member(asyncio.DatagramProtocol):
         self.sequence = self.timestamp = 0
 
     @classmethod
-    async def join(cls, credentials, ca, mode, commits=True):
+    async def join(cls, credentials, ca, mode, commits=True, end_to_end=EndToEnd):
         """Comes into the call. Its part in the group takes a while longer: see `dave.executed`."""
-        self = cls(credentials, mode, commits)
+        self = cls(credentials, mode, commits, end_to_end)
         trust = ssl.create_default_context(cafile=ca)
         self.socket = await websockets.connect(f"wss://{credentials['endpoint']}/?v=8", ssl=trust)
         self.tasks = [asyncio.create_task(self.converse())]
@@ -108,7 +109,7 @@ class Member(asyncio.DatagramProtocol):
             await self.open_path(data)
         elif op == SESSION_DESCRIPTION:
             self.transport = Transport(data["mode"], bytes(data["secret_key"]))
-            self.dave = EndToEnd(self.user, self.credentials["channel_id"], self.ssrc, self.commits)
+            self.dave = self.end_to_end(self.user, self.credentials["channel_id"], self.ssrc, self.commits)
             self.dave.joined(self.present)
             self.dave.on_executed = lambda: self.sent_at_transitions.append(self.sent)
             await self.answer(self.dave.begin(data["dave_protocol_version"]))

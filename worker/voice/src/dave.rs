@@ -235,8 +235,17 @@ impl Dave {
 
     /// Decrypts an Opus packet of another member; none when there is no key that fits.
     pub fn open_opus(&mut self, user: u64, frame: &[u8]) -> Option<Vec<u8>> {
+        self.open(MediaType::AUDIO, user, frame)
+    }
+
+    /// Decrypts a picture of another member, an access unit in Annex B form; none when there is no key that fits.
+    pub fn open_picture(&mut self, user: u64, frame: &[u8]) -> Option<Vec<u8>> {
+        self.open(MediaType::VIDEO, user, frame)
+    }
+
+    fn open(&mut self, media: MediaType, user: u64, frame: &[u8]) -> Option<Vec<u8>> {
         match &mut self.session {
-            Some(session) if self.required => session.decrypt(user, MediaType::AUDIO, frame).ok(),
+            Some(session) if self.required => session.decrypt(user, media, frame).ok(),
             // What may not be sent in the clear is not believed in the clear.
             None if self.version > 0 => None,
             None if self.required && self.on_downgrade == OnDowngrade::Hold => None,
