@@ -1,6 +1,7 @@
 //! The worker contract over HTTP: each call one gRPC call, each answer the whole status object.
 
 mod control;
+mod picture;
 mod play;
 mod sessions;
 mod status;

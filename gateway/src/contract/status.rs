@@ -4,6 +4,8 @@ use orb_proto::v1::{self, Session};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::picture::PictureHealth;
+
 /// A session as a caller sees it. Bears no URL and no secret.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -48,13 +50,17 @@ pub(crate) struct SessionStatus {
     /// One sentence: how this title is played, and why so.
     #[schema(required)]
     plan: Option<String>,
-    /// `voice`, `watch`.
+    /// The outputs of this session: `voice`, `watch`, and `golive` only where the picture goes into the voice channel.
     capabilities: Vec<String>,
     /// Rises by one at every change of what is wanted.
     #[schema(minimum = 0)]
     generation: u64,
     #[schema(required)]
     health: Option<StreamHealth>,
+    /// Of the picture in the voice channel; missing while there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    picture: Option<PictureHealth>,
 }
 
 /// The session's connection to its voice channel.
@@ -130,6 +136,7 @@ impl From<Session> for SessionStatus {
             worker_session_id: session.worker_session_id,
             capabilities: session.capabilities,
             generation: session.generation,
+            picture: session.picture.map(PictureHealth::from),
         }
     }
 }
@@ -208,6 +215,36 @@ mod tests {
                 "durationSeconds": null, "lastError": null, "positionMs": 0, "sessionId": "456",
                 "workerSessionId": "", "queueEntryId": null, "endReason": null, "updatedAt": null, "plan": null,
                 "capabilities": [], "generation": 0, "health": null,
+            })
+        );
+    }
+
+    #[test]
+    fn a_picture_shows_where_there_is_one() {
+        let status = SessionStatus::from(Session {
+            capabilities: vec!["voice".into(), "golive".into()],
+            picture: Some(v1::PictureHealth {
+                pictures_sent: 240,
+                pictures_late: 1,
+                lateness_p99_ms: 3,
+                width: 1280,
+                height: 720,
+                kbits_per_second: 2500,
+                rung_changes: 2,
+                line_kbits_per_second: 4000,
+                loss_permille: 15,
+                key_frame_requests: 4,
+            }),
+            ..Session::default()
+        });
+        let shown = serde_json::to_value(status).unwrap();
+        assert_eq!(shown["capabilities"], json!(["voice", "golive"]));
+        assert_eq!(
+            shown["picture"],
+            json!({
+                "picturesSent": 240, "picturesLate": 1, "latenessP99Ms": 3, "width": 1280, "height": 720,
+                "kbitsPerSecond": 2500, "rungChanges": 2, "lineKbitsPerSecond": 4000, "lossPermille": 15,
+                "keyFrameRequests": 4,
             })
         );
     }

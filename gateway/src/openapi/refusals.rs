@@ -130,6 +130,11 @@ fn own(method: &str, path: &str) -> Vec<&'static [Refusal]> {
                     "session_conflict",
                     "this id is taken by another guild or channel; use a new one",
                 ),
+                (
+                    409,
+                    "golive_off",
+                    "this installation sends no picture into voice channels; create the party without goLive",
+                ),
                 (422, "invalid_id", "guildId must be a Discord id: digits"),
                 (422, "missing_field", "a required field is missing"),
                 (422, "too_long", "title is longer than 200 characters"),

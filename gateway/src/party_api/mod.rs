@@ -8,12 +8,14 @@
 //! | `events` | what happened, as a page or as it happens |
 //! | `watch_links` | a viewer's link |
 //! | `workers` | the pool |
+//! | `capabilities` | by what ways a party can be sent |
 //!
 //! A party is a session of the contract: each call is one gRPC call here too. What stands in a queue was looked up in
 //! the [`Catalogue`](crate::Catalogue) on behalf of the caller, so a retry is told by what the caller asked
 //! (`fingerprint`) and not by what was found.
 
 mod caller;
+mod capabilities;
 mod demo_item;
 mod event_row;
 mod events;
@@ -52,6 +54,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Gateway>> {
         .routes(routes!(queue_edits::move_entry))
         .routes(routes!(events::events))
         .routes(routes!(watch_links::make_watch_link))
+        .routes(routes!(capabilities::get))
         .routes(routes!(workers::list))
         .routes(routes!(workers::drain))
         .routes(routes!(demo_item::demo_item))

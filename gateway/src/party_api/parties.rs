@@ -47,7 +47,7 @@ pub(super) async fn list(State(gateway): State<Arc<Gateway>>) -> Result<Json<Par
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase", examples(
     json!({"id": "friday", "guildId": "111", "voiceChannelId": "222", "textChannelId": "333", "title": "Film night",
-        "ownerUserId": "80351110224678912", "atQueueEnd": "leave"}),
+        "ownerUserId": "80351110224678912", "atQueueEnd": "leave", "goLive": false}),
     json!({"guildId": "111", "voiceChannelId": "222", "textChannelId": "333"}),
 ))]
 #[allow(dead_code, reason = "documents the body; it is read field by field")]
@@ -72,6 +72,10 @@ pub(super) struct CreateParty {
     owner_user_id: Option<String>,
     /// As the installation is configured, where missing.
     at_queue_end: Option<AtQueueEnd>,
+    /// Whether the picture goes into the voice channel, too; as the installation is configured, where missing. Off unless
+    /// its operator turned it on: Discord lets no bot do it and forbids to automate any other account
+    /// (`docs/golive.md`, and `GET /api/v1/capabilities`).
+    go_live: Option<bool>,
 }
 
 fn read_create(fields: &Fields<'_>, caller: Caller) -> Result<CreateRequest, Problem> {
@@ -82,6 +86,11 @@ fn read_create(fields: &Fields<'_>, caller: Caller) -> Result<CreateRequest, Pro
                 .ok_or_else(|| fields.wrong("atQueueEnd", "must be wait or leave"))
         })
         .transpose()?;
+    let go_live = match fields.boolean("goLive")? {
+        None => GoLive::Unspecified,
+        Some(false) => GoLive::Off,
+        Some(true) => GoLive::On,
+    };
     Ok(CreateRequest {
         session_id: fields
             .text("id")?
@@ -94,7 +103,7 @@ fn read_create(fields: &Fields<'_>, caller: Caller) -> Result<CreateRequest, Pro
         at_queue_end: at_queue_end.unwrap_or_default().into(),
         command_id: caller.command_id,
         actor: caller.actor,
-        go_live: GoLive::Unspecified.into(),
+        go_live: go_live.into(),
     })
 }
 

@@ -17,7 +17,7 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 #[schema(examples(json!({
     "id": "friday", "title": "Film night", "ownerUserId": "80351110224678912", "guildId": "111",
-    "voiceChannelId": "222", "textChannelId": "333", "atQueueEnd": "wait", "status": "playing", "entryId": 2,
+    "voiceChannelId": "222", "textChannelId": "333", "atQueueEnd": "wait", "goLive": false, "status": "playing", "entryId": 2,
     "queueVersion": 7, "queued": 1, "createdAt": "2026-01-01T20:00:00Z",
     "workerStatus": "connected", "playbackState": "playing", "currentTitle": "Movie Title", "positionSeconds": 381,
     "durationSeconds": 5420, "lastError": null, "positionMs": 381_240, "sessionId": "friday",
@@ -41,6 +41,9 @@ pub(super) struct Party {
     /// Discord snowflake.
     text_channel_id: String,
     at_queue_end: AtQueueEnd,
+    /// Whether the picture goes into the voice channel: `golive` is among the `capabilities`. False again once Discord
+    /// has refused it.
+    go_live: bool,
     status: PartyStatus,
     /// The entry of the queue that plays or that ended last.
     #[schema(required, minimum = 1)]
@@ -57,6 +60,9 @@ pub(super) struct Party {
     #[serde(flatten)]
     session: SessionStatus,
 }
+
+/// Among the capabilities.
+const GO_LIVE: &str = "golive";
 
 /// What happens when the last entry of the queue has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -95,6 +101,7 @@ impl From<Session> for Party {
     fn from(session: Session) -> Self {
         Self {
             at_queue_end: session.at_queue_end().into(),
+            go_live: session.capabilities.iter().any(|name| name == GO_LIVE),
             status: session.status().into(),
             id: session.session_id.clone(),
             title: Some(session.title.clone()).filter(|title| !title.is_empty()),

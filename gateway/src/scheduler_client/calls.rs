@@ -3,11 +3,11 @@
 use orb_proto::v1::{
     ControlRequest, ControlResponse, CreateRequest, CreateResponse, DrainWorkerRequest,
     EditQueueRequest, EditQueueResponse, GetQueueRequest, GetRequest, ListEventsRequest,
-    ListEventsResponse, ListRequest, ListWorkersRequest, LocateWatchRequest, LocateWatchResponse,
-    PlayRequest, PlayResponse, Queue, Session, WatchEventsRequest, WatchEventsResponse,
-    WatchRequest, WatchResponse, WorkerInfo, admin_service_client::AdminServiceClient,
-    gateway_service_client::GatewayServiceClient, party_service_client::PartyServiceClient,
-    session_service_client::SessionServiceClient,
+    ListEventsResponse, ListOutputsRequest, ListRequest, ListWorkersRequest, LocateWatchRequest,
+    LocateWatchResponse, Output, PlayRequest, PlayResponse, Queue, Session, WatchEventsRequest,
+    WatchEventsResponse, WatchRequest, WatchResponse, WorkerInfo,
+    admin_service_client::AdminServiceClient, gateway_service_client::GatewayServiceClient,
+    party_service_client::PartyServiceClient, session_service_client::SessionServiceClient,
 };
 use tonic::Status;
 
@@ -143,6 +143,16 @@ impl SchedulerClient {
                 .await
         })
         .await
+    }
+
+    /// By what ways a new party could be sent now.
+    pub(crate) async fn outputs(&self) -> Result<Vec<Output>, Status> {
+        let response = self
+            .call(ListOutputsRequest {}, async |channel, request| {
+                PartyServiceClient::new(channel).list_outputs(request).await
+            })
+            .await?;
+        Ok(response.outputs)
     }
 
     /// The pool, ordered by id.

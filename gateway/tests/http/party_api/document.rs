@@ -5,7 +5,7 @@ use reqwest::Method;
 use crate::support::{Harness, problem};
 
 /// What the party API promises; the document may have more.
-const CALLS: [(&str, &str); 22] = [
+const CALLS: [(&str, &str); 23] = [
     ("get", "/api/v1/parties"),
     ("post", "/api/v1/parties"),
     ("get", "/api/v1/parties/{id}"),
@@ -25,6 +25,7 @@ const CALLS: [(&str, &str); 22] = [
     ("post", "/api/v1/parties/{id}/queue/{entryId}/move"),
     ("get", "/api/v1/parties/{id}/events"),
     ("post", "/api/v1/parties/{id}/watch-links"),
+    ("get", "/api/v1/capabilities"),
     ("get", "/api/v1/workers"),
     ("post", "/api/v1/workers/{workerId}/drain"),
     ("get", "/api/v1/demo-item"),

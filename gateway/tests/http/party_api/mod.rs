@@ -2,6 +2,7 @@
 
 mod document;
 mod events;
+mod golive;
 mod library;
 mod listeners;
 mod parties;

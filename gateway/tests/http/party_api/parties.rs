@@ -109,7 +109,7 @@ async fn a_party_is_the_status_and_more() {
         .answer(move |_| Ok(Reply(friday.clone(), true)));
     let expected = json!({
         "id": "friday", "title": "Film night", "ownerUserId": "444", "guildId": "111", "voiceChannelId": "222",
-        "textChannelId": "333", "atQueueEnd": "leave", "status": "playing", "entryId": 2, "queueVersion": 7,
+        "textChannelId": "333", "atQueueEnd": "leave", "goLive": false, "status": "playing", "entryId": 2, "queueVersion": 7,
         "queued": 1, "createdAt": "2023-11-14T22:13:20Z",
         "workerStatus": "connecting", "playbackState": "playing", "currentTitle": "Movie", "positionSeconds": 0,
         "durationSeconds": null, "lastError": null, "positionMs": 0, "sessionId": "friday", "workerSessionId": "",
