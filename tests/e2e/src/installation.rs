@@ -1,7 +1,8 @@
 //! Orb as one installs it: `orb up`, or its roles apart.
 
-use std::net::TcpListener;
 use std::time::Duration;
+
+use orb_cluster::free_port;
 
 use crate::api::Api;
 use crate::environment::Environment;
@@ -83,7 +84,8 @@ impl Roles {
 
     /// The same with an environment of the test's own, but for what makes them find each other.
     pub async fn start_with(surroundings: Surroundings, environment: Environment) -> Self {
-        let grpc = free_port();
+        // It has to come back to it.
+        let grpc = free_port().expect("there are free ports");
         let scheme = if environment.has("ORB_TLS__CA") {
             "https"
         } else {
@@ -125,13 +127,4 @@ impl Roles {
         self.scheduler = OrbProcess::start("scheduler", &self.environment);
         self.scheduler.grpc_addr().await;
     }
-}
-
-/// A port that was free a moment ago; for a process that has to come back to it.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
-    listener
-        .local_addr()
-        .expect("a bound socket has an address")
-        .port()
 }

@@ -13,7 +13,7 @@
 //! └───────────────────────────────┘
 //! ```
 //!
-//! A test takes its [`Surroundings`] (simulators, films, a folder; one test at a time on a machine), starts
+//! A test takes its [`Surroundings`] (simulators, films, a folder; its turn on the machine), starts
 //! [`OrbProcess`]es in them, mostly as an [`Installation`], and drives a [`Party`] over HTTP. What it claims about sound
 //! comes from [`Ears`]: which second of the film a member of the voice channel heard, and when.
 //!

@@ -30,6 +30,8 @@ pub struct Setting {
     pub jellyfin: JellyfinSimConfig,
     /// Bot accounts.
     pub accounts: usize,
+    /// Whether no other test may run meanwhile. `.config/nextest.toml` has to know of it too.
+    pub alone: bool,
 }
 
 impl Default for Setting {
@@ -39,6 +41,7 @@ impl Default for Setting {
             titles: vec![Title::Clock],
             jellyfin: JellyfinSimConfig::default(),
             accounts: 1,
+            alone: false,
         }
     }
 }
@@ -51,9 +54,18 @@ impl Setting {
             ..Self::default()
         }
     }
+
+    /// For a test that measures time at the listener: joins, positions.
+    #[must_use]
+    pub fn alone(self) -> Self {
+        Self {
+            alone: true,
+            ..self
+        }
+    }
 }
 
-/// Simulators and a folder; the machine belongs to this test as long as they live.
+/// Simulators and a folder; the test has its turn as long as they live.
 pub struct Surroundings {
     /// The Discord.
     pub discord: DiscordSim,
@@ -68,7 +80,11 @@ pub struct Surroundings {
 impl Surroundings {
     /// Waits for its turn, makes the films and starts the simulators.
     pub async fn start(setting: Setting) -> Self {
-        let turn = tokio::task::block_in_place(Turn::take);
+        let turn = tokio::task::block_in_place(if setting.alone {
+            Turn::alone
+        } else {
+            Turn::shared
+        });
         let mut films = setting.jellyfin.films.clone();
         for title in setting.titles {
             films.push(Film::new(title.id(), title.name(), title.file().await));

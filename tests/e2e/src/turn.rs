@@ -1,4 +1,4 @@
-//! One test at a time: what is measured must not share two cores with another measurement.
+//! Who has the machine: tests that measure time at the listener have it alone, those that wait for conditions share it.
 
 use std::fs::File;
 
@@ -8,11 +8,30 @@ use crate::films::target_folder;
 pub(crate) struct Turn(#[allow(dead_code, reason = "unlocked when it is closed")] File);
 
 impl Turn {
-    /// Waits until no other test has it.
-    pub(crate) fn take() -> Self {
-        let path = target_folder().join("e2e.lock");
-        let file = File::create(&path).expect("a lock file can be made beside the binaries");
-        file.lock().expect("the file system has locks");
-        Self(file)
+    /// Waits until nobody has the machine alone.
+    pub(crate) fn shared() -> Self {
+        let _door = door();
+        let turn = lock_file("e2e.lock");
+        turn.lock_shared().expect("the file system has locks");
+        Self(turn)
     }
+
+    /// Waits until nobody has it at all.
+    pub(crate) fn alone() -> Self {
+        let _door = door();
+        let turn = lock_file("e2e.lock");
+        turn.lock().expect("the file system has locks");
+        Self(turn)
+    }
+}
+
+/// Held while one waits. Else those who share would keep out for good who wants to be alone: there is always one of them.
+fn door() -> File {
+    let door = lock_file("e2e-door.lock");
+    door.lock().expect("the file system has locks");
+    door
+}
+
+fn lock_file(name: &str) -> File {
+    File::create(target_folder().join(name)).expect("a lock file can be made beside the binaries")
 }

@@ -30,7 +30,7 @@ const FILLED_MS: f64 = 41.0;
 const FILMS: [Title; 3] = [Title::Short, Title::Shorter, Title::Shortest];
 
 async fn queue_of(films: &[Title]) -> (Installation, Party, Queue) {
-    let surroundings = Surroundings::start(Setting::with(films)).await;
+    let surroundings = Surroundings::start(Setting::with(films).alone()).await;
     let mut orb = Installation::up(surroundings).await;
     let party = Party::create(&orb.api, GUILD).await;
     let queue = Queue::of(&party, orb.orb.grpc_addr().await);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use discord_sim::RecordEvent;
-use orb_cluster::{Etcd, Postgres};
+use orb_cluster::{Etcd, Postgres, free_port};
 use orb_e2e::{API_TOKEN, Api, OrbProcess, Party, Roles, Setting, Surroundings, until};
 
 const GUILD: u64 = 111;
@@ -19,12 +19,6 @@ async fn says(process: &OrbProcess, line: &str) {
         process.log().contains(line).then_some(())
     })
     .await;
-}
-
-/// A port that was free a moment ago: what is advertised has to be known before it is bound.
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 /// With a password, which nobody may ever read in a log.
@@ -74,7 +68,10 @@ async fn an_etcd_that_is_away_at_the_start_is_waited_for() {
     let shared = environment
         .clone()
         .with("ORB_DATABASE_URL", postgres.url())
-        .with("ORB_GRPC_ADDR", format!("127.0.0.1:{}", free_port()));
+        .with(
+            "ORB_GRPC_ADDR",
+            format!("127.0.0.1:{}", free_port().unwrap()),
+        );
     let scheduler = OrbProcess::start("scheduler", &shared);
     let worker = OrbProcess::start("worker", &environment);
     let mut gateway = OrbProcess::start("gateway", &environment);

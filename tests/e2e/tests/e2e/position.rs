@@ -20,7 +20,7 @@ const BETWEEN_STATUSES: Duration = Duration::from_millis(170);
 const SOUND_WITHIN: Duration = Duration::from_secs(10);
 
 async fn playing(title: Title) -> (Installation, Party) {
-    let surroundings = Surroundings::start(Setting::with(&[title])).await;
+    let surroundings = Surroundings::start(Setting::with(&[title]).alone()).await;
     let orb = Installation::up(surroundings).await;
     let party = Party::create(&orb.api, 111).await;
     party.play_title(&orb.surroundings, title).await;
@@ -202,7 +202,7 @@ async fn after_many_seeks_at_once_the_last_one_counts() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_pause_while_it_loads() {
-    let surroundings = Surroundings::start(Setting::with(&[Title::Clock])).await;
+    let surroundings = Surroundings::start(Setting::with(&[Title::Clock]).alone()).await;
     let orb = Installation::up(surroundings).await;
     let party = Party::create(&orb.api, 111).await;
     let play = entry(&orb.surroundings, 1, Title::Clock);

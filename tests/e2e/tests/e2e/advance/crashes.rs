@@ -63,7 +63,7 @@ async fn surplus_ms(ears: &Ears<'_>, since: Instant, films: &[Title], second: u3
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_is_killed_around_a_join_is_replaced_there() {
-    let surroundings = Surroundings::start(Setting::with(&FILMS)).await;
+    let surroundings = Surroundings::start(Setting::with(&FILMS).alone()).await;
     let mut roles = Roles::start(surroundings).await;
     let mut second = roles.start_worker("worker-2");
     let party = Party::create(&roles.api, GUILD).await;
@@ -112,7 +112,7 @@ async fn a_worker_that_is_killed_around_a_join_is_replaced_there() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scheduler_that_is_killed_around_a_join_is_not_missed() {
-    let surroundings = Surroundings::start(Setting::with(&FILMS)).await;
+    let surroundings = Surroundings::start(Setting::with(&FILMS).alone()).await;
     let mut roles = Roles::start(surroundings).await;
     let party = Party::create(&roles.api, GUILD).await;
     let mut queue = Queue::of(&party, roles.scheduler.grpc_addr().await);

@@ -1,10 +1,9 @@
 //! Two schedulers with what they share, a worker and a gateway, each a process of its own.
 
-use std::net::TcpListener;
 use std::time::Duration;
 
 use discord_sim::RecordEvent;
-use orb_cluster::{Etcd, Postgres};
+use orb_cluster::{Etcd, Postgres, free_port};
 use orb_e2e::{API_TOKEN, Api, Environment, OrbProcess, Surroundings, until};
 
 /// A debug build that starts beside six other processes.
@@ -33,9 +32,10 @@ impl Cluster {
             .with("ORB_ETCD_ENDPOINTS", etcd.endpoint())
             .with("ORB_WORKER_ID", "worker-1");
         let scheduler = |environment: Environment| {
-            let environment = environment
-                .with("ORB_DATABASE_URL", postgres.url())
-                .with("ORB_GRPC_ADDR", format!("127.0.0.1:{}", free_port()));
+            let environment = environment.with("ORB_DATABASE_URL", postgres.url()).with(
+                "ORB_GRPC_ADDR",
+                format!("127.0.0.1:{}", free_port().unwrap()),
+            );
             OrbProcess::start("scheduler", &environment)
         };
         let first = scheduler(environment.clone());
@@ -76,10 +76,4 @@ pub(crate) async fn says_again(process: &OrbProcess, line: &str, times: usize) {
         (process.log().matches(line).count() >= times).then_some(())
     })
     .await;
-}
-
-/// A port that was free a moment ago: what is advertised has to be known before it is bound.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
