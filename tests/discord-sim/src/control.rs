@@ -18,7 +18,7 @@ use crate::ears::EarReport;
 use crate::heard::{Heard, HeardConnection, HeardPacket};
 use crate::kept::HeardDetail;
 use crate::world::World;
-use crate::{ChannelId, Error, Fault, GuildId, UserId, stream_guests};
+use crate::{ChannelId, Error, Fault, GuildId, UserId, seen_control, stream_guests};
 
 pub(crate) fn routes() -> Router<Arc<World>> {
     Router::new()
@@ -27,6 +27,7 @@ pub(crate) fn routes() -> Router<Arc<World>> {
         .route("/_sim/fault", post(fault))
         .route("/_sim/voice", post(enter_voice).delete(leave_voice))
         .merge(stream_guests::routes())
+        .merge(seen_control::routes())
 }
 
 async fn record(State(world): State<Arc<World>>) -> Response {

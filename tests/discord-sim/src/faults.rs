@@ -158,6 +158,9 @@ pub enum Fault {
         times: u32,
         /// The close code.
         code: u16,
+        /// So many pass before.
+        #[serde(default)]
+        after: u32,
     },
     /// The next RESUMEs on the voice gateway are refused with a close code.
     RefuseVoiceResume {
@@ -431,8 +434,8 @@ impl State {
                 self.faults.identify = Some((*times, *close));
                 Ok(0)
             }
-            Fault::RefuseVoiceIdentify { times, code } => {
-                self.faults.voice.refuse_identifies(*times, *code);
+            Fault::RefuseVoiceIdentify { times, code, after } => {
+                self.faults.voice.refuse_identifies(*after, *times, *code);
                 Ok(0)
             }
             Fault::RefuseVoiceResume { times, code } => {

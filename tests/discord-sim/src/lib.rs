@@ -63,6 +63,7 @@ mod record;
 mod rest;
 mod rtp;
 mod seen;
+mod seen_control;
 mod seen_store;
 mod sfu;
 mod shards;

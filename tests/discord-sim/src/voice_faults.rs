@@ -19,13 +19,16 @@ enum DisplacementScript {
 #[derive(Default)]
 pub(crate) struct PendingVoiceFaults {
     identify: Option<(u32, u16)>,
+    /// Before the first that is refused.
+    passing_identifies: u32,
     resume: Option<(u32, u16)>,
     lost_discoveries: u32,
     displacement: Option<DisplacementScript>,
 }
 
 impl PendingVoiceFaults {
-    pub(crate) fn refuse_identifies(&mut self, times: u32, code: u16) {
+    pub(crate) fn refuse_identifies(&mut self, after: u32, times: u32, code: u16) {
+        self.passing_identifies = after;
         self.identify = Some((times, code));
     }
 
@@ -48,6 +51,10 @@ impl PendingVoiceFaults {
 
     /// Whether this IDENTIFY is refused, and with which close code.
     pub(crate) fn refuse_identify(&mut self) -> Option<u16> {
+        if let Some(left) = self.passing_identifies.checked_sub(1) {
+            self.passing_identifies = left;
+            return None;
+        }
         take_one(&mut self.identify)
     }
 

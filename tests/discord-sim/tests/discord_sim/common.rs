@@ -1,6 +1,9 @@
 //! A bot made of twilight's gateway and songbird's driver, as real as it gets without Discord.
 #![allow(unreachable_pub)]
 
+pub mod h264;
+pub mod media_client;
+pub mod streamer;
 pub mod talker;
 pub mod voice_client;
 
@@ -72,7 +75,18 @@ pub async fn recorded(
     what: &str,
     pick: impl Fn(&RecordEntry) -> bool,
 ) -> RecordEntry {
-    until(what, || sim.record().into_iter().find(|entry| pick(entry))).await
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let record = sim.record();
+        if let Some(entry) = record.iter().find(|entry| pick(entry)) {
+            return entry.clone();
+        }
+        if Instant::now() >= deadline {
+            let events: Vec<_> = record.iter().map(|entry| &entry.event).collect();
+            panic!("not in time: {what}; recorded: {events:#?}");
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// A bot account on the main gateway.

@@ -44,6 +44,22 @@ fn take_over(test: &str, displacement: Displacement) {
         })
         .await;
 
+        if displacement == Displacement::Reset {
+            // A reset tells songbird to come back: by RESUME it would take the newer one's connection, by IDENTIFY its
+            // place, and the newer one likewise, for ever.
+            let (times, code) = (1000, 4006);
+            let come_backs = [
+                Fault::RefuseVoiceResume { times, code },
+                Fault::RefuseVoiceIdentify {
+                    times,
+                    code,
+                    after: 1,
+                },
+            ];
+            for fault in &come_backs {
+                sim.fault(fault).unwrap();
+            }
+        }
         let mut second = driver();
         second.connect(credentials).await.unwrap();
         let connections = sim.heard(GUILD).connections;

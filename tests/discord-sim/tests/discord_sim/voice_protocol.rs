@@ -179,6 +179,7 @@ async fn voice_identify_is_refused_by_fault_as_often_as_asked() {
     let refuse = Fault::RefuseVoiceIdentify {
         times: 1,
         code: 4009,
+        after: 0,
     };
     sim.fault(&refuse).unwrap();
     let mut client = Client::open(&sim, "localhost", 4).await.unwrap();

@@ -72,9 +72,20 @@ impl Client {
         info: &VoiceCredentials,
         seq_ack: impl Into<Option<i64>>,
     ) -> Self {
+        Self::resuming_at(sim, info.guild.0, &info.session, &info.token, seq_ack).await
+    }
+
+    /// The same with a `server_id` that may be a stream's.
+    pub async fn resuming_at(
+        sim: &DiscordSim,
+        server_id: u64,
+        session: &str,
+        token: &str,
+        seq_ack: impl Into<Option<i64>>,
+    ) -> Self {
         let mut client = Self::open(sim, "localhost", 8).await.unwrap();
         let mut resume = json!({
-            "server_id": info.guild, "session_id": info.session, "token": info.token
+            "server_id": server_id.to_string(), "session_id": session, "token": token
         });
         if let Some(seq_ack) = seq_ack.into() {
             resume["seq_ack"] = seq_ack.into();
@@ -86,6 +97,11 @@ impl Client {
     pub async fn send(&mut self, op: u8, data: Value) {
         let text = json!({"op": op, "d": data}).to_string();
         self.ws.send(Message::text(text)).await.unwrap();
+    }
+
+    pub async fn send_binary(&mut self, op: u8, payload: &[u8]) {
+        let message = Message::binary([&[op], payload].concat());
+        self.ws.send(message).await.unwrap();
     }
 
     /// The next message as it came: JSON, or `(op, payload)` of a v8 binary one as
@@ -116,6 +132,11 @@ impl Client {
             self.numbered.push((seq as u16, op as u8));
         }
         next
+    }
+
+    /// Passes over messages with this op that were not asked for.
+    pub fn forget(&mut self, op: u8) {
+        self.unread.retain(|one| one["op"] != op);
     }
 
     /// The next message with this op, seen before or not, as it came.
