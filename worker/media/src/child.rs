@@ -17,10 +17,6 @@ use tokio::time::timeout;
 use crate::pre_exec::die_with_parent;
 use crate::{Error, timing};
 
-/// Pages of the pipe. One page is a quarter of a second of Opus; the default of 16 would add four
-/// seconds to the run-ahead.
-const PIPE_BYTES: usize = 4096;
-
 /// What a child may use.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
@@ -124,13 +120,13 @@ impl Process {
         }
     }
 
-    /// The read end of its output, blocking, and small.
-    pub(crate) fn take_stdout(&mut self) -> io::Result<OwnedFd> {
+    /// The read end of its output, blocking, and of this size as far as the system allows it.
+    pub(crate) fn take_stdout(&mut self, bytes: usize) -> io::Result<OwnedFd> {
         let stdout = self.child.stdout.take();
         let fd = stdout
             .ok_or_else(|| io::Error::other("stdout was taken before"))?
             .into_owned_fd()?;
-        if let Err(error) = rustix::pipe::fcntl_setpipe_size(&fd, PIPE_BYTES) {
+        if let Err(error) = rustix::pipe::fcntl_setpipe_size(&fd, bytes) {
             tracing::debug!(%error, "pipe size refused");
         }
         Ok(fd)

@@ -67,7 +67,7 @@ pub(crate) fn ffmpeg(run: &Run<'_>) -> Vec<OsString> {
     args.audio_input(run);
     args.video(run);
     args.audio(run);
-    args.output(run.hls);
+    args.output(run);
     args.0
 }
 
@@ -129,21 +129,46 @@ impl Args {
                 gop,
                 deinterlace,
                 colours,
+                live,
             } => {
                 self.pair("-map", format!("0:{stream}"));
-                self.pair("-vf", video_filter(*width, *height, *deinterlace, *colours));
+                let step = live.map_or(1, |live| live.frame_step);
+                let filter = video_filter(*width, *height, *deinterlace, step, *colours);
+                self.pair("-vf", filter);
                 self.add("-c:v libx264 -preset superfast -profile:v high -bf 0 -sc_threshold 0");
-                self.pair("-g", gop.to_string());
-                // One slice a picture: packetizers and hardware decoders want that.
-                self.add("-x264-params slices=1:sliced-threads=0");
-                let kbit = rate_kbit(*width, *height);
-                self.pair("-b:v", format!("{kbit}k"));
-                self.pair("-maxrate", format!("{kbit}k"));
-                self.pair("-bufsize", format!("{kbit}k"));
+                match live {
+                    None => self.for_pages(*gop, rate_kbit(*width, *height)),
+                    Some(live) => self.for_channel(live.bits_per_second),
+                }
                 // Source frame rate; with copyts, constant-rate logic would drop and repeat.
                 self.add("-fps_mode vfr");
             }
         }
+    }
+
+    fn for_pages(&mut self, gop: u32, kbit: u32) {
+        self.pair("-g", gop.to_string());
+        // One slice a picture: packetizers and hardware decoders want that.
+        self.add("-x264-params slices=1:sliced-threads=0");
+        self.pair("-b:v", format!("{kbit}k"));
+        self.pair("-maxrate", format!("{kbit}k"));
+        self.pair("-bufsize", format!("{kbit}k"));
+    }
+
+    /// What `h264::Stream` makes of it has parameter sets ahead of each IDR picture, so they are not repeated here.
+    fn for_channel(&mut self, bits_per_second: u64) {
+        // Whoever joins or lost too much is served by the next IDR picture, as ffmpeg cannot be asked for one. By time:
+        // films have no steady frame rate. `-g` only bounds what a broken clock could do.
+        self.add("-g 300 -forced-idr 1 -force_key_frames");
+        self.add("expr:if(isnan(prev_forced_t),1,gte(t,prev_forced_t+0.99))");
+        // With frame threads, each one more holds the first picture back by one; four are enough for 1080p60.
+        self.add("-x264-params slices=1:sliced-threads=0:threads=4:aud=0");
+        self.pair("-b:v", bits_per_second.to_string());
+        self.pair("-maxrate", bits_per_second.to_string());
+        // No picture is more than the line takes in 0.4 s: a key frame is to be spread, not to be waited for.
+        self.pair("-bufsize", (bits_per_second * 2 / 5).to_string());
+        // Else time stamps are rounded to a steady frame rate, which moves pictures by up to half of one.
+        self.add("-enc_time_base 1:1000");
     }
 
     fn audio(&mut self, run: &Run<'_>) {
@@ -159,11 +184,20 @@ impl Args {
         self.add("-sn -dn -map_metadata -1 -map_chapters -1");
     }
 
-    fn output(&mut self, hls: bool) {
+    fn output(&mut self, run: &Run<'_>) {
         self.add("-avoid_negative_ts disabled");
         // A cluster for each packet: with the default ones sound would come in clumps.
-        let pipe = "cluster_time_limit=1:flush_packets=1:avoid_negative_ts=disabled";
-        if !hls {
+        let mut pipe = "cluster_time_limit=1:flush_packets=1:avoid_negative_ts=disabled".to_owned();
+        let mut select = "select=a:";
+        if run.plan.picture.is_some() {
+            // How long picture and sound may wait for one another, in µs: after a seek a copy has ten seconds of
+            // picture before its first sound, and films have stretches without one of them.
+            let wait = "max_interleave_delta=100000";
+            self.add(&format!("-{}", wait.replace('=', " ")));
+            pipe = format!("{pipe}:{wait}");
+            select = "";
+        }
+        if !run.hls {
             self.add("-f matroska");
             for option in pipe.split(':') {
                 let (name, value) = option.split_once('=').unwrap_or((option, "1"));
@@ -178,7 +212,7 @@ impl Args {
         self.add("-f tee");
         self.0.push(
             format!(
-                "[select=a:f=matroska:{pipe}]pipe:1|\
+                "[{select}f=matroska:{pipe}]pipe:1|\
                  [f=hls:onfail=ignore:hls_segment_type=fmp4:avoid_negative_ts=disabled:hls_time=2\
                  :hls_list_size={WATCH_SEGMENTS}:hls_flags=temp_file+delete_segments\
                  :hls_fmp4_init_filename={INIT_SEGMENT}:hls_segment_filename=seg-%d.m4s\
@@ -204,13 +238,23 @@ fn audio_filter(start_ms: u64, surround: bool) -> String {
     )
 }
 
-fn video_filter(width: u32, height: u32, deinterlace: bool, colours: Colours) -> String {
+fn video_filter(
+    width: u32,
+    height: u32,
+    deinterlace: bool,
+    frame_step: u32,
+    colours: Colours,
+) -> String {
+    let step = format!("framestep={frame_step}");
     let scale = format!("scale={width}:{height},setsar=1");
     let tone_map = "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,\
                     tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv";
     let mut chain = Vec::new();
     if deinterlace {
         chain.push("yadif");
+    }
+    if frame_step > 1 {
+        chain.push(&step);
     }
     chain.push(&scale);
     if colours == Colours::ToneMapped {
@@ -230,121 +274,4 @@ fn seconds(ms: u64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use crate::plan::Abilities;
-    use crate::probe::{AudioStream, Probe, VideoStream};
-
-    fn plan(codec: &str, channels: Option<u32>) -> Plan {
-        let probe = Probe {
-            container: "matroska,webm".into(),
-            duration_ms: Some(60_000),
-            video: Some(VideoStream {
-                index: 0,
-                codec: codec.into(),
-                width: 1920,
-                height: 1080,
-                pix_fmt: "yuv420p".into(),
-                fps: 24.0,
-                bits_per_second: None,
-                hdr: false,
-                interlaced: false,
-                reshaped: false,
-            }),
-            audio: channels.map(|channels| AudioStream {
-                index: 2,
-                codec: "aac".into(),
-                channels,
-                end_ms: None,
-            }),
-        };
-        let abilities = Abilities {
-            tone_map: true,
-            watched: true,
-        };
-        Plan::new(&probe, abilities)
-    }
-
-    fn line(plan: &Plan, start_ms: u64, hls: bool) -> String {
-        let run = Run {
-            url: "http://127.0.0.1:1/n",
-            plan,
-            start_ms,
-            duration_ms: Some(60_000),
-            hls,
-        };
-        let args = ffmpeg(&run);
-        let args: Vec<_> = args.iter().map(|a| a.to_str().unwrap()).collect();
-        args.join(" ")
-    }
-
-    #[test]
-    fn a_copy_feeds_pipe_and_hls_from_one_encode() {
-        let line = line(&plan("h264", Some(6)), 25_040, true);
-        assert!(line.starts_with("-nostdin -hide_banner -v error -protocol_whitelist http,tcp "));
-        assert!(line.contains(" -ss 25.040 -copyts -start_at_zero -i http://127.0.0.1:1/n "));
-        assert!(line.contains(" -map 0:0 -c:v copy -copytb 1 -map 0:2 "));
-        assert!(line.contains("clev=1.0:slev=0.5"));
-        assert!(line.contains("first_pts=1201920,"));
-        assert!(line.contains(" -f tee [select=a:f=matroska:"));
-        assert!(line.contains("]pipe:1|[f=hls:onfail=ignore:"));
-        assert!(line.ends_with("]index.m3u8"));
-    }
-
-    #[test]
-    fn a_transcode_has_the_measured_flags() {
-        let line = line(&plan("hevc", Some(2)), 0, true);
-        assert!(!line.contains("-ss "));
-        assert!(line.contains("-vf scale=1280:720,setsar=1,format=yuv420p "));
-        assert!(line.contains("-preset superfast -profile:v high -bf 0 -sc_threshold 0 -g 48 "));
-        assert!(line.contains("-b:v 2500k -maxrate 2500k"));
-        assert!(line.contains("-fps_mode vfr"));
-        assert!(!line.contains("clev"));
-    }
-
-    #[test]
-    fn harmful_flags_are_absent() {
-        let line = line(&plan("hevc", Some(2)), 1000, true);
-        for flag in [
-            "nobuffer",
-            "reconnect_at_eof",
-            "zerolatency",
-            "force_key_frames",
-        ] {
-            assert!(!line.contains(flag), "{flag}");
-        }
-    }
-
-    #[test]
-    fn silence_starts_and_ends_with_the_film() {
-        let line = line(&plan("h264", None), 10_000, true);
-        assert!(
-            line.contains("-itsoffset 10.000 -f lavfi -i anullsrc=r=48000:cl=stereo:d=50.000 ")
-        );
-        assert!(line.contains("-map 1:a:0 "));
-    }
-
-    #[test]
-    fn without_hls_the_pipe_is_the_only_output() {
-        let line = line(&plan("h264", Some(2)), 0, false);
-        assert!(line.contains("-f matroska -cluster_time_limit 1 "));
-        assert!(line.ends_with(" pipe:1"));
-    }
-
-    #[test]
-    fn no_playlist_demuxer_is_allowed() {
-        for name in [
-            "hls",
-            "dash",
-            "concat",
-            "ffmetadata",
-            "image2",
-            "lavfi",
-            "sdp",
-            "rtsp",
-        ] {
-            assert!(!FORMATS.split(',').any(|f| f == name), "{name}");
-        }
-    }
-}
+mod tests;

@@ -1,18 +1,26 @@
-//! Opus packets out of ffmpeg's pipe, with their media time.
+//! Packets out of ffmpeg's pipe, with their media time: Opus, and H.264 made ready for the wire.
 
 use std::fs::File;
 use std::io;
 
 use bytes::Bytes;
+use orb_video::Error as VideoError;
+use orb_video::h264::{Picture, Stream};
+use symphonia::core::codecs::CODEC_TYPE_OPUS;
 use symphonia::core::errors::Error as SymphoniaError;
-use symphonia::core::formats::{FormatOptions, FormatReader};
+use symphonia::core::formats::{FormatOptions, FormatReader, Packet};
 use symphonia::core::io::{MediaSourceStream, ReadOnlySource};
 use symphonia::default::formats::MkvReader;
 
+use crate::extradata::{Beginning, Tap};
 use crate::frames::{Closed, FRAME_MS, OpusFrame};
+use crate::{Failure, code};
 
 /// A container time further than this from the counted one is a gap or an overlap, not rounding.
 const REANCHOR_MS: u64 = 40;
+
+/// Damaged packets in a row after which a film cannot be copied: ten seconds of it.
+const MOST_DAMAGED: u32 = 250;
 
 /// How a pipe ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,12 +31,31 @@ pub(crate) enum DemuxEnd {
     Malformed(String),
     /// The sink wants no more.
     Closed,
+    /// The picture cannot be sent as it is.
+    Refused(Failure),
+}
+
+/// Where packets go. Both block as long as there is no room.
+pub(crate) trait Sink {
+    fn sound(&mut self, frame: OpusFrame) -> Result<(), Closed>;
+    fn picture(&mut self, pts_ms: u64, picture: Picture) -> Result<(), Closed>;
+}
+
+/// What a pipe bears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bears {
+    Sound,
+    /// Sound and the film's own packets.
+    Copy,
+    /// Sound and what we encoded.
+    Encoded,
 }
 
 /// Reads until the end of the pipe. Blocks: give it a thread of its own.
-pub(crate) fn demux(pipe: File, mut sink: impl FnMut(OpusFrame) -> Result<(), Closed>) -> DemuxEnd {
+pub(crate) fn demux(pipe: File, bears: Bears, sink: &mut impl Sink) -> DemuxEnd {
+    let (tap, beginning) = Tap::new(pipe);
     let source = MediaSourceStream::new(
-        Box::new(ReadOnlySource::new(pipe)),
+        Box::new(ReadOnlySource::new(tap)),
         symphonia::core::io::MediaSourceStreamOptions::default(),
     );
     let mut reader = match MkvReader::try_new(source, &FormatOptions::default()) {
@@ -36,19 +63,33 @@ pub(crate) fn demux(pipe: File, mut sink: impl FnMut(OpusFrame) -> Result<(), Cl
         Err(error) => return end(&error),
     };
     let mut clock = PtsClock::default();
+    let sound = reader
+        .tracks()
+        .iter()
+        .find(|track| track.codec_params.codec == CODEC_TYPE_OPUS)
+        .map(|track| track.id);
+    let mut pictures = Pictures::new(bears, beginning);
     loop {
-        match reader.next_packet() {
-            // The muxer counts in ms, so `ts` is ms.
-            Ok(packet) => {
-                let frame = OpusFrame {
-                    pts_ms: clock.stamp(packet.ts),
-                    data: Bytes::from(packet.data),
-                };
-                if sink(frame).is_err() {
-                    return DemuxEnd::Closed;
-                }
-            }
+        let packet = match reader.next_packet() {
+            Ok(packet) => packet,
             Err(error) => return end(&error),
+        };
+        // The muxer counts in ms, so `ts` is ms.
+        let taken = if Some(packet.track_id()) == sound {
+            let frame = OpusFrame {
+                pts_ms: clock.stamp(packet.ts),
+                data: Bytes::from(packet.data),
+            };
+            sink.sound(frame)
+        } else {
+            match pictures.next(packet) {
+                Ok(Some((pts_ms, picture))) => sink.picture(pts_ms, picture),
+                Ok(None) => Ok(()),
+                Err(refused) => return DemuxEnd::Refused(refused),
+            }
+        };
+        if taken.is_err() {
+            return DemuxEnd::Closed;
         }
     }
 }
@@ -58,6 +99,71 @@ fn end(error: &SymphoniaError) -> DemuxEnd {
         // A pipe has no length, so its end is always "unexpected".
         SymphoniaError::IoError(e) if e.kind() == io::ErrorKind::UnexpectedEof => DemuxEnd::Eof,
         other => DemuxEnd::Malformed(other.to_string()),
+    }
+}
+
+/// The picture's packets, made ready.
+struct Pictures {
+    bears: Bears,
+    beginning: Beginning,
+    stream: Option<Stream>,
+    damaged: u32,
+    given_up: bool,
+}
+
+impl Pictures {
+    fn new(bears: Bears, beginning: Beginning) -> Self {
+        Self {
+            given_up: bears == Bears::Sound,
+            bears,
+            beginning,
+            stream: None,
+            damaged: 0,
+        }
+    }
+
+    /// The picture in a packet, if there is one; an error is final for a copy.
+    fn next(&mut self, packet: Packet) -> Result<Option<(u64, Picture)>, Failure> {
+        if self.given_up {
+            return Ok(None);
+        }
+        let (pts_ms, track) = (packet.ts, packet.track_id());
+        match self.prepare(track, &Bytes::from(packet.data)) {
+            Ok(picture) => {
+                self.damaged = 0;
+                Ok(picture.map(|picture| (pts_ms, picture)))
+            }
+            Err(error @ VideoError::Damaged(_)) if self.damaged < MOST_DAMAGED => {
+                self.damaged += 1;
+                tracing::debug!(pts_ms, %error, "picture left out");
+                Ok(None)
+            }
+            Err(error) if self.bears == Bears::Copy => Err(refused(&error)),
+            Err(error) => {
+                // Our own encoder's: there is nothing better to be had, and the sound is sound.
+                tracing::warn!(code = error.code(), %error, "the picture ends");
+                self.given_up = true;
+                Ok(None)
+            }
+        }
+    }
+
+    fn prepare(&mut self, track: u32, data: &Bytes) -> Result<Option<Picture>, VideoError> {
+        let stream = match &mut self.stream {
+            Some(stream) => stream,
+            none => {
+                let private = self.beginning.codec_private(u64::from(track));
+                none.insert(Stream::new(&private)?)
+            }
+        };
+        stream.access_unit(data)
+    }
+}
+
+fn refused(error: &VideoError) -> Failure {
+    match error {
+        VideoError::Refused(refusal) => Failure::new(refusal.code(), refusal.to_string()),
+        _ => Failure::new(code::H264_DAMAGED, "its packets are damaged"),
     }
 }
 

@@ -54,10 +54,20 @@ pub mod code {
     pub const FFMPEG_OUT_OF_MEMORY: &str = "ffmpeg_out_of_memory";
     /// A copied picture that gives viewers nothing; it is transcoded from then on.
     pub const PICTURE_MISSING: &str = "picture_missing";
+    /// A picture that cannot be sent into a voice channel as it is; it is transcoded from then on. The others of these are
+    /// [`orb_video::Refusal`]'s own.
+    pub const H264_DAMAGED: &str = "h264_damaged";
+    /// A picture of this encoding cannot be had of this film.
+    pub const RUNG_UNAVAILABLE: &str = "rung_unavailable";
     /// No space left for the watch files.
     pub const SPOOL_FULL: &str = "spool_full";
     /// The folder of the watch files cannot be made.
     pub const SPOOL_UNUSABLE: &str = "spool_unusable";
+    /// Whether it says that a picture cannot be sent into a voice channel as it is.
+    pub(crate) fn is_picture_refused(code: &str) -> bool {
+        code.starts_with("h264_")
+    }
+
     /// The pipeline was dropped; nobody sees it.
     pub(crate) const CLOSED: &str = "closed";
 }

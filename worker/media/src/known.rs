@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::probe::Probe;
 
 /// Raised when the fields change: another version is not read, and the film is probed.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Which of an item's two sources something is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +63,8 @@ mod tests {
                 hdr: false,
                 interlaced: false,
                 reshaped: false,
+                reorders: false,
+                copy_refused: None,
             }),
             audio: Some(AudioStream {
                 index: 1,
@@ -77,7 +79,7 @@ mod tests {
         for other in [
             "",
             "picture copied",
-            &text.replace("\"version\":1", "\"version\":2"),
+            &text.replace("\"version\":2", "\"version\":1"),
         ] {
             assert_eq!(Known::probe_of(Source::Stream, other), None, "{other}");
         }

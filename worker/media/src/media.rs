@@ -12,11 +12,12 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::child::{Limits, Spawn, Spawner, find_tool};
+use crate::lanes::{PICTURE_BYTES, Queues};
 use crate::probe::{Probe, ProbeCache};
 use crate::proxy::{Access, Proxy, Upstream};
 use crate::spool::SpoolRoot;
 use crate::supervisor::Supervisor;
-use crate::{Error, FrameQueue, OpenSpec, Pipeline, timing};
+use crate::{Error, FrameQueue, OpenSpec, PictureQueue, Pipeline, timing};
 
 /// Events that a slow reader may leave lying.
 const EVENTS: usize = 32;
@@ -142,20 +143,22 @@ impl Media {
     /// Starts to play. Returns at once; the rest is told by events. Call it inside a tokio runtime.
     pub fn open(&self, spec: OpenSpec) -> Pipeline {
         let frames = FrameQueue::new(self.shared.run_ahead);
+        let pictures = spec.picture.map(|_| PictureQueue::new(PICTURE_BYTES));
         let (sender, events) = mpsc::channel(EVENTS);
+        let (changes, asked) = watch::channel(None);
         let cancel = self.cancel.child_token();
-        let supervisor = Supervisor::new(
-            Arc::clone(&self.shared),
-            spec,
-            Arc::clone(&frames),
-            sender,
-            watch::Sender::new(None),
-        );
+        let queues = Queues {
+            frames: Arc::clone(&frames),
+            pictures: pictures.clone(),
+        };
+        let supervisor = Supervisor::new(Arc::clone(&self.shared), spec, queues, sender, asked);
         self.tasks
             .spawn(supervisor.run(cancel.clone(), self.cancel.clone()));
         Pipeline {
             frames,
+            pictures,
             events,
+            changes,
             _cancel_on_drop: cancel.drop_guard(),
         }
     }

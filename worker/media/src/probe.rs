@@ -43,6 +43,17 @@ pub struct VideoStream {
     pub interlaced: bool,
     /// Pixels are not square, or the picture is to be turned.
     pub reshaped: bool,
+    /// Pictures are not coded in the order in which they are shown.
+    pub reorders: bool,
+    /// Why its packets cannot go into a voice channel, if that was tried.
+    pub copy_refused: Option<String>,
+}
+
+impl VideoStream {
+    /// Frames per second, as films have them where it is unknown.
+    pub(crate) fn frame_rate(&self) -> f64 {
+        if self.fps > 0.0 { self.fps } else { 24.0 }
+    }
 }
 
 /// A sound.
@@ -135,6 +146,8 @@ struct RawStream {
     field_order: Option<String>,
     sample_aspect_ratio: Option<String>,
     #[serde(default)]
+    has_b_frames: u32,
+    #[serde(default)]
     channels: u32,
     #[serde(default)]
     disposition: Disposition,
@@ -200,6 +213,8 @@ impl RawStream {
             ),
             interlaced: matches!(self.field_order.as_deref(), Some("tt" | "bb" | "tb" | "bt")),
             reshaped: rotated || !square,
+            reorders: self.has_b_frames > 0,
+            copy_refused: None,
         }
     }
 }
@@ -264,7 +279,7 @@ mod tests {
          "disposition":{"attached_pic":1,"default":0}},
         {"index":1,"codec_type":"video","codec_name":"h264","width":1920,"height":1080,
          "pix_fmt":"yuv420p","avg_frame_rate":"24000/1001","field_order":"progressive",
-         "sample_aspect_ratio":"1:1","tags":{"BPS":"7060000"},"disposition":{"default":1}},
+         "sample_aspect_ratio":"1:1","has_b_frames":2,"tags":{"BPS":"7060000"},"disposition":{"default":1}},
         {"index":2,"codec_type":"audio","codec_name":"ac3","channels":6,"disposition":{"default":0}},
         {"index":3,"codec_type":"audio","codec_name":"aac","channels":2,"disposition":{"default":1},
          "tags":{"DURATION-eng":"01:30:15.250000000"}},
@@ -279,7 +294,7 @@ mod tests {
         assert_eq!((video.index, video.codec.as_str()), (1, "h264"));
         assert_eq!(video.bits_per_second, Some(7_060_000));
         assert!((video.fps - 23.976).abs() < 0.001);
-        assert!(!video.hdr && !video.interlaced && !video.reshaped);
+        assert!(!video.hdr && !video.interlaced && !video.reshaped && video.reorders);
         let audio = probe.audio.unwrap();
         assert_eq!((audio.index, audio.end_ms), (3, Some(5_415_250)));
     }

@@ -15,20 +15,27 @@ use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::child::{Limits, Process, Spawn, Spawner};
-use crate::demux::{DemuxEnd, demux};
-use crate::frames::FrameQueue;
+use crate::demux::{Bears, DemuxEnd, demux};
+use crate::lanes::{Lane, LaneSink, Queues};
 use crate::stderr::Tail;
 use crate::{Failure, code, timing};
 
 /// When ffmpeg last gave something.
 #[derive(Debug)]
-struct Activity {
+pub(crate) struct Activity {
     base: Instant,
     last_ms: AtomicU64,
 }
 
 impl Activity {
-    fn touch(&self) {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            base: Instant::now(),
+            last_ms: AtomicU64::new(0),
+        })
+    }
+
+    pub(crate) fn touch(&self) {
         let now = self.base.elapsed().as_millis() as u64;
         self.last_ms.store(now, Ordering::Relaxed);
     }
@@ -46,24 +53,25 @@ pub(crate) struct RunSpec {
     pub(crate) args: Vec<OsString>,
     pub(crate) dir: Option<PathBuf>,
     pub(crate) limits: Limits,
-    /// Higher than that of every run before it.
-    pub(crate) lane: u64,
+    pub(crate) bears: Bears,
+    pub(crate) lane: Lane,
 }
 
 /// A running ffmpeg. Dropping it kills the child; its pipe then ends, and with it the thread.
 pub(crate) struct Run {
     process: Process,
     ended: oneshot::Receiver<DemuxEnd>,
+    joined: oneshot::Receiver<()>,
     stderr: Option<AbortOnDropHandle<Tail>>,
     activity: Arc<Activity>,
 }
 
 impl Run {
-    /// Starts it. Its frames go to `frames`; `first` gets the media time of the pipeline's first.
+    /// Starts it. What it gives goes to `queues`; `first` gets the media time of the pipeline's first frame.
     pub(crate) async fn start(
         spawner: &Spawner,
         spec: RunSpec,
-        frames: Arc<FrameQueue>,
+        queues: Queues,
         first: watch::Sender<Option<u64>>,
     ) -> Result<Self, Failure> {
         let RunSpec {
@@ -72,6 +80,7 @@ impl Run {
             args,
             dir,
             limits,
+            bears,
             lane,
         } = spec;
         let cannot_start = |error: std::io::Error| {
@@ -87,32 +96,21 @@ impl Run {
             limits,
         };
         let mut process = spawner.spawn(spawn).await.map_err(cannot_start)?;
-        let pipe = File::from(process.take_stdout().map_err(cannot_start)?);
+        let pipe = process
+            .take_stdout(pipe_bytes(bears))
+            .map_err(cannot_start)?;
+        let pipe = File::from(pipe);
         let stderr = process.take_stderr().map(|stderr| {
             AbortOnDropHandle::new(tokio::spawn(Tail::read(stderr, session.clone())))
         });
-        let activity = Arc::new(Activity {
-            base: Instant::now(),
-            last_ms: AtomicU64::new(0),
-        });
+        let activity = Activity::new();
         let (end, ended) = oneshot::channel();
-        let seen = Arc::clone(&activity);
+        let (on_join, joined) = oneshot::channel();
+        let mut sink = LaneSink::new(lane, queues, Arc::clone(&activity), first, on_join);
         thread::Builder::new()
             .name(thread_name(&session))
             .spawn(move || {
-                let outcome = demux(pipe, |frame| {
-                    seen.touch();
-                    let pts_ms = frame.pts_ms;
-                    frames.push_from(lane, frame)?;
-                    // Also touched here: the push may have waited for minutes.
-                    seen.touch();
-                    first.send_if_modified(|first| {
-                        let is_first = first.is_none();
-                        first.get_or_insert(pts_ms);
-                        is_first
-                    });
-                    Ok(())
-                });
+                let outcome = demux(pipe, bears, &mut sink);
                 // Nobody listens to a run that was dropped.
                 let _ = end.send(outcome);
             })
@@ -120,6 +118,7 @@ impl Run {
         Ok(Self {
             process,
             ended,
+            joined,
             stderr,
             activity,
         })
@@ -131,6 +130,16 @@ impl Run {
         (&mut self.ended)
             .await
             .unwrap_or_else(|_| DemuxEnd::Malformed("the demux thread panicked".into()))
+    }
+
+    /// Waits until its pictures follow those of the run before (none), or until nothing more comes out of the pipe without
+    /// that having happened. Cancel-safe.
+    pub(crate) async fn joined_or_ended(&mut self) -> Option<DemuxEnd> {
+        match (&mut self.joined).await {
+            Ok(()) => None,
+            // The demux thread drops it when it ends.
+            Err(_) => Some(self.ended().await),
+        }
     }
 
     /// Says that silence is not ffmpeg's fault now.
@@ -159,6 +168,15 @@ impl Run {
     }
 }
 
+/// One page is a quarter of a second of Opus; the default of 16 would add four seconds to the run-ahead. Pictures would
+/// make ffmpeg wait for each page: theirs holds under a second of them.
+fn pipe_bytes(bears: Bears) -> usize {
+    match bears {
+        Bears::Sound => 4096,
+        Bears::Copy | Bears::Encoded => 256 << 10,
+    }
+}
+
 /// Linux keeps 15 bytes.
 fn thread_name(session: &str) -> String {
     let tail: String = session.chars().filter(char::is_ascii_graphic).collect();
@@ -175,6 +193,7 @@ fn judge(
     progressed: bool,
 ) -> Result<(), Failure> {
     match (status, end) {
+        (_, DemuxEnd::Refused(refused)) => Err(refused),
         (Some(status), DemuxEnd::Malformed(what)) if status.success() => Err(Failure::new(
             code::FFMPEG_GARBLED,
             format!("ffmpeg's output cannot be read ({what})"),

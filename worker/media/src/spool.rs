@@ -74,6 +74,8 @@ pub(crate) struct Runs {
     next: u32,
     /// With the time it was replaced at.
     dirs: Vec<(PathBuf, Option<Instant>)>,
+    /// Of a run that is not the current one yet.
+    prepared: Option<PathBuf>,
 }
 
 impl Runs {
@@ -82,12 +84,40 @@ impl Runs {
             spool,
             next: 0,
             dirs: Vec::new(),
+            prepared: None,
         }
     }
 
-    /// A new folder for the next run, and its name. Runs that were replaced `kept` ago or longer
-    /// are removed: nobody is that far behind.
+    /// A new folder for the next run, and its name.
     pub(crate) fn begin(&mut self, now: Instant, kept: Duration) -> io::Result<(PathBuf, String)> {
+        let (dir, name) = self.create()?;
+        self.replace_by(dir.clone(), now, kept);
+        Ok((dir, name))
+    }
+
+    /// A new folder for a run beside the current one. It goes with [`abandon`](Self::abandon), or becomes the current
+    /// one with [`adopt`](Self::adopt).
+    pub(crate) fn prepare(&mut self) -> io::Result<(PathBuf, String)> {
+        self.abandon();
+        let (dir, name) = self.create()?;
+        self.prepared = Some(dir.clone());
+        Ok((dir, name))
+    }
+
+    pub(crate) fn abandon(&mut self) {
+        if let Some(dir) = self.prepared.take() {
+            remove(&dir);
+        }
+    }
+
+    pub(crate) fn adopt(&mut self, now: Instant, kept: Duration) {
+        if let Some(dir) = self.prepared.take() {
+            self.replace_by(dir, now, kept);
+        }
+    }
+
+    /// Runs that were replaced `kept` ago or longer are removed: nobody is that far behind.
+    fn replace_by(&mut self, dir: PathBuf, now: Instant, kept: Duration) {
         self.dirs.retain(|(dir, replaced)| {
             let old = replaced.is_some_and(|at| now.duration_since(at) >= kept);
             if old {
@@ -98,16 +128,17 @@ impl Runs {
         if let Some((_, replaced)) = self.dirs.last_mut() {
             replaced.get_or_insert(now);
         }
+        self.dirs.push((dir, None));
+    }
+
+    fn create(&mut self) -> io::Result<(PathBuf, String)> {
         fs::create_dir_all(&self.spool.dir)?;
         loop {
             let name = format!("{}-{}", self.spool.prefix, self.next);
             self.next += 1;
             let dir = self.spool.dir.join(&name);
             match fs::create_dir(&dir) {
-                Ok(()) => {
-                    self.dirs.push((dir.clone(), None));
-                    return Ok((dir, name));
-                }
+                Ok(()) => return Ok((dir, name)),
                 // An earlier pipeline of the same name, in its grace: its files are still read.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
@@ -125,7 +156,8 @@ impl Runs {
     }
 
     pub(crate) fn remove_all(&self) {
-        for (dir, _) in &self.dirs {
+        let dirs = self.dirs.iter().map(|(dir, _)| dir);
+        for dir in dirs.chain(&self.prepared) {
             remove(dir);
         }
     }

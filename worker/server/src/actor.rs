@@ -5,6 +5,7 @@ mod handover;
 mod news;
 mod next;
 mod opened;
+mod picture;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,14 +15,14 @@ use orb_worker_core::{
     Action, Desired, Failure, Fence, Input, Item, PipelineNews, Role, Session, VoiceNews,
 };
 use orb_worker_media::{Media, OpenSpec, Sources, WatchSpool};
-use orb_worker_outputs::voice::{Voice, VoiceCredentials, VoiceDriver, VoiceEvent};
+use orb_worker_outputs::voice::{Voice, VoiceDriver, VoiceEvent};
 use orb_worker_outputs::watch::{Registered, WatchRegistry, WatchRuns};
-use secrecy::SecretString;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
 use crate::changed::{Changed, Declined};
+use crate::convert;
 use crate::gate::{GateDesk, LeaseGate};
 use crate::metrics::Counters;
 use crate::room::{Room, Seat};
@@ -125,6 +126,7 @@ impl Actor {
                     }
                     let Some(word) = words.borrow_and_update().clone() else { continue };
                     self.take_back_join();
+                    self.look_at_position();
                     self.spans.word(word.fence, word.role, &word.traceparent);
                     Some(Input::Lease { fence: word.fence, desired: word.desired, role: word.role })
                 }
@@ -181,8 +183,8 @@ impl Actor {
                 start_ms,
                 paused,
                 warm,
-                picture: _,
-            } => self.open(run, &item, start_ms, (!warm).then_some(paused)),
+                picture,
+            } => self.open((run, start_ms, picture), &item, (!warm).then_some(paused)),
             Action::Feed { from_ms, paused } => self.feed(from_ms, paused),
             Action::EndAt { position_ms } => self.end_at(position_ms),
             Action::GoOn { paused } => self.go_on(paused),
@@ -196,22 +198,15 @@ impl Actor {
             Action::Pause => lock(&self.state).voice.pause(),
             Action::Resume => lock(&self.state).voice.resume(),
             Action::Connect(credentials) => {
-                let credentials = VoiceCredentials {
-                    guild_id: credentials.guild_id,
-                    channel_id: credentials.channel_id,
-                    user_id: credentials.user_id,
-                    voice_session_id: credentials.voice_session_id,
-                    endpoint: credentials.endpoint,
-                    token: SecretString::from(credentials.token),
-                    revision: credentials.revision,
-                };
-                tracing::info!(session = %self.id, revision = credentials.revision, "connecting to voice");
+                let stream = credentials.stream.is_some();
+                tracing::info!(session = %self.id, revision = credentials.revision, stream, "connecting to voice");
+                let credentials = convert::credentials(credentials);
                 lock(&self.state)
                     .voice
                     .connect(credentials, Arc::new(self.gate.clone()));
             }
             Action::Disconnect => lock(&self.state).voice.disconnect(),
-            Action::Prepare { run, item, .. } => self.prepare(run, &item),
+            Action::Prepare { run, item, picture } => self.prepare(run, &item, picture),
             Action::Join { run } => self.join(run),
             Action::DropNext => self.drop_next(),
             Action::Advance => self.advance(),
@@ -219,14 +214,19 @@ impl Actor {
         }
     }
 
-    /// With `paused` none, the voice output is not fed yet.
-    fn open(&mut self, run: u64, item: &Item, start_ms: u64, paused: Option<bool>) {
+    /// Opens as `run` at a media time, with a picture or without. With `paused` none, the voice output is not fed yet.
+    fn open(
+        &mut self,
+        (run, start_ms, picture): (u64, u64, bool),
+        item: &Item,
+        paused: Option<bool>,
+    ) {
         self.starved_at = None;
         let known = {
             let state = lock(&self.state);
             state.session.told_plan().map(|plan| plan.details.clone())
         };
-        let opened = match self.pipeline(run, item, start_ms, known) {
+        let opened = match self.pipeline((run, start_ms, picture), item, known) {
             Ok(opened) => opened,
             Err(failure) => {
                 lock(&self.state).voice.stop();
@@ -247,15 +247,14 @@ impl Actor {
 
     fn pipeline(
         &self,
-        run: u64,
+        (run, start_ms, picture): (u64, u64, bool),
         item: &Item,
-        start_ms: u64,
         known: Option<String>,
     ) -> Result<Opened, Failure> {
         let sources = self.sources(item)?;
         let token = lock(&self.state).session.fence().token;
         tracing::info!(
-            session = %self.id, entry = item.entry_id, queue_entry = item.queue_entry_id, run, start_ms, "opening"
+            session = %self.id, entry = item.entry_id, queue_entry = item.queue_entry_id, run, start_ms, picture, "opening"
         );
         let pipeline = self.shared.media.open(OpenSpec {
             session: self.id.clone(),
@@ -266,6 +265,7 @@ impl Actor {
                 dir: self.spool.clone(),
                 prefix: format!("t{token}-{run}"),
             }),
+            picture: picture.then(|| self.picture_spec(item)),
             known,
         });
         Ok(Opened::new(run, item.entry_id, pipeline))

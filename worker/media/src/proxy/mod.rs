@@ -109,7 +109,7 @@ impl RouteGuard {
         &self.url
     }
 
-    pub(crate) fn route(&self) -> &Route {
+    pub(crate) fn route(&self) -> &Arc<Route> {
         &self.route
     }
 }

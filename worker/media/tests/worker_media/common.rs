@@ -117,6 +117,7 @@ pub fn spec(stream: &str, start_ms: u64) -> OpenSpec {
         start_ms,
         duration_ms: None,
         watch: None,
+        picture: None,
         known: None,
     }
 }

@@ -22,6 +22,11 @@ impl Actor {
                 cost_millicores,
                 known,
             } => {
+                if let Some(picture) = &plan.picture {
+                    lock(&self.state)
+                        .voice
+                        .picture_planned(run, picture.clone());
+                }
                 let news = PipelineNews::Planned {
                     plan: plan.explain(),
                     duration_ms,
@@ -54,6 +59,14 @@ impl Actor {
                 self.shared.counters.fell_back();
                 PipelineNews::SwitchedSource
             }
+            PipelineEvent::RungChanged {
+                rung,
+                cost_millicores,
+            } => self.rung_changed(run, rung, cost_millicores),
+            PipelineEvent::RungFailed { rung, cause } => {
+                self.rung_failed(run, rung, &cause);
+                return None;
+            }
             PipelineEvent::Failed(failure) => {
                 tracing::warn!(session = %self.id, code = failure.code, cause = %failure.message, "no source plays");
                 self.shared.counters.failed(failure.code);
@@ -76,18 +89,23 @@ impl Actor {
                 revision,
                 close_code,
                 reason,
+                stream,
             } => {
-                tracing::warn!(session = %self.id, revision, close_code, %reason, "voice lost");
+                tracing::warn!(session = %self.id, revision, close_code, stream, %reason, "voice lost");
                 VoiceNews::Lost {
                     revision,
                     close_code,
-                    stream: false,
+                    stream,
                 }
             }
             VoiceEvent::FirstFrame { .. } => {
                 // It may be the word of a source that was replaced meanwhile: the clock knows.
                 lock(&self.state).voice.snapshot().position_ms?;
                 VoiceNews::Started
+            }
+            VoiceEvent::Rung { run, rung } => {
+                self.change_rung(run, rung);
+                return None;
             }
             VoiceEvent::Joined { run } => VoiceNews::Joined { run, started: true },
             VoiceEvent::Starved => {
