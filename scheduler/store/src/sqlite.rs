@@ -105,7 +105,7 @@ impl SqliteStore {
                 )
                 .bind(event.session.as_str())
                 .bind(event.event_type)
-                .bind(event.payload.to_string())
+                .bind(event.payload_json())
                 .bind(wall_ms)
                 .execute(&mut **transaction)
                 .await?;

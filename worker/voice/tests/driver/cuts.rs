@@ -218,7 +218,11 @@ async fn an_identify_that_is_refused_tells_why() {
         let mut stage = Stage::new(DiscordSimConfig::default()).await;
         stage
             .sim
-            .fault(&Fault::RefuseVoiceIdentify { times: 1, code })
+            .fault(&Fault::RefuseVoiceIdentify {
+                times: 1,
+                code,
+                after: 0,
+            })
             .unwrap();
         stage.connect();
         let lost = stage.event().await;

@@ -42,6 +42,7 @@ async fn a_close_for_good_is_reported_with_its_code_and_the_clock_goes_on_with_n
                 revision: of,
                 close_code,
                 reason,
+                ..
             } => {
                 assert_eq!((of, close_code), (revision, Some(code)), "{reason}");
             }
@@ -103,6 +104,7 @@ async fn a_refused_identify_is_given_up(mut stage: Stage) {
         &Fault::RefuseVoiceIdentify {
             times: 10,
             code: 4006,
+            after: 0,
         },
     );
     let credentials = stage.credentials().await;
@@ -180,6 +182,7 @@ async fn a_server_that_does_not_answer_is_lost_in_bounded_time(mut stage: Stage)
             revision: 1,
             close_code: None,
             reason,
+            ..
         } => println!("{reason}"),
         other => panic!("{other:?}"),
     }
@@ -230,6 +233,7 @@ async fn a_timed_out_session_is_lost_with_its_code_and_nothing_is_tried(mut stag
             revision: 1,
             close_code: Some(4009),
             reason,
+            ..
         } => println!("{reason}"),
         other => panic!("{other:?}"),
     }
@@ -258,6 +262,7 @@ async fn what_songbird_tries_after_4009_ends_in_lost(mut stage: Stage) {
             revision: 1,
             close_code: Some(4006),
             reason,
+            ..
         } => println!("{reason}"),
         other => panic!("{other:?}"),
     }
@@ -282,6 +287,7 @@ async fn credentials_that_cannot_be_right_are_lost_not_a_panic(mut stage: Stage)
                 revision: of,
                 close_code: None,
                 reason,
+                ..
             } => {
                 assert_eq!(of, revision);
                 println!("{reason}");
