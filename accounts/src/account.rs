@@ -13,13 +13,13 @@ use tracing::Instrument;
 use twilight_gateway::CloseFrame;
 
 use crate::{
-    AccountConfig, AccountEvent, AccountId, AccountTiming, Error, Permission, RestoredAccount,
-    ShardId, Shutdown,
+    AccountConfig, AccountEvent, AccountId, AccountKind, AccountTiming, Error, Permission,
+    RestoredAccount, ShardId, Shutdown,
     audience::Audience,
+    connection::{Connection, Signal},
     dial::DialRule,
     rest::{self, Introduction},
     send_limit::SendLimit,
-    shard::{Connection, Signal},
     sharding,
     voice_states::{Output, VoiceStates},
     wire::Dispatch,
@@ -37,9 +37,24 @@ const COMMANDS: usize = 256;
 
 /// What the handle asks.
 pub(crate) enum Command {
-    Join { guild: u64, channel: u64 },
-    Leave { guild: u64 },
-    Refresh { guild: u64 },
+    Join {
+        guild: u64,
+        channel: u64,
+        live: bool,
+    },
+    Leave {
+        guild: u64,
+    },
+    Refresh {
+        guild: u64,
+    },
+    RefreshLive {
+        guild: u64,
+    },
+    PauseLive {
+        guild: u64,
+        paused: bool,
+    },
     Shutdown(Shutdown),
 }
 
@@ -55,6 +70,7 @@ struct Ended;
 /// One shard of an account: a connection, and the voice states of its guilds.
 pub(crate) struct AccountShard {
     id: AccountId,
+    kind: AccountKind,
     shard: ShardId,
     connection: Connection,
     /// Whether the last that was told of the connection is that it is usable.
@@ -76,6 +92,7 @@ pub(crate) struct AccountShard {
 /// An account of which REST has said who it is.
 pub(crate) struct Introduced {
     number: usize,
+    kind: AccountKind,
     token: SecretString,
     dial: DialRule,
     introduction: Introduction,
@@ -86,9 +103,11 @@ impl Introduced {
     pub(crate) async fn ask(number: usize, config: AccountConfig) -> Result<Self, Error> {
         let api_url = config.api_url.as_deref();
         let dial = DialRule::new(api_url);
-        let introduction = rest::introduce(number, &config.token, api_url, &dial).await?;
+        let introduction =
+            rest::introduce(number, (config.kind, &config.token), api_url, &dial).await?;
         Ok(Self {
             number,
+            kind: config.kind,
             token: config.token,
             dial,
             introduction,
@@ -97,6 +116,10 @@ impl Introduced {
 
     pub(crate) fn id(&self) -> AccountId {
         AccountId(self.introduction.user_id)
+    }
+
+    pub(crate) fn kind(&self) -> AccountKind {
+        self.kind
     }
 
     pub(crate) fn number(&self) -> usize {
@@ -121,13 +144,14 @@ impl Introduced {
             let held = held.iter().filter(|held| shard.has(held.guild_id));
             let connection = Connection::new(
                 self.number,
-                &self.token,
+                (self.kind, &self.token),
                 self.introduction.clone(),
                 (self.dial.clone(), permission.clone()),
                 (shard, sharding::session_of(shard, restored)),
             );
             let shard = AccountShard {
                 id,
+                kind: self.kind,
                 shard,
                 connection,
                 told_ready: false,
@@ -184,10 +208,19 @@ impl AccountShard {
     }
 
     fn take_in(&mut self, command: &Command) {
+        let now = Instant::now();
         match *command {
-            Command::Join { guild, channel } => self.voice.join(guild, channel),
-            Command::Leave { guild } => self.voice.leave(guild),
-            Command::Refresh { guild } => self.voice.refresh(guild),
+            Command::Join {
+                guild,
+                channel,
+                live,
+            } => self.voice.join(guild, channel, live, now),
+            Command::Leave { guild } => self.voice.leave(guild, now),
+            Command::Refresh { guild } => self.voice.refresh(guild, now),
+            Command::RefreshLive { guild } => self.voice.refresh_live(guild, now),
+            Command::PauseLive { guild, paused } => {
+                self.voice.set_live_paused(guild, paused, now);
+            }
             Command::Shutdown(how) => self.shutdown = Some(how),
         }
     }
@@ -201,7 +234,7 @@ impl AccountShard {
                 }
             }
             Shutdown::Leave => {
-                self.voice.leave_all();
+                self.voice.leave_all(Instant::now());
                 if tokio::time::timeout(self.leave_wait, self.until_left())
                     .await
                     .is_err()
@@ -253,10 +286,13 @@ impl AccountShard {
         let mut changed_guild = None;
         let mut tells = false;
         match dispatch {
-            Dispatch::Ready => {
+            Dispatch::Ready { guilds } => {
                 self.audience.forget();
                 self.told_listeners.clear();
-                self.voice.on_new_session();
+                for (guild, states) in guilds {
+                    self.list_audience(guild, states);
+                }
+                self.voice.on_new_session(now);
                 self.tell_ready(false).await?;
                 tells = true;
             }
@@ -281,15 +317,23 @@ impl AccountShard {
             }
             Dispatch::VoiceServer { guild, server } => self.voice.on_server(guild, server, now),
             Dispatch::Guild { guild, states } => {
-                // Our own state in it may be of an earlier session: the answer to our op 4 counts.
-                let others = states.into_iter().filter(|(user, ..)| *user != self.id.0);
-                self.audience.list(guild, others);
+                self.list_audience(guild, states);
                 changed_guild = Some(guild);
             }
             Dispatch::GuildGone { guild } => {
                 self.audience.forget_guild(guild);
-                self.voice.on_removed_from_guild(guild);
+                self.voice.on_removed_from_guild(guild, now);
                 changed_guild = Some(guild);
+            }
+            Dispatch::StreamCreated { key, rtc_server_id } => {
+                self.voice.on_stream_created(key, rtc_server_id, now);
+            }
+            Dispatch::StreamServer { key, server } => {
+                self.voice.on_stream_server(key, server, now);
+            }
+            Dispatch::StreamDeleted { key, end } => {
+                tracing::info!(guild = key.guild, ?end, "a stream was ended");
+                self.voice.on_stream_deleted(key, end, now);
             }
         }
         tells |= self.tell_outputs().await?;
@@ -300,6 +344,12 @@ impl AccountShard {
             self.tell_progress().await?;
         }
         Ok(())
+    }
+
+    /// Our own state in the list may be of an earlier session: the answer to our op 4 counts.
+    fn list_audience(&mut self, guild: u64, states: Vec<(u64, u64, bool)>) {
+        let others = states.into_iter().filter(|(user, ..)| *user != self.id.0);
+        self.audience.list(guild, others);
     }
 
     /// Sends what may be sent, and tells what came of commands and of time.
@@ -342,6 +392,7 @@ impl AccountShard {
         let ready = AccountEvent::Ready {
             account: self.id,
             user_id: self.id.0,
+            kind: self.kind,
             shard: self.shard,
             resumed,
         };
@@ -373,6 +424,11 @@ impl AccountShard {
                     channel_id: channel,
                 },
                 Output::JoinFailed { guild, reason } => AccountEvent::JoinFailed {
+                    account,
+                    guild_id: guild,
+                    reason,
+                },
+                Output::LiveRefused { guild, reason } => AccountEvent::LiveRefused {
                     account,
                     guild_id: guild,
                     reason,

@@ -61,6 +61,12 @@ pub enum Error {
     /// The account's task has ended, by shutdown or by a fatal close that was reported.
     #[error("account {0} is closed; see the disconnect that was reported before")]
     Closed(AccountId),
+    /// A bot was asked to go live.
+    #[error(
+        "account {0} is a bot, and discord lets no bot go live; configure a person's account for that, \
+         and read first what the README says about discord's terms"
+    )]
+    NotAUser(AccountId),
     /// 0 is no Discord id.
     #[error("0 is no Discord id; give the guild's and the channel's own")]
     InvalidId,
@@ -77,6 +83,7 @@ impl Error {
             Self::GatewayClosed { .. } => "discord_gateway_closed",
             Self::UnknownAccount(_) => "discord_unknown_account",
             Self::Closed(_) => "discord_account_closed",
+            Self::NotAUser(_) => "discord_not_a_user",
             Self::InvalidId => "discord_invalid_id",
         }
     }

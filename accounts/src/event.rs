@@ -6,7 +6,17 @@ use secrecy::SecretString;
 
 use crate::{Error, ShardId};
 
-/// A bot account: its Discord user id.
+/// What an account is to Discord, which decides what it may do.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum AccountKind {
+    /// An application's bot: sound. Discord shows no video of bots.
+    #[default]
+    Bot,
+    /// A person's account: may go live. Discord's terms forbid to automate one.
+    User,
+}
+
+/// An account: its Discord user id.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct AccountId(pub u64);
 
@@ -35,7 +45,7 @@ impl fmt::Debug for GatewaySession {
     }
 }
 
-/// All that a voice connection needs; the bot's token is not among it.
+/// All that a voice connection needs; the account's token is not among it.
 #[derive(Clone, Debug)]
 pub struct VoiceCredentials {
     /// The guild.
@@ -50,6 +60,70 @@ pub struct VoiceCredentials {
     pub endpoint: String,
     /// Voice token, for this guild only.
     pub token: SecretString,
+    /// Set where the account goes live: a second connection, over which sound and picture go. That of the channel stays
+    /// up beside it and sends nothing.
+    pub stream: Option<StreamCredentials>,
+}
+
+/// What the connection of a Go Live stream needs beside the channel's: that one's user and voice session are its own.
+#[derive(Clone, Debug)]
+pub struct StreamCredentials {
+    /// `guild:<guild>:<channel>:<user>`.
+    pub stream_key: String,
+    /// What the connection identifies with in the place of a guild. The id of its DAVE group is one less.
+    pub rtc_server_id: u64,
+    /// `host:port` of the stream's server.
+    pub endpoint: String,
+    /// For this stream only.
+    pub token: SecretString,
+}
+
+/// Why an account does not go live (any more). Its seat in the channel stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LiveRefusal {
+    /// `unauthorized`.
+    #[error(
+        "discord does not let the account stream there; give it the permission to stream in the channel"
+    )]
+    Unauthorized,
+    /// `stream_full`.
+    #[error("discord says that the stream is full; try again when fewer people watch")]
+    StreamFull,
+    /// `safety_guild_rate_limited`.
+    #[error("discord does not let this server stream for now; try again later")]
+    GuildRateLimited,
+    /// `invalid_channel`.
+    #[error("discord allows no stream in this channel; choose a voice channel")]
+    InvalidChannel,
+    /// `parse_failed`.
+    #[error("discord could not read the stream's key; this is a fault of this program")]
+    KeyRefused,
+    /// Two commands were not answered: Discord is silent about what it refuses.
+    #[error(
+        "discord did not answer the request to go live; check that the account may stream in the channel,          and that it is a person's account"
+    )]
+    Unanswered,
+    /// It ended as often as it is made anew within a minute.
+    #[error(
+        "the stream was ended again and again; find out who or what ends it, then go live again"
+    )]
+    KeepsEnding,
+}
+
+impl LiveRefusal {
+    /// A stable name.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Unauthorized => "live_unauthorized",
+            Self::StreamFull => "live_stream_full",
+            Self::GuildRateLimited => "live_guild_rate_limited",
+            Self::InvalidChannel => "live_invalid_channel",
+            Self::KeyRefused => "live_key_refused",
+            Self::Unanswered => "live_unanswered",
+            Self::KeepsEnding => "live_keeps_ending",
+        }
+    }
 }
 
 /// Why a join did not come about. The account is out of the guild's channels.
@@ -92,6 +166,8 @@ pub enum AccountEvent {
         account: AccountId,
         /// Its user id.
         user_id: u64,
+        /// What it is.
+        kind: AccountKind,
         /// Which of its connections: only guilds of this shard are meant.
         shard: ShardId,
         /// False: Discord began a new session and has forgotten all voice states; every guild that
@@ -99,7 +175,8 @@ pub enum AccountEvent {
         resumed: bool,
     },
     /// The account is in the channel, and these open its voice connection. Comes again whenever
-    /// any of it changes; the newest set is the valid one.
+    /// any of it changes; the newest set is the valid one. Where the account goes live, it comes when both parts are
+    /// there; while a stream that ended has to wait to be made anew, without the stream.
     Credentials {
         /// Which account.
         account: AccountId,
@@ -133,6 +210,16 @@ pub enum AccountEvent {
         guild_id: u64,
         /// Why.
         reason: JoinFailure,
+    },
+    /// The account does not go live, for it may not or cannot, and it is not tried again until somebody joins anew with
+    /// a stream. Its [`AccountEvent::Credentials`] without one follow, and sound goes on in the channel.
+    LiveRefused {
+        /// Which account.
+        account: AccountId,
+        /// Which guild.
+        guild_id: u64,
+        /// Why.
+        reason: LiveRefusal,
     },
     /// How many people (no bots) are in the account's channel: whenever it changes, and again after each
     /// [`AccountEvent::Credentials`], for only with these it is known to be *that* channel's party.

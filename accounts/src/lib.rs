@@ -37,6 +37,7 @@
 
 mod account;
 mod audience;
+mod connection;
 mod dial;
 mod error;
 mod event;
@@ -45,6 +46,8 @@ mod rest;
 mod send_limit;
 mod shard;
 mod sharding;
+mod stream_key;
+mod user_gateway;
 mod voice_states;
 mod wire;
 
@@ -60,15 +63,20 @@ use tokio_util::{
 
 use account::{Command, Introduced};
 pub use error::Error;
-pub use event::{AccountEvent, AccountId, GatewaySession, JoinFailure, VoiceCredentials};
+pub use event::{
+    AccountEvent, AccountId, AccountKind, GatewaySession, JoinFailure, LiveRefusal,
+    StreamCredentials, VoiceCredentials,
+};
 pub use permission::Permission;
 pub use send_limit::COMMANDS as COMMANDS_A_MINUTE;
 pub use sharding::ShardId;
 
-/// A bot account to connect.
+/// An account to connect.
 #[derive(Clone, Debug)]
 pub struct AccountConfig {
-    /// The bot token, with or without its `Bot ` prefix.
+    /// What it is. A token does not tell: it is presented to Discord in another way for each kind.
+    pub kind: AccountKind,
+    /// The token; a bot's with or without its `Bot ` prefix.
     pub token: SecretString,
     /// Another Discord, such as `http://127.0.0.1:4000`: then nothing goes to the real one.
     pub api_url: Option<String>,
@@ -125,12 +133,18 @@ pub struct Accounts {
 }
 
 struct Inner {
-    /// Each with its shards, by number.
-    accounts: BTreeMap<AccountId, Vec<mpsc::Sender<Command>>>,
+    accounts: BTreeMap<AccountId, Connected>,
     tasks: TaskTracker,
     shutdown_wait: Duration,
     cancel: CancellationToken,
     _cancel_on_drop: DropGuard,
+}
+
+/// Where one account's commands go.
+struct Connected {
+    kind: AccountKind,
+    /// By number.
+    shards: Vec<mpsc::Sender<Command>>,
 }
 
 impl Accounts {
@@ -186,14 +200,14 @@ impl Accounts {
         let cancel = CancellationToken::new();
         let mut accounts = BTreeMap::new();
         for account in introduced {
-            let id = account.id();
+            let (id, kind) = (account.id(), account.kind());
             let mut shards = Vec::new();
             for (sender, shard) in account.into_shards(&restored, timing, &permission, &events) {
                 shards.push(sender);
                 tasks.spawn(shard.run(cancel.clone()));
             }
             tracing::debug!(account = %id, shards = shards.len(), "connecting");
-            accounts.insert(id, shards);
+            accounts.insert(id, Connected { kind, shards });
         }
         tasks.close();
         Ok(Self {
@@ -212,14 +226,50 @@ impl Accounts {
         self.inner.accounts.keys().copied().collect()
     }
 
-    /// The account shall be in this channel. Comes back when the account has been told; the result is
-    /// [`AccountEvent::Credentials`] or [`AccountEvent::JoinFailed`]. Where it is there already,
-    /// the credentials in force are told again.
-    pub async fn join(&self, account: AccountId, guild: u64, channel: u64) -> Result<(), Error> {
+    /// What the account is; nothing where there is no such account.
+    pub fn kind(&self, account: AccountId) -> Option<AccountKind> {
+        Some(self.inner.accounts.get(&account)?.kind)
+    }
+
+    /// The account shall be in this channel, and go live there if `live`. Comes back when the account has been told; the
+    /// result is [`AccountEvent::Credentials`] or [`AccountEvent::JoinFailed`], and before credentials without a stream
+    /// that was asked for, [`AccountEvent::LiveRefused`]. Where it is there already, the credentials in force are told
+    /// again; a stream beside the seat is begun or ended as asked. A bot that shall go live is [`Error::NotAUser`], and
+    /// nothing is sent.
+    pub async fn join(
+        &self,
+        account: AccountId,
+        guild: u64,
+        channel: u64,
+        live: bool,
+    ) -> Result<(), Error> {
         if guild == 0 || channel == 0 {
             return Err(Error::InvalidId);
         }
-        self.command(account, guild, Command::Join { guild, channel })
+        if live {
+            self.check_user(account)?;
+        }
+        let join = Command::Join {
+            guild,
+            channel,
+            live,
+        };
+        self.command(account, guild, join).await
+    }
+
+    /// Whether the account's stream in this guild is shown as held. It is remembered for streams that are made in its
+    /// place; nothing where the account shall have no stream.
+    pub async fn set_live_paused(
+        &self,
+        account: AccountId,
+        guild: u64,
+        paused: bool,
+    ) -> Result<(), Error> {
+        if guild == 0 {
+            return Err(Error::InvalidId);
+        }
+        self.check_user(account)?;
+        self.command(account, guild, Command::PauseLive { guild, paused })
             .await
     }
 
@@ -234,6 +284,7 @@ impl Accounts {
 
     /// Fetches fresh credentials for the channel that the account is in, for the old ones were
     /// refused: op 4 again, and when no server is named within the bounded wait, out and in again.
+    /// Where the account goes live, its stream is renewed, too.
     /// [`AccountEvent::Credentials`] or [`AccountEvent::JoinFailed`] follows; nothing when the
     /// account is in no channel of the guild.
     pub async fn refresh(&self, account: AccountId, guild: u64) -> Result<(), Error> {
@@ -244,12 +295,24 @@ impl Accounts {
             .await
     }
 
+    /// The same for the stream alone: it is ended and made anew, and the voice connection of the channel stands. Nothing
+    /// when the account does not go live there.
+    pub async fn refresh_live(&self, account: AccountId, guild: u64) -> Result<(), Error> {
+        if guild == 0 {
+            return Err(Error::InvalidId);
+        }
+        self.check_user(account)?;
+        self.command(account, guild, Command::RefreshLive { guild })
+            .await
+    }
+
     /// Ends all accounts and waits until they have ended, at most [`AccountTiming::shutdown_wait`];
     /// those that have not are abandoned then. Go on reading the events meanwhile.
     pub async fn shutdown(&self, how: Shutdown) {
         if how != Shutdown::Abandon {
             let ended = tokio::time::timeout(self.inner.shutdown_wait, async {
-                for commands in self.inner.accounts.values().flatten() {
+                let accounts = self.inner.accounts.values();
+                for commands in accounts.flat_map(|account| &account.shards) {
                     // One that has ended already needs no telling.
                     let _ = commands.send(Command::Shutdown(how)).await;
                 }
@@ -263,10 +326,18 @@ impl Accounts {
         self.inner.tasks.wait().await;
     }
 
+    fn check_user(&self, id: AccountId) -> Result<(), Error> {
+        match self.kind(id) {
+            Some(AccountKind::User) => Ok(()),
+            Some(AccountKind::Bot) => Err(Error::NotAUser(id)),
+            None => Err(Error::UnknownAccount(id)),
+        }
+    }
+
     /// To the shard that has the guild.
     async fn command(&self, id: AccountId, guild: u64, command: Command) -> Result<(), Error> {
-        let shards = self.inner.accounts.get(&id);
-        let shards = shards.ok_or(Error::UnknownAccount(id))?;
+        let account = self.inner.accounts.get(&id);
+        let shards = &account.ok_or(Error::UnknownAccount(id))?.shards;
         let count = u32::try_from(shards.len()).unwrap_or(u32::MAX);
         let shard = ShardId::of_guild(guild, count).number as usize;
         let commands = shards.get(shard).ok_or(Error::UnknownAccount(id))?;

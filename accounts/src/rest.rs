@@ -2,17 +2,30 @@
 
 use std::time::Duration;
 
+use reqwest::header::{AUTHORIZATION, HeaderValue, USER_AGENT};
 use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
 use serenity::http::{Http, HttpBuilder, HttpError};
 use twilight_gateway::queue::InMemoryQueue;
+use twilight_model::id::{Id, marker::UserMarker};
 
-use crate::{Error, dial::DialRule};
+use crate::{AccountKind, Error, dial::DialRule};
 
 /// An answer of REST comes within a second; after so long there is none, and trying again is better.
 const REST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Below so many starts left of the day (of about 1,000) somebody should look why.
 const FEW_STARTS: u64 = 50;
+
+/// The real one.
+const DISCORD: &str = "https://discord.com";
+
+/// What this program calls itself.
+const OWN_NAME: &str = concat!("orb/", env!("CARGO_PKG_VERSION"));
+
+/// No limit is known for users; theirs is taken to be the bots', whose thousand a day nobody needs who is well.
+const USER_STARTS_A_DAY: u32 = 1_000;
+const DAY: Duration = Duration::from_hours(24);
 
 /// Who the token is, and how its gateway is reached.
 #[derive(Clone)]
@@ -27,6 +40,18 @@ pub(crate) struct Introduction {
 
 /// `number`: the token's place in the configuration, for errors.
 pub(crate) async fn introduce(
+    number: usize,
+    (kind, token): (AccountKind, &SecretString),
+    api_url: Option<&str>,
+    dial: &DialRule,
+) -> Result<Introduction, Error> {
+    match kind {
+        AccountKind::Bot => introduce_bot(number, token, api_url, dial).await,
+        AccountKind::User => introduce_user(number, token, api_url, dial).await,
+    }
+}
+
+async fn introduce_bot(
     number: usize,
     token: &SecretString,
     api_url: Option<&str>,
@@ -62,14 +87,76 @@ pub(crate) async fn introduce(
     })
 }
 
+/// A user's token stands in the header alone, which serenity cannot do, and there is no `/gateway/bot` for it: no number
+/// of shards, no limit of starts.
+async fn introduce_user(
+    number: usize,
+    token: &SecretString,
+    api_url: Option<&str>,
+    dial: &DialRule,
+) -> Result<Introduction, Error> {
+    let unreachable = |reason: &str| Error::Unreachable {
+        number,
+        reason: reason.to_owned(),
+    };
+    let client = connector().map_err(|error| unreachable(&error.to_string()))?;
+    let mut authorization = HeaderValue::from_str(token.expose_secret())
+        // Characters that fit into no header are in no token of Discord's either.
+        .map_err(|_| Error::TokenRefused { number })?;
+    authorization.set_sensitive(true);
+    let api = api_url.unwrap_or(DISCORD).trim_end_matches('/');
+    let get = |path: &str| {
+        let request = client.get(format!("{api}/api/v10{path}"));
+        let request = request.header(AUTHORIZATION, authorization.clone());
+        request.header(USER_AGENT, OWN_NAME).send()
+    };
+    let answers = tokio::try_join!(get("/users/@me"), get("/gateway"));
+    let (user, gateway) = answers.map_err(|error| {
+        let reason = match error {
+            error if error.is_timeout() => "no answer in time",
+            error if error.is_connect() => "no connection",
+            _ => "the request failed",
+        };
+        unreachable(reason)
+    })?;
+    for answer in [&user, &gateway] {
+        match answer.status().as_u16() {
+            401 | 403 => return Err(Error::TokenRefused { number }),
+            status if !answer.status().is_success() => {
+                return Err(unreachable(&format!("it answered {status}")));
+            }
+            _ => {}
+        }
+    }
+    let answers = tokio::try_join!(user.json::<CurrentUser>(), gateway.json::<Gateway>());
+    let (user, gateway) = answers.map_err(|_| unreachable("its answer could not be read"))?;
+    let gateway_url = dial
+        .check(&gateway.url)
+        .map_err(|reason| Error::GatewayUrl { number, reason })?
+        .to_owned();
+    Ok(Introduction {
+        user_id: user.id.get(),
+        gateway_url,
+        shards: 1,
+        queue: InMemoryQueue::new(1, USER_STARTS_A_DAY, DAY, USER_STARTS_A_DAY),
+    })
+}
+
+/// Of `GET /users/@me`.
+#[derive(Deserialize)]
+struct CurrentUser {
+    id: Id<UserMarker>,
+}
+
+/// Of `GET /gateway`.
+#[derive(Deserialize)]
+struct Gateway {
+    url: String,
+}
+
 /// A client that reaches nobody but `api_url` when there is one.
 fn client(token: &SecretString, api_url: Option<&str>) -> Result<Http, reqwest::Error> {
-    let client = reqwest::Client::builder()
-        .use_rustls_tls()
-        .timeout(REST_TIMEOUT)
-        // Discord's API redirects nowhere; a redirect could carry the token off.
-        .redirect(reqwest::redirect::Policy::none())
-        .build()?;
+    let client = connector()?;
     let mut builder = HttpBuilder::new(token.expose_secret()).client(client);
     if let Some(api_url) = api_url {
         // serenity's rate limiter (0.12.5, `Ratelimiter::perform`) ignores the proxy and would
@@ -77,6 +164,15 @@ fn client(token: &SecretString, api_url: Option<&str>) -> Result<Http, reqwest::
         builder = builder.proxy(api_url).ratelimiter_disabled(true);
     }
     Ok(builder.build())
+}
+
+fn connector() -> Result<reqwest::Client, reqwest::Error> {
+    reqwest::Client::builder()
+        .use_rustls_tls()
+        .timeout(REST_TIMEOUT)
+        // Discord's API redirects nowhere; a redirect could carry the token off.
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
 }
 
 fn explain(number: usize, error: &serenity::Error) -> Error {

@@ -1,4 +1,4 @@
-//! One gateway connection: twilight's shard, and the cases in which it would do too much.
+//! The gateway connection of a bot: twilight's shard, and the cases in which it would do too much.
 //!
 //! twilight heartbeats, reconnects and RESUMEs by itself, as long as it is polled. Added here: it
 //! never dials what [`DialRule`] forbids, its waits between dials stay short, and a closing
@@ -25,9 +25,10 @@ use twilight_model::{
 
 use crate::{
     Error, GatewaySession, Permission, ShardId,
+    connection::Signal,
     dial::DialRule,
     rest::Introduction,
-    voice_states::VoiceCommand,
+    voice_states::GatewayCommand,
     wire::{self, Dispatch},
 };
 
@@ -42,18 +43,6 @@ const ASK_AGAIN: Duration = Duration::from_millis(20);
 /// A close frame is answered within a round trip, or the connection is dead anyway.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
-/// What came of polling.
-pub(crate) enum Signal {
-    /// An event that matters.
-    Dispatch(Dispatch),
-    /// Nothing that matters; the connection's state may have changed.
-    Other,
-    /// The connection is closed for good.
-    Fatal(Error),
-    /// Another process may use the account by now.
-    NotPermitted,
-}
-
 /// What came of a poll of the shard.
 enum Polled {
     Received(Option<Result<Message, ReceiveMessageError>>),
@@ -62,7 +51,7 @@ enum Polled {
     NotPermitted,
 }
 
-pub(crate) struct Connection {
+pub(crate) struct ShardConnection {
     shard: Shard,
     id: ShardId,
     /// As configured, without a session; shares TLS set-up and the IDENTIFY queue.
@@ -82,7 +71,7 @@ struct Cut {
     again: Pin<Box<Sleep>>,
 }
 
-impl Connection {
+impl ShardConnection {
     /// Dials when first polled. `number`: the token's place, for errors.
     pub(crate) fn new(
         number: usize,
@@ -200,8 +189,8 @@ impl Connection {
         }
         match wire::read(text) {
             Ok(Some(dispatch)) => {
-                self.ready |= matches!(dispatch, Dispatch::Ready | Dispatch::Resumed);
-                if let Dispatch::Ready = dispatch
+                self.ready |= matches!(dispatch, Dispatch::Ready { .. } | Dispatch::Resumed);
+                if let Dispatch::Ready { .. } = dispatch
                     && let Some(Err(reason)) =
                         self.shard.resume_url().map(|url| self.dial.check(url))
                 {
@@ -254,11 +243,16 @@ impl Connection {
     }
 
     /// Op 4. Deaf: the bot has no use for what others say, and Discord need not send it.
-    pub(crate) fn send(&self, command: VoiceCommand) {
-        let Some(guild) = Id::new_checked(command.guild) else {
+    pub(crate) fn send(&self, command: GatewayCommand) {
+        let GatewayCommand::SetVoiceState { guild, channel } = command else {
+            // Never asked for: a bot is refused before.
+            tracing::error!("a bot was to send a command of go live");
             return;
         };
-        let channel = command.channel.and_then(Id::new_checked);
+        let Some(guild) = Id::new_checked(guild) else {
+            return;
+        };
+        let channel = channel.and_then(Id::new_checked);
         self.shard
             .command(&UpdateVoiceState::new(guild, channel, true, false));
     }
@@ -320,7 +314,7 @@ mod tests {
             resume_url: url,
         };
         let dial = DialRule::default();
-        let mut connection = Connection::new(
+        let mut connection = ShardConnection::new(
             1,
             &"token".into(),
             introduction,

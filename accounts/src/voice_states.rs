@@ -1,6 +1,7 @@
-//! Where one account is meant to be, where Discord says it is, and what makes the two agree.
+//! Where one account is meant to be and to go live, where Discord says it is, and what makes the two agree.
 //!
-//! Pure: commands and events in with the time, op 4s and outputs out. No I/O and no clock.
+//! Pure: commands and events in with the time, ops and outputs out. No I/O and no clock. The stream's side of it is
+//! in [`live`].
 //!
 //! Discord answers an op 4 ("Update Voice State") with a `VOICE_STATE_UPDATE` (channel and voice
 //! session id) and a `VOICE_SERVER_UPDATE` (token and endpoint), in either order, and neither says
@@ -20,6 +21,10 @@
 //! Discord did give are replayed before it.
 
 mod guild;
+mod live;
+#[cfg(test)]
+mod live_tests;
+mod pacing;
 #[cfg(test)]
 mod script;
 #[cfg(test)]
@@ -32,14 +37,21 @@ use std::{
 
 use secrecy::SecretString;
 
-use crate::{JoinFailure, VoiceCredentials};
+use crate::{JoinFailure, LiveRefusal, StreamCredentials, VoiceCredentials, stream_key::StreamKey};
 use guild::GuildVoice;
+pub(crate) use live::StreamEnd;
 
-/// An op 4 to be sent. `channel` none: leave.
+/// A message to be sent over the gateway connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct VoiceCommand {
-    pub(crate) guild: u64,
-    pub(crate) channel: Option<u64>,
+pub(crate) enum GatewayCommand {
+    /// Op 4. `channel` none: leave.
+    SetVoiceState { guild: u64, channel: Option<u64> },
+    /// Op 18.
+    CreateStream(StreamKey),
+    /// Op 19.
+    DeleteStream(StreamKey),
+    /// Op 22: whether it is paused.
+    PauseStream(StreamKey, bool),
 }
 
 /// What the scheduler is to hear.
@@ -49,9 +61,10 @@ pub(crate) enum Output {
     Left { guild: u64, asked: bool },
     Moved { guild: u64, channel: u64 },
     JoinFailed { guild: u64, reason: JoinFailure },
+    LiveRefused { guild: u64, reason: LiveRefusal },
 }
 
-/// Of a `VOICE_SERVER_UPDATE`.
+/// Of a `VOICE_SERVER_UPDATE` or a `STREAM_SERVER_UPDATE`.
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
     pub(crate) endpoint: String,
@@ -63,7 +76,7 @@ pub(crate) struct VoiceStates {
     user: u64,
     wait: Duration,
     guilds: BTreeMap<u64, GuildVoice>,
-    /// Guilds with an op 4 to be sent, oldest first; some may have changed their mind since.
+    /// Guilds with a command to be sent, oldest first; some may have changed their mind since.
     queue: VecDeque<u64>,
     outputs: VecDeque<Output>,
     /// Whether Discord has said (READY) or replayed (RESUMED) where the account is.
@@ -88,27 +101,40 @@ impl VoiceStates {
         }
     }
 
-    /// The account shall be in `channel`. When it is already, its credentials are told again.
-    pub(crate) fn join(&mut self, guild: u64, channel: u64) {
-        self.with(guild, |voice, outputs| voice.join(channel, outputs));
+    /// The account shall be in `channel`, and stream there if `live`. When all is so already, its credentials are told
+    /// again.
+    pub(crate) fn join(&mut self, guild: u64, channel: u64, live: bool, now: Instant) {
+        self.with(guild, now, |voice, outputs| {
+            voice.join(channel, live, outputs);
+        });
     }
 
     /// The account shall be in no channel of the guild.
-    pub(crate) fn leave(&mut self, guild: u64) {
+    pub(crate) fn leave(&mut self, guild: u64, now: Instant) {
         let informed = self.informed;
-        self.with(guild, |voice, outputs| voice.leave(informed, outputs));
+        self.with(guild, now, |voice, outputs| voice.leave(informed, outputs));
     }
 
-    /// New credentials for the channel that the account is in; nothing where it is in none.
-    pub(crate) fn refresh(&mut self, guild: u64) {
-        self.with(guild, |voice, _| voice.refresh());
+    /// New credentials for the channel that the account is in, and for its stream; nothing where it is in none.
+    pub(crate) fn refresh(&mut self, guild: u64, now: Instant) {
+        self.with(guild, now, |voice, _| voice.refresh());
+    }
+
+    /// New credentials for the stream alone; nothing where there is none.
+    pub(crate) fn refresh_live(&mut self, guild: u64, now: Instant) {
+        self.with(guild, now, |voice, _| voice.live.renew());
+    }
+
+    /// Whether the stream shall be shown as paused, this one and those that are made in its place.
+    pub(crate) fn set_live_paused(&mut self, guild: u64, paused: bool, now: Instant) {
+        self.with(guild, now, |voice, _| voice.live.set_paused(paused));
     }
 
     /// Leaves every guild.
-    pub(crate) fn leave_all(&mut self) {
+    pub(crate) fn leave_all(&mut self, now: Instant) {
         let guilds: Vec<_> = self.guilds.keys().copied().collect();
         for guild in guilds {
-            self.leave(guild);
+            self.leave(guild, now);
         }
     }
 
@@ -118,17 +144,17 @@ impl VoiceStates {
     }
 
     /// READY: a new session, in which the account is nowhere.
-    pub(crate) fn on_new_session(&mut self) {
+    pub(crate) fn on_new_session(&mut self, now: Instant) {
         self.informed = true;
         self.queue.clear();
-        self.with_all(|voice, _| voice.on_new_session());
+        self.with_all(now, |voice, _| voice.on_new_session());
     }
 
     /// RESUMED: everything that happened meanwhile was replayed.
     pub(crate) fn on_resumed(&mut self, now: Instant) {
         self.informed = true;
         let deadline = now + self.wait;
-        self.with_all(|voice, _| voice.on_resumed(deadline));
+        self.with_all(now, |voice, _| voice.on_resumed(deadline));
     }
 
     /// A `VOICE_STATE_UPDATE` of the account itself.
@@ -140,7 +166,7 @@ impl VoiceStates {
         now: Instant,
     ) {
         let deadline = now + self.wait;
-        self.with(guild, |voice, outputs| match channel {
+        self.with(guild, now, |voice, outputs| match channel {
             Some(channel) => voice.on_seated(channel, session, deadline, outputs),
             None => voice.on_unseated(outputs),
         });
@@ -149,14 +175,46 @@ impl VoiceStates {
     /// A `VOICE_SERVER_UPDATE`; without a server, Discord is looking for a new one.
     pub(crate) fn on_server(&mut self, guild: u64, server: Option<Server>, now: Instant) {
         let deadline = now + self.wait;
-        self.with(guild, |voice, outputs| {
+        self.with(guild, now, |voice, outputs| {
             voice.on_server(server, deadline, outputs);
         });
     }
 
+    /// A `STREAM_CREATE`.
+    pub(crate) fn on_stream_created(&mut self, key: StreamKey, rtc_server_id: u64, now: Instant) {
+        let deadline = now + self.wait;
+        self.with_stream(key, now, |voice, outputs| {
+            let change = voice.live.on_created(key, rtc_server_id, deadline);
+            voice.tell_change(change, outputs);
+        });
+    }
+
+    /// A `STREAM_SERVER_UPDATE`; without a server, Discord is looking for a new one.
+    pub(crate) fn on_stream_server(
+        &mut self,
+        key: StreamKey,
+        server: Option<Server>,
+        now: Instant,
+    ) {
+        let deadline = now + self.wait;
+        self.with_stream(key, now, |voice, outputs| {
+            let change = voice.live.on_server(server, deadline);
+            voice.tell_change(change, outputs);
+        });
+    }
+
+    /// A `STREAM_DELETE`.
+    pub(crate) fn on_stream_deleted(&mut self, key: StreamKey, end: StreamEnd, now: Instant) {
+        let deadline = now + self.wait;
+        self.with_stream(key, now, |voice, outputs| {
+            let change = voice.live.on_deleted(end, deadline);
+            voice.tell_change(change, outputs);
+        });
+    }
+
     /// The bot was removed from the guild.
-    pub(crate) fn on_removed_from_guild(&mut self, guild: u64) {
-        self.with(guild, GuildVoice::on_removed);
+    pub(crate) fn on_removed_from_guild(&mut self, guild: u64, now: Instant) {
+        self.with(guild, now, GuildVoice::on_removed);
     }
 
     /// Gives up the waits that are over. Not to be called while the connection is down.
@@ -168,7 +226,7 @@ impl VoiceStates {
             .map(|(guild, _)| *guild)
             .collect();
         for guild in due {
-            self.with(guild, GuildVoice::on_deadline);
+            self.with(guild, now, |voice, outputs| voice.on_time(now, outputs));
         }
     }
 
@@ -181,16 +239,20 @@ impl VoiceStates {
         !self.queue.is_empty()
     }
 
-    /// The next op 4, which the caller sends now: its wait begins.
-    pub(crate) fn take_command(&mut self, now: Instant) -> Option<VoiceCommand> {
+    /// The next command, which the caller sends now: its wait begins.
+    pub(crate) fn take_command(&mut self, now: Instant) -> Option<GatewayCommand> {
         while let Some(guild) = self.queue.pop_front() {
             let Some(voice) = self.guilds.get_mut(&guild) else {
                 continue;
             };
-            let command = voice.take_command(guild, now + self.wait);
-            if command.is_some() {
-                return command;
+            let command = voice.take_command((guild, self.user), now, now + self.wait);
+            if command.is_none() {
+                continue;
             }
+            if voice.wants_to_send() {
+                self.queue.push_back(guild);
+            }
+            return command;
         }
         None
     }
@@ -215,7 +277,12 @@ impl VoiceStates {
         self.guilds.values().any(GuildVoice::holds_untold)
     }
 
-    fn with(&mut self, guild: u64, change: impl FnOnce(&mut GuildVoice, &mut Outputs<'_>)) {
+    fn with(
+        &mut self,
+        guild: u64,
+        now: Instant,
+        change: impl FnOnce(&mut GuildVoice, &mut Outputs<'_>),
+    ) {
         let voice = self.guilds.entry(guild).or_default();
         let mut outputs = Outputs {
             guild,
@@ -223,7 +290,7 @@ impl VoiceStates {
             queue: &mut self.outputs,
         };
         change(voice, &mut outputs);
-        voice.settle();
+        voice.settle(now, &mut outputs);
         if voice.is_over() {
             self.guilds.remove(&guild);
         } else if voice.wants_to_send() && !self.queue.contains(&guild) {
@@ -231,10 +298,23 @@ impl VoiceStates {
         }
     }
 
-    fn with_all(&mut self, change: impl Fn(&mut GuildVoice, &mut Outputs<'_>)) {
+    fn with_all(&mut self, now: Instant, change: impl Fn(&mut GuildVoice, &mut Outputs<'_>)) {
         let guilds: Vec<_> = self.guilds.keys().copied().collect();
         for guild in guilds {
-            self.with(guild, &change);
+            self.with(guild, now, &change);
+        }
+    }
+
+    /// Only for the account's own stream in the channel that it is in: the end of one elsewhere is the end of an
+    /// earlier stay.
+    fn with_stream(
+        &mut self,
+        key: StreamKey,
+        now: Instant,
+        change: impl FnOnce(&mut GuildVoice, &mut Outputs<'_>),
+    ) {
+        if key.user == self.user && self.channel(key.guild) == Some(key.channel) {
+            self.with(key.guild, now, change);
         }
     }
 }
@@ -247,7 +327,13 @@ struct Outputs<'a> {
 }
 
 impl Outputs<'_> {
-    fn credentials(&mut self, channel: u64, voice_session: &str, server: &Server) {
+    fn credentials(
+        &mut self,
+        channel: u64,
+        voice_session: &str,
+        server: &Server,
+        stream: Option<StreamCredentials>,
+    ) {
         self.queue.push_back(Output::Credentials(VoiceCredentials {
             guild_id: self.guild,
             channel_id: channel,
@@ -255,6 +341,7 @@ impl Outputs<'_> {
             voice_session_id: voice_session.to_owned(),
             endpoint: server.endpoint.clone(),
             token: server.token.clone(),
+            stream,
         }));
     }
 
@@ -266,6 +353,11 @@ impl Outputs<'_> {
     fn moved(&mut self, channel: u64) {
         let guild = self.guild;
         self.queue.push_back(Output::Moved { guild, channel });
+    }
+
+    fn live_refused(&mut self, reason: LiveRefusal) {
+        let guild = self.guild;
+        self.queue.push_back(Output::LiveRefused { guild, reason });
     }
 
     fn failed(&mut self, reason: JoinFailure) {

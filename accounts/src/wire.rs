@@ -1,7 +1,8 @@
 //! The gateway's dispatches, as far as voice needs them.
 //!
 //! Only the fields in use are read: a guild has hundreds, and a new or odd one must not cost a
-//! party. Shapes: Discord's "Gateway Events" (v10).
+//! party. Shapes: Discord's "Gateway Events" (v10); those of streams, which Discord does not document, after userdoccers
+//! (July 2026).
 
 use std::collections::BTreeSet;
 
@@ -15,11 +16,18 @@ use twilight_model::{
     },
 };
 
-use crate::voice_states::Server;
+use crate::{
+    LiveRefusal,
+    stream_key::StreamKey,
+    voice_states::{Server, StreamEnd},
+};
 
 /// A dispatch that matters here.
 pub(crate) enum Dispatch {
-    Ready,
+    Ready {
+        /// Guilds that are there at once, with who is in a voice channel. A bot's follow as [`Dispatch::Guild`].
+        guilds: Vec<(u64, Vec<(u64, u64, bool)>)>,
+    },
     Resumed,
     VoiceState {
         guild: u64,
@@ -41,6 +49,18 @@ pub(crate) enum Dispatch {
     GuildGone {
         guild: u64,
     },
+    StreamCreated {
+        key: StreamKey,
+        rtc_server_id: u64,
+    },
+    StreamServer {
+        key: StreamKey,
+        server: Option<Server>,
+    },
+    StreamDeleted {
+        key: StreamKey,
+        end: StreamEnd,
+    },
 }
 
 /// The dispatch in a gateway message; nothing for messages and events that do not matter.
@@ -50,7 +70,9 @@ pub(crate) fn read(message: &str) -> Result<Option<Dispatch>, &'static str> {
         return Ok(None);
     };
     let dispatch = match header.event_type() {
-        Some("READY") => Dispatch::Ready,
+        Some("READY") => Dispatch::Ready {
+            guilds: guilds_of_ready(message),
+        },
         Some("RESUMED") => Dispatch::Resumed,
         Some("VOICE_STATE_UPDATE") => {
             let state: VoiceState = data(message).ok_or("VOICE_STATE_UPDATE")?;
@@ -94,9 +116,51 @@ pub(crate) fn read(message: &str) -> Result<Option<Dispatch>, &'static str> {
                 guild: guild.id.get(),
             }
         }
+        Some(event @ ("STREAM_CREATE" | "STREAM_SERVER_UPDATE" | "STREAM_DELETE")) => {
+            return stream(event, message);
+        }
         _ => return Ok(None),
     };
     Ok(Some(dispatch))
+}
+
+/// A READY whose guilds cannot be read is a READY all the same: then nobody knows who listens there.
+fn guilds_of_ready(message: &str) -> Vec<(u64, Vec<(u64, u64, bool)>)> {
+    let Some(ready) = data::<Ready>(message) else {
+        tracing::error!("the guilds of a READY have another shape than documented");
+        return Vec::new();
+    };
+    let there = ready.guilds.iter().filter(|guild| !guild.unavailable);
+    there
+        .map(|guild| (guild.id.get(), guild.seated()))
+        .collect()
+}
+
+/// An event of a stream; nothing for those of private calls.
+fn stream(event: &str, message: &str) -> Result<Option<Dispatch>, &'static str> {
+    let dispatch = match event {
+        "STREAM_CREATE" => {
+            let created: StreamCreate = data(message).ok_or("STREAM_CREATE")?;
+            let id = created.rtc_server_id.parse();
+            let rtc_server_id = id.map_err(|_| "STREAM_CREATE")?;
+            let key = created.stream_key.parse();
+            key.map(|key| Dispatch::StreamCreated { key, rtc_server_id })
+        }
+        "STREAM_SERVER_UPDATE" => {
+            let update: StreamServerUpdate = data(message).ok_or("STREAM_SERVER_UPDATE")?;
+            let token = SecretString::from(update.token.unwrap_or_default());
+            let server = update.endpoint.map(|endpoint| Server { endpoint, token });
+            let key = update.stream_key.parse();
+            key.map(|key| Dispatch::StreamServer { key, server })
+        }
+        _ => {
+            let deleted: StreamDelete = data(message).ok_or("STREAM_DELETE")?;
+            let end = deleted.end();
+            let key = deleted.stream_key.parse();
+            key.map(|key| Dispatch::StreamDeleted { key, end })
+        }
+    };
+    Ok(dispatch.ok())
 }
 
 /// Whether this is op 10, the first message of every connection.
@@ -142,7 +206,52 @@ struct VoiceServer {
     token: String,
 }
 
-/// Of `GUILD_CREATE` and `GUILD_DELETE`.
+#[derive(Deserialize)]
+struct StreamCreate {
+    stream_key: String,
+    rtc_server_id: String,
+}
+
+#[derive(Deserialize)]
+struct StreamServerUpdate {
+    stream_key: String,
+    endpoint: Option<String>,
+    token: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct StreamDelete {
+    stream_key: String,
+    reason: Option<String>,
+    #[serde(default)]
+    unavailable: bool,
+}
+
+impl StreamDelete {
+    /// A reason that is not known may be mended by another try: those are few.
+    fn end(&self) -> StreamEnd {
+        if self.unavailable {
+            return StreamEnd::Outage;
+        }
+        let refusal = match self.reason.as_deref() {
+            Some("unauthorized") => LiveRefusal::Unauthorized,
+            Some("stream_full") => LiveRefusal::StreamFull,
+            Some("safety_guild_rate_limited") => LiveRefusal::GuildRateLimited,
+            Some("invalid_channel") => LiveRefusal::InvalidChannel,
+            Some("parse_failed") => LiveRefusal::KeyRefused,
+            _ => return StreamEnd::Over,
+        };
+        StreamEnd::Refused(refusal)
+    }
+}
+
+#[derive(Deserialize)]
+struct Ready {
+    #[serde(default)]
+    guilds: Vec<Guild>,
+}
+
+/// Of READY, `GUILD_CREATE` and `GUILD_DELETE`.
 #[derive(Deserialize)]
 struct Guild {
     id: Id<GuildMarker>,
@@ -226,6 +335,72 @@ mod tests {
             panic!("a server update of guild 1");
         };
         assert!(server.is_none());
+    }
+
+    #[test]
+    fn streams_are_read_by_their_key() {
+        let text = r#"{"t":"STREAM_CREATE","s":3,"op":0,"d":{"stream_key":"guild:1:2:7",
+            "rtc_server_id":"90","rtc_channel_id":"91","region":"x","viewer_ids":[],"paused":false}}"#;
+        let Dispatch::StreamCreated { key, rtc_server_id } = read_one(text) else {
+            panic!("a stream");
+        };
+        assert_eq!(
+            (key.to_string().as_str(), rtc_server_id),
+            ("guild:1:2:7", 90)
+        );
+        let text = r#"{"t":"STREAM_SERVER_UPDATE","s":3,"op":0,"d":{"stream_key":"guild:1:2:7",
+            "guild_id":null,"token":"hush","endpoint":null}}"#;
+        assert!(matches!(
+            read_one(text),
+            Dispatch::StreamServer { server: None, .. }
+        ));
+        let of_a_call = text.replace("guild:1:2:7", "call:2:7");
+        assert!(matches!(read(&of_a_call), Ok(None)));
+    }
+
+    #[test]
+    fn only_some_ends_of_a_stream_are_final() {
+        let table = [
+            (r#""reason":"stream_ended""#, StreamEnd::Over),
+            (r#""reason":"user_requested""#, StreamEnd::Over),
+            (r#""reason":"something_new""#, StreamEnd::Over),
+            (
+                r#""reason":"stream_ended","unavailable":true"#,
+                StreamEnd::Outage,
+            ),
+            (
+                r#""reason":"unauthorized""#,
+                StreamEnd::Refused(LiveRefusal::Unauthorized),
+            ),
+            (
+                r#""reason":"stream_full""#,
+                StreamEnd::Refused(LiveRefusal::StreamFull),
+            ),
+            (
+                r#""reason":"safety_guild_rate_limited""#,
+                StreamEnd::Refused(LiveRefusal::GuildRateLimited),
+            ),
+        ];
+        for (fields, expected) in table {
+            let text = format!(
+                r#"{{"t":"STREAM_DELETE","s":3,"op":0,"d":{{"stream_key":"guild:1:2:7",{fields}}}}}"#
+            );
+            let Dispatch::StreamDeleted { end, .. } = read_one(&text) else {
+                panic!("an end");
+            };
+            assert_eq!(end, expected, "{fields}");
+        }
+    }
+
+    #[test]
+    fn a_users_ready_has_its_guilds() {
+        let text = r#"{"t":"READY","s":1,"op":0,"d":{"guilds":[{"id":"4","unavailable":true},
+            {"id":"1","members":[{"user":{"id":"3"}}],
+            "voice_states":[{"channel_id":"9","user_id":"3","session_id":"b"}]}]}}"#;
+        let Dispatch::Ready { guilds } = read_one(text) else {
+            panic!("ready");
+        };
+        assert_eq!(guilds, [(1, vec![(3, 9, false)])]);
     }
 
     #[test]

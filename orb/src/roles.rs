@@ -220,6 +220,7 @@ struct Serving {
 
 fn term_config(config: &Config, jellyfin: Option<JellyfinClient>) -> TermConfig {
     let account = |token: &SecretString| AccountConfig {
+        kind: orb_accounts::AccountKind::Bot,
         token: token.clone(),
         api_url: config
             .discord

@@ -4,8 +4,11 @@ use std::time::Instant;
 
 use secrecy::ExposeSecret;
 
-use super::{Outputs, Server, VoiceCommand};
-use crate::{JoinFailure, VoiceCredentials};
+use super::{
+    GatewayCommand, Outputs, Server,
+    live::{Change, Live, Part},
+};
+use crate::{JoinFailure, VoiceCredentials, stream_key::StreamKey};
 
 /// Op 4s that go unanswered before a join or a leave is given up.
 const ATTEMPTS: u8 = 2;
@@ -51,6 +54,8 @@ pub(super) struct GuildVoice {
     failed_joins: u8,
     /// Told once the account is out.
     owed: Owed,
+    /// What is streamed from the seat.
+    pub(super) live: Live,
 }
 
 /// What the scheduler waits to hear of the leave that is under way.
@@ -74,13 +79,15 @@ impl GuildVoice {
                 endpoint: credentials.endpoint,
                 token: credentials.token,
             }),
+            live: Live::held(credentials.stream),
             ..Self::default()
         }
     }
 
     // === commands ===
 
-    pub(super) fn join(&mut self, channel: u64, outputs: &mut Outputs<'_>) {
+    pub(super) fn join(&mut self, channel: u64, live: bool, outputs: &mut Outputs<'_>) {
+        self.live.want(live);
         if self.goal == Some(channel) {
             if matches!(self.step, Step::Idle) {
                 self.tell_credentials(outputs);
@@ -97,6 +104,7 @@ impl GuildVoice {
     /// `informed`: whether it is known that an empty seat is empty.
     pub(super) fn leave(&mut self, informed: bool, outputs: &mut Outputs<'_>) {
         self.goal = None;
+        self.live.want(false);
         match self.step {
             Step::Idle | Step::Joining { deadline: None, .. }
                 if self.seat.is_none() && informed =>
@@ -117,11 +125,30 @@ impl GuildVoice {
     pub(super) fn refresh(&mut self) {
         if let (Some(channel), Step::Idle | Step::AwaitingServer { .. }) = (self.goal, &self.step) {
             self.start_joining(channel);
+            self.live.renew();
         }
     }
 
-    /// The op 4 to be sent, when there is one: it counts as sent from here on.
-    pub(super) fn take_command(&mut self, guild: u64, until: Instant) -> Option<VoiceCommand> {
+    /// The command to be sent, when there is one: it counts as sent from here on.
+    pub(super) fn take_command(
+        &mut self,
+        (guild, user): (u64, u64),
+        now: Instant,
+        until: Instant,
+    ) -> Option<GatewayCommand> {
+        if self.gives_up_seat()
+            && let Some(end) = self.live.take_end()
+        {
+            return Some(end);
+        }
+        if let Some(channel) = self.live_place() {
+            let place = StreamKey {
+                guild,
+                channel,
+                user,
+            };
+            return self.live.take_command(place, now, until);
+        }
         let channel = match &mut self.step {
             Step::Joining { channel, deadline } if deadline.is_none() => {
                 *deadline = Some(until);
@@ -135,7 +162,7 @@ impl GuildVoice {
             }
             _ => return None,
         };
-        Some(VoiceCommand { guild, channel })
+        Some(GatewayCommand::SetVoiceState { guild, channel })
     }
 
     // === events ===
@@ -151,6 +178,9 @@ impl GuildVoice {
             channel,
             voice_session: voice_session.to_owned(),
         });
+        if before.as_ref().is_some_and(|seat| seat.channel != channel) {
+            self.live.on_unseated();
+        }
         match self.step {
             Step::Idle | Step::AwaitingServer { .. } => match self.goal {
                 // Muted, deafened and the like; but a new voice session is a new set.
@@ -176,6 +206,7 @@ impl GuildVoice {
 
     pub(super) fn on_unseated(&mut self, outputs: &mut Outputs<'_>) {
         let was_seated = self.seat.take().is_some();
+        self.live.on_unseated();
         match self.step {
             Step::Leaving { .. } => self.finish_leave(outputs),
             // On the way in from outside, this is the late end of an earlier stay.
@@ -211,6 +242,7 @@ impl GuildVoice {
     }
 
     pub(super) fn on_removed(&mut self, outputs: &mut Outputs<'_>) {
+        self.live.on_unseated();
         let was_in = self.seat.take().is_some()
             && matches!(self.step, Step::Idle | Step::AwaitingServer { .. });
         if was_in {
@@ -229,6 +261,7 @@ impl GuildVoice {
         self.seat = None;
         self.server = None;
         self.failed_joins = 0;
+        self.live.on_unseated();
         match self.owed {
             // The seat went with the session, but a leave that was promised is sent all the same.
             Owed::Left | Owed::Failure(_) => self.start_leaving(ATTEMPTS),
@@ -237,6 +270,7 @@ impl GuildVoice {
     }
 
     pub(super) fn on_resumed(&mut self, until: Instant) {
+        self.live.on_resumed(until);
         match &mut self.step {
             Step::Joining { deadline, .. } | Step::Leaving { deadline, .. } => *deadline = None,
             Step::AwaitingServer { deadline } => *deadline = until,
@@ -244,12 +278,21 @@ impl GuildVoice {
         }
     }
 
-    pub(super) fn on_deadline(&mut self, outputs: &mut Outputs<'_>) {
+    pub(super) fn on_time(&mut self, now: Instant, outputs: &mut Outputs<'_>) {
+        let change = self.live.on_time(now);
+        self.tell_change(change, outputs);
+        if self.voice_deadline().is_some_and(|at| at <= now) {
+            self.on_deadline(outputs);
+        }
+    }
+
+    fn on_deadline(&mut self, outputs: &mut Outputs<'_>) {
         match self.step {
             Step::Joining { channel, .. } => self.join_unanswered(channel, outputs),
             Step::Leaving { attempt, .. } if attempt < ATTEMPTS => self.start_leaving(attempt + 1),
             Step::Leaving { .. } => {
                 self.seat = None;
+                self.live.on_unseated();
                 self.finish_leave(outputs);
             }
             Step::AwaitingServer { .. } => {
@@ -268,12 +311,15 @@ impl GuildVoice {
     // === transitions ===
 
     /// Starts what makes seat and goal agree, when nothing is under way.
-    pub(super) fn settle(&mut self) {
+    pub(super) fn settle(&mut self, now: Instant, outputs: &mut Outputs<'_>) {
         if !matches!(self.step, Step::Idle) {
             return;
         }
         match (self.goal, &self.seat) {
-            (Some(goal), Some(seat)) if seat.channel == goal => {}
+            (Some(goal), Some(seat)) if seat.channel == goal => {
+                let change = self.live.settle(now);
+                self.tell_change(change, outputs);
+            }
             (Some(goal), _) => self.start_joining(goal),
             (None, Some(_)) => self.start_leaving(1),
             (None, None) => {}
@@ -363,15 +409,37 @@ impl GuildVoice {
         }
     }
 
-    fn tell_credentials(&self, outputs: &mut Outputs<'_>) {
-        if let (Some(seat), Some(server)) = (&self.seat, &self.server) {
-            outputs.credentials(seat.channel, &seat.voice_session, server);
+    /// What a change of the stream means. While the seat changes, its credentials follow anyhow.
+    pub(super) fn tell_change(&self, change: Change, outputs: &mut Outputs<'_>) {
+        if let Change::Refused(reason) = change {
+            outputs.live_refused(reason);
         }
+        if change != Change::Nothing && matches!(self.step, Step::Idle) {
+            self.tell_credentials(outputs);
+        }
+    }
+
+    /// Nothing while the stream's part is on its way: the whole set is told then.
+    fn tell_credentials(&self, outputs: &mut Outputs<'_>) {
+        let (Some(seat), Some(server)) = (&self.seat, &self.server) else {
+            return;
+        };
+        let stream = match self.live.part() {
+            Part::Missing => return,
+            Part::Nothing => None,
+            Part::Whole(stream) => Some(stream),
+        };
+        outputs.credentials(seat.channel, &seat.voice_session, server, stream);
     }
 
     // === questions ===
 
     pub(super) fn deadline(&self) -> Option<Instant> {
+        let deadlines = self.voice_deadline().into_iter();
+        deadlines.chain(self.live.deadline()).min()
+    }
+
+    fn voice_deadline(&self) -> Option<Instant> {
         match self.step {
             Step::Idle => None,
             Step::Joining { deadline, .. } | Step::Leaving { deadline, .. } => deadline,
@@ -380,10 +448,29 @@ impl GuildVoice {
     }
 
     pub(super) fn wants_to_send(&self) -> bool {
-        matches!(
+        let voice = matches!(
             self.step,
             Step::Joining { deadline: None, .. } | Step::Leaving { deadline: None, .. }
-        )
+        );
+        voice || (self.live_place().is_some() && self.live.wants_to_send())
+    }
+
+    /// The channel that can be streamed to: where the account is, and shall stay.
+    fn live_place(&self) -> Option<u64> {
+        let seat = self.seat.as_ref()?;
+        let stays = matches!(self.step, Step::Idle) && self.goal == Some(seat.channel);
+        stays.then_some(seat.channel)
+    }
+
+    /// Whether the next op 4 takes the account out of the channel that it is in.
+    fn gives_up_seat(&self) -> bool {
+        match self.step {
+            Step::Leaving { deadline, .. } => deadline.is_none(),
+            Step::Joining { channel, deadline } => {
+                deadline.is_none() && self.channel().is_some_and(|at| at != channel)
+            }
+            Step::Idle | Step::AwaitingServer { .. } => false,
+        }
     }
 
     pub(super) fn channel(&self) -> Option<u64> {
@@ -395,7 +482,9 @@ impl GuildVoice {
         match self.step {
             Step::Joining { .. } => self.seat.is_some() || self.server.is_some(),
             Step::AwaitingServer { .. } => true,
-            Step::Idle | Step::Leaving { .. } => false,
+            // What was told of a stream that is being replaced is not true any more.
+            Step::Idle => self.seat.is_some() && matches!(self.live.part(), Part::Missing),
+            Step::Leaving { .. } => false,
         }
     }
 

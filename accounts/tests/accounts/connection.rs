@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::support::*;
 use discord_sim::{ChannelId, DiscordSimConfig, Fault, GuildId, RecordEvent};
 use orb_accounts::{
-    AccountConfig, AccountEvent, AccountId, AccountTiming, Accounts, Error, Shutdown,
+    AccountConfig, AccountEvent, AccountId, AccountKind, AccountTiming, Accounts, Error, Shutdown,
 };
 use secrecy::ExposeSecret;
 use tokio::{sync::mpsc, time::timeout};
@@ -214,6 +214,7 @@ async fn nobody_there_is_worth_another_try() {
         .local_addr()
         .unwrap();
     let config = AccountConfig {
+        kind: AccountKind::Bot,
         token: "hush-hush".into(),
         api_url: Some(format!("http://{closed}")),
     };
@@ -243,7 +244,7 @@ async fn fatal_close_codes_end_the_account() {
         assert!(!fatal.is_retryable());
         let closed = timeout(PATIENCE, bot.events.recv()).await.unwrap();
         assert!(closed.is_none(), "the task has ended: {closed:?}");
-        let refused = bot.accounts.join(bot.id, GUILD, CHANNEL).await;
+        let refused = bot.accounts.join(bot.id, GUILD, CHANNEL, false).await;
         assert_eq!(refused, Err(Error::Closed(bot.id)));
         assert_eq!(identifies(&sim), 1, "it is not tried again");
     }
@@ -254,7 +255,7 @@ async fn calls_for_nobody_are_refused() {
     let sim = sim(DiscordSimConfig::default()).await;
     let bot = Bot::connect(config(&sim)).await;
     let stranger = AccountId(1);
-    let refused = bot.accounts.join(stranger, GUILD, CHANNEL).await;
+    let refused = bot.accounts.join(stranger, GUILD, CHANNEL, false).await;
     assert_eq!(refused, Err(Error::UnknownAccount(stranger)));
     assert_eq!(bot.accounts.leave(bot.id, 0).await, Err(Error::InvalidId));
 }
@@ -277,7 +278,7 @@ async fn commands_are_taken_in_while_nobody_reads_the_events() {
     // More than the account's queue holds, while it waits for room for its second event.
     let joins = timeout(PATIENCE, async {
         for guild in 1..=600 {
-            accounts.join(id, guild, CHANNEL).await.unwrap();
+            accounts.join(id, guild, CHANNEL, false).await.unwrap();
         }
     });
     assert!(

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use discord_sim::{DiscordSim, DiscordSimConfig, RecordEvent};
 use orb_accounts::{
-    AccountConfig, AccountEvent, AccountId, AccountTiming, Accounts, Error, GatewaySession,
+    AccountConfig, AccountEvent, AccountId, AccountKind, AccountTiming, Accounts, Error, GatewaySession,
     Permission, RestoredAccount, ShardId, VoiceCredentials,
 };
 use tokio::{sync::mpsc, time::timeout};
@@ -30,6 +30,7 @@ pub async fn sim(config: DiscordSimConfig) -> DiscordSim {
 
 pub fn config(sim: &DiscordSim) -> AccountConfig {
     AccountConfig {
+        kind: AccountKind::Bot,
         token: sim.bot_token().into(),
         api_url: Some(sim.api_url()),
     }
@@ -139,7 +140,7 @@ impl Bot {
     }
 
     pub async fn join(&mut self, channel: u64) -> VoiceCredentials {
-        self.accounts.join(self.id, GUILD, channel).await.unwrap();
+        self.accounts.join(self.id, GUILD, channel, false).await.unwrap();
         self.credentials().await
     }
 

@@ -209,7 +209,7 @@ async fn without_permission_nothing_is_said_any_more() {
     bot.ready().await;
     grant.holds.store(false, Ordering::Relaxed);
     // Whatever makes it look again: here a command.
-    let _ = bot.accounts.join(bot.id, GUILD, CHANNEL).await;
+    let _ = bot.accounts.join(bot.id, GUILD, CHANNEL, false).await;
     let cut = |event: &RecordEvent| {
         let by = ClosedBy::Client;
         matches!(event, RecordEvent::GatewayClosed { code: None, by: b, .. } if *b == by)

@@ -7,7 +7,9 @@ use orb_accounts::{
     RestoredAccount, ShardId, Shutdown,
 };
 use orb_coordinator::{Tenure, Timing};
-use orb_scheduler_core::{AccountId, AccountKind, Event, Generation, Shard, VoiceCredentials};
+use orb_scheduler_core::{
+    AccountId, AccountKind, Event, Generation, Shard, StreamCredentials, VoiceCredentials,
+};
 use orb_scheduler_store::AccountSession;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -209,11 +211,10 @@ async fn carry_out(accounts: &Accounts, command: AccountCommand) {
             account,
             guild_id,
             channel_id,
-            live: _,
+            live,
         } => {
-            accounts
-                .join(orb_accounts::AccountId(account.get()), guild_id, channel_id)
-                .await
+            let account = orb_accounts::AccountId(account.get());
+            accounts.join(account, guild_id, channel_id, live).await
         }
         AccountCommand::Refresh { account, guild_id } => {
             accounts
@@ -222,10 +223,17 @@ async fn carry_out(accounts: &Accounts, command: AccountCommand) {
         }
         AccountCommand::RefreshStream { account, guild_id } => {
             accounts
-                .refresh(orb_accounts::AccountId(account.get()), guild_id)
+                .refresh_live(orb_accounts::AccountId(account.get()), guild_id)
                 .await
         }
-        AccountCommand::PauseLive { .. } => Ok(()),
+        AccountCommand::PauseLive {
+            account,
+            guild_id,
+            paused,
+        } => {
+            let account = orb_accounts::AccountId(account.get());
+            accounts.set_live_paused(account, guild_id, paused).await
+        }
         AccountCommand::Leave { account, guild_id } => {
             accounts
                 .leave(orb_accounts::AccountId(account.get()), guild_id)
@@ -282,6 +290,12 @@ fn restored(held: HeldAccount) -> RestoredAccount {
                 voice_session_id: voice.voice_session_id,
                 endpoint: voice.endpoint,
                 token: voice.token.into(),
+                stream: voice.stream.map(|stream| orb_accounts::StreamCredentials {
+                    stream_key: stream.stream_key,
+                    rtc_server_id: stream.rtc_server_id,
+                    endpoint: stream.endpoint,
+                    token: stream.token.into(),
+                }),
             })
             .collect(),
     }
@@ -307,6 +321,7 @@ fn translate(event: AccountEvent) -> Option<Event> {
     match event {
         AccountEvent::Ready {
             account,
+            kind,
             shard,
             resumed,
             ..
@@ -314,7 +329,10 @@ fn translate(event: AccountEvent) -> Option<Event> {
             tracing::info!(%account, %shard, resumed, "account connected");
             Some(Event::AccountReady {
                 account: id(account),
-                kind: AccountKind::Bot,
+                kind: match kind {
+                    orb_accounts::AccountKind::Bot => AccountKind::Bot,
+                    orb_accounts::AccountKind::User => AccountKind::User,
+                },
                 shard: Shard {
                     number: shard.number,
                     count: shard.count,
@@ -335,9 +353,28 @@ fn translate(event: AccountEvent) -> Option<Event> {
                 endpoint: credentials.endpoint,
                 token: credentials.token.expose_secret().to_owned(),
                 revision: Generation::default(),
-                stream: None,
+                stream: credentials.stream.map(|stream| {
+                    Box::new(StreamCredentials {
+                        stream_key: stream.stream_key,
+                        rtc_server_id: stream.rtc_server_id,
+                        endpoint: stream.endpoint,
+                        token: stream.token.expose_secret().to_owned(),
+                    })
+                }),
             },
         }),
+        AccountEvent::LiveRefused {
+            account,
+            guild_id,
+            reason,
+        } => {
+            tracing::warn!(%account, guild_id, code = reason.code(), %reason, "not live");
+            Some(Event::LiveRefused {
+                account: id(account),
+                guild_id,
+                reason: reason.code().to_owned(),
+            })
+        }
         AccountEvent::Left {
             account,
             guild_id,

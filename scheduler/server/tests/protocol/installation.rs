@@ -96,6 +96,7 @@ impl Surroundings {
 
     fn account(&self) -> AccountConfig {
         AccountConfig {
+            kind: orb_accounts::AccountKind::Bot,
             token: SecretString::from(self.discord.bot_token().to_owned()),
             api_url: Some(self.discord.api_url()),
         }

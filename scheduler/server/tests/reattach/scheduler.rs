@@ -53,6 +53,7 @@ impl Installation {
     pub(crate) async fn start_at(&self, addr: SocketAddr) -> Scheduler {
         let url = format!("sqlite://{}", self.folder.path().join("orb.db").display());
         let account = AccountConfig {
+            kind: orb_accounts::AccountKind::Bot,
             token: SecretString::from(self.discord.bot_token().to_owned()),
             api_url: Some(self.discord.api_url()),
         };
