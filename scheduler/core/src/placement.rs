@@ -1,10 +1,9 @@
 //! Where a session goes: a pure function from what is known of the workers to a choice that explains
 //! itself.
 //!
-//! Excluded are workers that nobody has heard of, that drain, that send no picture where one is wanted, that gave this
-//! session back a moment
-//! ago, whose room is kept for a party that waited longer, or that are full. Among the others: the one
-//! that held the session last; else apart from the guild's other sessions, then the least loaded,
+//! Excluded are workers that nobody has heard of, that drain, that send no picture where one is wanted,
+//! that gave this session back a moment ago, whose room is kept for a party that waited longer, or that
+//! are full. Among the others: the one that held the session last; else apart from the guild's other sessions, then the least loaded,
 //! then the fewest sessions, then the smallest id, so that the same facts give the same choice.
 
 use std::collections::BTreeMap;

@@ -48,12 +48,15 @@ impl Scheduler {
         let of_shard = leased.filter(|((_, guild), _)| shard.has(*guild));
         for session in of_shard.filter_map(|(_, id)| self.sessions.get(id)) {
             let record = &session.record;
-            if record.desired.in_channel && (!resumed || record.voice.is_none()) {
+            let goes_live = record.desired.go_live;
+            let is_whole = |voice: &VoiceCredentials| voice.stream.is_some() || !goes_live;
+            let is_joined = resumed && record.voice.as_ref().is_some_and(is_whole);
+            if record.desired.in_channel && !is_joined {
                 step.effects.push(Effect::JoinVoice {
                     account,
                     guild_id: session.guild(),
                     channel_id: session.channel(),
-                    live: record.desired.go_live,
+                    live: goes_live,
                 });
             }
         }

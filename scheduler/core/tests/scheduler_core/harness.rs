@@ -7,14 +7,19 @@
 )]
 
 use orb_scheduler_core::{
-    AccountId, AccountKind, Action, Anchor, Answer, AtQueueEnd, Call, CallId, CommandId, Desired,
-    DrainCause, Effect, EndReason, EntryId, Epoch, Event, Failure, Fence, HandoverReport,
-    Incarnation, Item, Millis, Now, Observed, PlaybackState, Position, Refusal, Request, Role,
-    Scheduler, SchedulerTiming, SessionId, SessionView, Shard, Step, StoredSession,
-    VoiceCredentials, VoiceLoss, WorkerId, WorkerRegistration, WorkerStatus, Write,
+    AccountId, AccountKind, Action, Anchor, Answer, Call, CallId, CommandId, Desired, DrainCause,
+    Effect, EndReason, Epoch, Event, Failure, Fence, GoLive, HandoverReport, Incarnation, Millis,
+    Now, Observed, PlaybackState, Position, Refusal, Request, Role, Scheduler, SchedulerTiming,
+    SessionId, SessionView, Shard, Step, StoredSession, VoiceCredentials, VoiceLoss, WorkerId,
+    WorkerRegistration, WorkerStatus, Write,
 };
 
+mod samples;
+
+pub use samples::{create, credentials, item};
+
 use crate::stored::Tables;
+use samples::registration;
 
 pub const ACCOUNT: AccountId = AccountId::new(1111);
 pub const GUILD: u64 = 123;
@@ -59,6 +64,12 @@ impl Harness {
         });
         harness.attach("w1", "life-1", Vec::new());
         harness
+    }
+
+    /// An installation that allows pictures.
+    pub fn allowing(self, go_live: GoLive) -> Self {
+        let scheduler = self.scheduler.with_go_live(go_live);
+        Self { scheduler, ..self }
     }
 
     /// The next leader, with what is durable of this one.
@@ -116,14 +127,19 @@ impl Harness {
         incarnation: &str,
         sessions: Vec<Observed>,
     ) -> Step {
+        let registration = registration(worker, incarnation, 2_000, sessions);
         self.event(Event::Attached(Box::new(WorkerRegistration {
-            worker: WorkerId::new(worker),
-            incarnation: Incarnation::new(incarnation),
-            total_millicores: 2_000,
-            free_millicores: 2_000,
             draining: true,
-            go_live: false,
-            sessions,
+            ..registration
+        })))
+    }
+
+    /// A worker that sends pictures.
+    pub fn attach_live(&mut self, worker: &str, incarnation: &str) -> Step {
+        let registration = registration(worker, incarnation, 2_000, Vec::new());
+        self.event(Event::Attached(Box::new(WorkerRegistration {
+            go_live: true,
+            ..registration
         })))
     }
 
@@ -148,15 +164,8 @@ impl Harness {
         total_millicores: u32,
         sessions: Vec<Observed>,
     ) -> Step {
-        self.event(Event::Attached(Box::new(WorkerRegistration {
-            worker: WorkerId::new(worker),
-            incarnation: Incarnation::new(incarnation),
-            total_millicores,
-            free_millicores: total_millicores,
-            draining: false,
-            go_live: false,
-            sessions,
-        })))
+        let registration = registration(worker, incarnation, total_millicores, sessions);
+        self.event(Event::Attached(Box::new(registration)))
     }
 
     pub fn beat(&mut self, observed: Vec<Observed>) -> Step {
@@ -451,51 +460,5 @@ impl Harness {
         harness.play("s", 1);
         harness.report("s", PlaybackState::Playing, 0);
         harness
-    }
-}
-
-pub fn create(guild: u64) -> Request {
-    Request::Create {
-        guild_id: guild.to_string(),
-        voice_channel_id: "456".to_owned(),
-        text_channel_id: "789".to_owned(),
-        worker_session_id: "worker-session".to_owned(),
-        title: String::new(),
-        owner_user_id: String::new(),
-        at_queue_end: AtQueueEnd::Wait,
-        go_live: None,
-    }
-}
-
-pub fn credentials(token: &str) -> VoiceCredentials {
-    VoiceCredentials {
-        guild_id: GUILD,
-        channel_id: 456,
-        user_id: ACCOUNT.get(),
-        voice_session_id: "voice-session".to_owned(),
-        endpoint: "localhost:1".to_owned(),
-        token: token.to_owned(),
-        revision: Default::default(),
-        stream: None,
-    }
-}
-
-pub fn item(entry: i64) -> Item {
-    Item {
-        entry: EntryId::default(),
-        external_id: Some(entry),
-        item_id: format!("item-{entry}"),
-        source_id: "source".to_owned(),
-        title: format!("Film {entry}"),
-        media_type: "movie".to_owned(),
-        stream_url: "http://jellyfin/stream".to_owned(),
-        download_url: None,
-        duration_ms: Some(60_000),
-        poster_url: None,
-        year: None,
-        tmdb_id: None,
-        imdb_id: None,
-        episode: None,
-        summary: None,
     }
 }

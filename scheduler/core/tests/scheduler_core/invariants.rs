@@ -1,6 +1,7 @@
 //! Whatever happens in whatever order, these hold: see `checks.rs` and `queues.rs` for what, `world.rs` for how.
 
 mod checks;
+mod pictures;
 mod pool;
 mod queues;
 mod world;
@@ -19,7 +20,8 @@ enum Happening {
     Kick(u8),
     Move(u8, u64),
     Audience(u8, u32),
-    VoiceLost(u8, u16),
+    VoiceLost(u8, u16, bool),
+    LiveRefused(u8),
     /// The process attaches, a new one when the last one died.
     Attach(u8),
     Reset(u8),
@@ -83,7 +85,9 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => (0..5u8).prop_map(H::Kick),
         1 => (0..5u8, 500..502u64).prop_map(|(s, c)| H::Move(s, c)),
         1 => (0..5u8, 0..2u32).prop_map(|(s, p)| H::Audience(s, p)),
-        1 => (0..5u8, code).prop_map(|(s, c)| H::VoiceLost(s, c)),
+        1 => (0..5u8, code.clone(), Just(false)).prop_map(|(s, c, p)| H::VoiceLost(s, c, p)),
+        2 => (3..5u8, code, Just(true)).prop_map(|(s, c, p)| H::VoiceLost(s, c, p)),
+        1 => (3..5u8).prop_map(H::LiveRefused),
         6 => (0..3u8).prop_map(H::Attach),
         2 => (0..3u8).prop_map(H::Reset),
         2 => (0..3u8, 0..5u8, action.clone()).prop_map(|(w, s, a)| H::Blink(w, s, a)),
@@ -122,7 +126,8 @@ fn happen(world: &mut World, happening: &Happening) {
         H::Kick(s) => world.kick(s),
         H::Move(s, channel) => world.move_to(s, channel),
         H::Audience(s, people) => world.audience(s, people),
-        H::VoiceLost(s, code) => world.lose_voice(s, code),
+        H::VoiceLost(s, code, stream) => world.lose_voice(s, code, stream),
+        H::LiveRefused(s) => world.refuse_live(s),
         H::Attach(w) => world.attach(w.into()),
         H::Reset(w) => world.reset(w.into()),
         H::Blink(w, s, action) => {
@@ -178,5 +183,6 @@ proptest! {
         world.every_call_was_answered();
         world.faults_end();
         world.every_party_is_carried_out();
+        world.pauses_are_shown();
     }
 }

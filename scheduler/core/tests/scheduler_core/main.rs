@@ -12,6 +12,7 @@ mod doors;
 mod drain;
 mod endings;
 mod gate;
+mod go_live;
 mod invariants;
 mod leases;
 mod many;

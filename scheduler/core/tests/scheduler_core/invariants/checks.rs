@@ -85,6 +85,7 @@ impl World {
         let need = |record: &SessionRecord| match (&record.desired.current, &record.desired.plan) {
             (None, _) => cost::IDLE,
             (Some(_), Some(plan)) => plan.cost_millicores,
+            (Some(_), None) if record.desired.go_live => cost::UNPROBED_LIVE,
             (Some(_), None) => cost::UNPROBED_VIDEO,
         };
         let next = |record: &SessionRecord| record.handover.clone().map(|handover| handover.to);

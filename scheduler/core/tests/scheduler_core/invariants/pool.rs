@@ -74,6 +74,7 @@ pub(crate) struct Process {
     pub(crate) life: u32,
     pub(crate) attached: bool,
     pub(crate) draining: bool,
+    pub(crate) go_live: bool,
     pub(crate) total: u32,
     pub(crate) told: BTreeMap<SessionId, Told>,
     pub(crate) last_beat: u64,
@@ -86,6 +87,7 @@ impl Process {
             life: 1,
             attached: false,
             draining: false,
+            go_live: index != 1,
             total: 2_000,
             told: BTreeMap::new(),
             last_beat: 0,
@@ -159,7 +161,7 @@ impl Process {
             total_millicores: self.total,
             free_millicores: self.free(),
             draining: self.draining,
-            go_live: false,
+            go_live: self.go_live,
             sessions: self.reports(now),
         }
     }

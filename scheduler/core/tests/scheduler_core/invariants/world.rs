@@ -1,20 +1,25 @@
 //! A leader, its workers, Discord and callers, all of them mortal.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use orb_scheduler_core::{
     AccountId, AccountKind, Action, Call, CallId, CommandId, DrainCause, Effect, EndReason,
     EntryId, Epoch, Event, Failure, KnownPlan, Millis, Now, Observed, PlaybackState, Prepared,
     QueueChange, QueueEdit, QueueEntry, QueueStatus, Request, Role, Scheduler, SchedulerTiming,
-    SessionId, Shard, VoiceCredentials, VoiceLoss,
+    SessionId, Shard, VoiceCredentials,
 };
 
+use super::pictures::{ALLOWED, USER, with_picture};
 use super::pool::{At, Process};
 use crate::harness::{GUILD, create, item};
 use crate::queue::film;
 use crate::stored::Tables;
 
-const ACCOUNTS: [AccountId; 2] = [AccountId::new(1111), AccountId::new(2222)];
+const ACCOUNTS: [(AccountId, AccountKind); 3] = [
+    (AccountId::new(1111), AccountKind::Bot),
+    (AccountId::new(2222), AccountKind::Bot),
+    (USER, AccountKind::User),
+];
 
 pub(crate) struct World {
     pub(crate) scheduler: Scheduler,
@@ -27,7 +32,13 @@ pub(crate) struct World {
     pub(crate) reports: Vec<Observed>,
     /// What Discord has not said yet.
     owed: VecDeque<Event>,
-    revisions: u64,
+    /// Which of the seats in channels have a stream.
+    pub(super) seats: BTreeMap<(AccountId, u64), bool>,
+    /// What Discord was told of the streams.
+    pub(super) shown_as_paused: BTreeMap<(AccountId, u64), bool>,
+    /// Parties whose picture ended.
+    pub(super) without_picture: BTreeSet<SessionId>,
+    pub(super) revisions: u64,
     pub(crate) calls: BTreeSet<CallId>,
     pub(crate) answers: BTreeSet<CallId>,
     calls_made: u64,
@@ -38,23 +49,27 @@ impl World {
     pub(crate) fn new() -> Self {
         let timing = SchedulerTiming::default();
         let mut world = Self {
-            scheduler: Scheduler::load(Epoch::new(1), timing, [], Now::default()),
+            scheduler: Scheduler::load(Epoch::new(1), timing, [], Now::default())
+                .with_go_live(ALLOWED),
             epoch: 1,
             now: 0,
             processes: (0..3).map(Process::new).collect(),
             tables: Tables::default(),
             reports: Vec::new(),
             owed: VecDeque::new(),
+            seats: BTreeMap::new(),
+            shown_as_paused: BTreeMap::new(),
+            without_picture: BTreeSet::new(),
             revisions: 0,
             calls: BTreeSet::new(),
             answers: BTreeSet::new(),
             calls_made: 0,
             checks: super::checks::Checks::default(),
         };
-        for account in ACCOUNTS {
+        for (account, kind) in ACCOUNTS {
             world.event(Event::AccountReady {
                 account,
-                kind: AccountKind::Bot,
+                kind,
                 shard: Shard::WHOLE,
                 resumed: false,
             });
@@ -81,10 +96,12 @@ impl World {
         self.queues_change_lawfully(&step.writes);
         self.take_overs_are_bounded(&step.writes);
         self.holds_after(&step.effects);
+        self.pictures_are_where_they_may(&step);
         for effect in &step.effects {
             for process in &mut self.processes {
                 process.hear(effect);
             }
+            self.show(effect);
             match effect {
                 Effect::Answer { call, .. } => {
                     assert!(
@@ -96,9 +113,14 @@ impl World {
                     account,
                     guild_id,
                     channel_id,
-                    ..
-                } => self.owe_credentials(*account, *guild_id, *channel_id),
-                Effect::RefreshVoice { account, guild_id } => {
+                    live,
+                } => {
+                    self.seats.insert((*account, *guild_id), *live);
+                    self.shown_as_paused.remove(&(*account, *guild_id));
+                    self.owe_credentials(*account, *guild_id, *channel_id);
+                }
+                Effect::RefreshVoice { account, guild_id }
+                | Effect::RefreshStream { account, guild_id } => {
                     self.owe_credentials(*account, *guild_id, 456);
                 }
                 Effect::LeaveVoice { account, guild_id } => self.owed.push_back(Event::VoiceLeft {
@@ -111,12 +133,13 @@ impl World {
         }
     }
 
-    fn owe_credentials(&mut self, account: AccountId, guild_id: u64, channel_id: u64) {
+    pub(super) fn owe_credentials(&mut self, account: AccountId, guild_id: u64, channel_id: u64) {
         self.revisions += 1;
         let credentials = VoiceCredentials {
             guild_id,
             channel_id,
             token: format!("voice-{}", self.revisions),
+            stream: self.stream_of(account, guild_id),
             ..crate::harness::credentials("")
         };
         self.owed.push_back(Event::Credentials {
@@ -154,7 +177,7 @@ impl World {
 
     /// Three guilds for five sessions, two accounts: they get into each other's way.
     pub(crate) fn create(&mut self, s: u8) {
-        self.call(s, create(GUILD + u64::from(s % 3)));
+        self.call(s, with_picture(create(GUILD + u64::from(s % 3)), s));
     }
 
     pub(crate) fn play(&mut self, s: u8, entry: i64) {
@@ -253,7 +276,7 @@ impl World {
         self.beat(index);
     }
 
-    fn place(&self, s: u8) -> Option<(AccountId, u64)> {
+    pub(super) fn place(&self, s: u8) -> Option<(AccountId, u64)> {
         let record = self.tables.records.get(&SessionId::new(format!("s{s}")))?;
         Some((record.account?, record.guild_id.parse().ok()?))
     }
@@ -286,7 +309,7 @@ impl World {
     }
 
     /// The process that was told newest of the session, if one that is attached was.
-    fn holder(&self, s: u8) -> Option<(usize, SessionId)> {
+    pub(super) fn holder(&self, s: u8) -> Option<(usize, SessionId)> {
         let id = SessionId::new(format!("s{s}"));
         let told = self
             .processes
@@ -295,22 +318,6 @@ impl World {
             .filter(|(_, p)| p.attached);
         let told = told.filter_map(|(index, p)| Some((p.told.get(&id)?.fence, index)));
         told.max().map(|(_, index)| (index, id))
-    }
-
-    pub(crate) fn lose_voice(&mut self, s: u8, code: u16) {
-        let Some((index, id)) = self.holder(s) else {
-            return;
-        };
-        let Some(revision) = self.processes[index].told[&id].voice_revision else {
-            return;
-        };
-        let mut observed = self.processes[index].report(&id, self.now);
-        observed.voice_loss = Some(VoiceLoss {
-            revision,
-            close_code: Some(code),
-            stream: false,
-        });
-        self.beat_with(index, vec![observed]);
     }
 
     pub(crate) fn end(&mut self, s: u8, fails: bool) {
@@ -405,7 +412,7 @@ impl World {
         self.beat_with(w, observed);
     }
 
-    fn beat_with(&mut self, w: usize, observed: Vec<Observed>) {
+    pub(super) fn beat_with(&mut self, w: usize, observed: Vec<Observed>) {
         let process = &mut self.processes[w];
         if !process.attached {
             return;
@@ -454,15 +461,16 @@ impl World {
         self.epoch += 1;
         let stored = self.tables.all();
         let timing = SchedulerTiming::default();
-        self.scheduler = Scheduler::load(Epoch::new(self.epoch), timing, stored, self.now());
+        self.scheduler = Scheduler::load(Epoch::new(self.epoch), timing, stored, self.now())
+            .with_go_live(ALLOWED);
         self.calls.clear();
         for process in &mut self.processes {
             process.attached = false;
         }
-        for account in ACCOUNTS {
+        for (account, kind) in ACCOUNTS {
             self.event(Event::AccountReady {
                 account,
-                kind: AccountKind::Bot,
+                kind,
                 shard: Shard::WHOLE,
                 resumed: true,
             });
