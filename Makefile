@@ -31,6 +31,7 @@ test: deps test-deps web ## All tests
 	node tests/node/jellyfin_sdk.mjs
 	node tests/node/page.mjs
 	node tests/node/take_over.mjs
+	node tests/node/webrtc.mjs
 
 lint: deps web $(BUF) ## Formatting, clippy, licences, protos, types of the page
 	$(CARGO) fmt --all --check

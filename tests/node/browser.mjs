@@ -15,6 +15,7 @@ const CHROMIUM_ARGUMENTS = [
   "--autoplay-policy=no-user-gesture-required",
 ];
 
-export function launch() {
-  return chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_ARGUMENTS });
+/** With these arguments besides. */
+export function launch(more = []) {
+  return chromium.launch({ executablePath: CHROMIUM, args: [...CHROMIUM_ARGUMENTS, ...more] });
 }
