@@ -22,6 +22,10 @@ use pictures::{Exit, Pictures};
 /// Length of a frame.
 pub const FRAME: Duration = Duration::from_millis(20);
 
+/// What the server was told of pictures has reached it after so long: it goes another way than they do, and pictures that
+/// overtake it are thrown away.
+const ANNOUNCED_BEFORE: Duration = Duration::from_millis(100);
+
 /// The line of a stream is asked for news so often, at least.
 const LOOK_AT_LINE: Duration = Duration::from_millis(100);
 
@@ -106,10 +110,15 @@ impl Media {
         self.pictures.is_some()
     }
 
-    /// The server was told what the pictures are, or that there are none: they are taken from now on, or not any more.
-    pub fn announce(&mut self, announced: bool) {
+    /// The server was told at `now` what the pictures are, or that there are none: they are taken, or not any more.
+    pub fn announce(&mut self, announced: bool, now: Instant) {
+        // A path that is still to be opened takes longer.
+        let ahead = match self.layer.state() {
+            PathState::Opening => Duration::ZERO,
+            PathState::Open | PathState::Lost => ANNOUNCED_BEFORE,
+        };
         if let Some(pictures) = &mut self.pictures {
-            pictures.announce(announced);
+            pictures.announce(announced.then_some(now + ahead));
         }
     }
 
@@ -208,11 +217,8 @@ impl Media {
         wire: &mut dyn FnMut(&[u8]),
     ) -> Option<Instant> {
         let pictures = self.pictures.as_mut()?;
-        if !dave.may_send() {
-            pictures.lose_key();
-            return None;
-        }
-        if self.held {
+        // Without a key no picture is lost either: who has seen the last one sees the next.
+        if self.held || !dave.may_send() {
             return None;
         }
         let exit = Exit {

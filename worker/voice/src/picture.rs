@@ -46,8 +46,8 @@ pub trait PictureSource: Send + Sync + 'static {
     /// The picture that goes out now, or when there will be one. Asked only when it can be sent: while there is no
     /// connection or no key, nobody asks, so nothing is lost.
     ///
-    /// One exception: a receiver can only begin with an IDR picture. On a new media path, and after a time without a
-    /// key, others are taken and dropped until one comes.
+    /// One exception: a receiver can only begin with an IDR picture. On a new media path, and after a picture that could
+    /// not be sent, others are taken and dropped until one comes.
     fn next(&self, now: Instant) -> NextPicture;
 
     /// The picture that was taken last is with the packet layer, which spreads its packets over some milliseconds.

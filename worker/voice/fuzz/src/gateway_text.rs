@@ -9,26 +9,42 @@
 //!   t 5000  milliseconds pass           s       the owner speaks
 //!   *20 …   the event twenty times
 //! ```
+//!
+//! A first line `stream` makes it a conversation with a Go Live stream's server; then there are, besides,
+//!
+//! ```text
+//!   q       the offer is there          m, l    the path is open, or lost
+//!   v       the owner has pictures
+//! ```
 
 use std::time::{Duration, Instant};
 
 use orb_voice::{
-    End, News, Output, Roster, Signalling, Step, Transport, VoiceServer, VoiceTiming,
-    packet::UdpLayer,
-    wire::{ClientMessage, Numbered, Speaking},
+    End, News, Output, Roster, Signalling, Step, StreamServer, Transport, VoiceServer, VoiceTiming,
+    packet::{UdpLayer, VideoSsrcs},
+    wire::{ClientMessage, Numbered, Offer, Speaking, Video},
 };
+
+use uuid::Uuid;
 
 use super::watched::WatchedDave;
 
 /// Events that one input comes to at most.
 const MOST_EVENTS: usize = 2000;
 
+/// Of an SDP that is taken in.
+const LONGEST_ANSWER: usize = 16 << 10;
+
 /// What one event may ask for at most; the queue is emptied before the next.
 const MOST_OUTPUTS: usize = 8;
 
 /// Returns how often the connection came up.
 pub fn run(data: &[u8]) -> usize {
-    let mut talk = Talk::new();
+    let (is_stream, data) = match data.strip_prefix(b"stream\n") {
+        Some(data) => (true, data),
+        None => (false, data),
+    };
+    let mut talk = Talk::new(is_stream);
     let mut left = MOST_EVENTS;
     for line in data.split(|byte| *byte == b'\n') {
         let (times, event) = repeated(line);
@@ -73,15 +89,23 @@ struct Talk {
     /// What it has just let pass.
     leave: Option<Step>,
     held: bool,
+    /// Of a stream: there is a path for the present session, and it is open.
+    path: Option<bool>,
     over: bool,
     ups: usize,
 }
 
 impl Talk {
-    fn new() -> Self {
+    fn new(is_stream: bool) -> Self {
         let now = Instant::now();
+        let machine = if is_stream {
+            Signalling::for_stream
+        } else {
+            Signalling::new
+        };
+        let rtc_server_id = 72;
         let mut talk = Self {
-            machine: Signalling::new(VoiceTiming::default(), 1),
+            machine: machine(VoiceTiming::default(), 1),
             dave: WatchedDave::new(72, 71),
             server: VoiceServer {
                 endpoint: "localhost:1".to_owned(),
@@ -90,12 +114,13 @@ impl Talk {
                 user_id: 72,
                 session_id: "session".into(),
                 token: "token".into(),
-                stream: None,
+                stream: is_stream.then_some(StreamServer { rtc_server_id }),
             },
             now,
             asked: None,
             leave: None,
             held: false,
+            path: None,
             over: false,
             ups: 0,
         };
@@ -129,6 +154,28 @@ impl Talk {
                 self.now += Duration::from_millis(number::<u32>(rest).unwrap_or_default().into());
                 self.machine.timeout(self.now);
             }
+            b'q' => self.machine.offered(Offer {
+                sdp: "a=ice-ufrag:x\n".to_owned(),
+                connection: Uuid::nil(),
+            }),
+            b'm' => {
+                // The shell looks at the present path alone.
+                if let Some(open) = &mut self.path {
+                    *open = true;
+                    self.machine.media_opened();
+                }
+            }
+            b'l' => {
+                if let Some(open) = &mut self.path {
+                    *open = false;
+                    self.machine.media_lost(self.now);
+                }
+            }
+            b'v' => self.machine.say(ClientMessage::Video(Video {
+                audio_ssrc: 5,
+                pictures: VideoSsrcs { ssrc: 6, rtx: 7 },
+                format: None,
+            })),
             b's' => self.machine.say(ClientMessage::Speaking {
                 speaking: Speaking::Microphone,
                 ssrc: 5,
@@ -172,8 +219,15 @@ impl Talk {
             Output::Dial => self.use_leave(Step::Dial),
             Output::Send(message) => self.send(&message),
             Output::Media(path) => {
-                if let Transport::Udp { mode, key } = path.transport {
-                    UdpLayer::new(path.ssrc, mode, key, self.now);
+                match path.transport {
+                    Transport::Udp { mode, key } => {
+                        assert!(!self.is_stream(), "no layer for pictures");
+                        UdpLayer::new(path.ssrc, mode, key, self.now);
+                    }
+                    Transport::WebRtc { answer } => {
+                        assert!(self.is_stream() && answer.len() <= LONGEST_ANSWER);
+                        self.path = Some(false);
+                    }
                 }
                 let answers = self.dave.begin(path.dave_version);
                 self.answer(answers);
@@ -191,15 +245,20 @@ impl Talk {
             }
             Output::Release => {
                 assert!(self.held, "released, and not held");
+                assert!(!self.is_stream() || self.path == Some(true), "no path");
                 self.held = false;
             }
             Output::News(News::Lost { .. }) => self.over = true,
             Output::News(News::Up { .. }) => self.ups += 1,
             // The owner's, or answered by an event of its own.
-            Output::News(News::Cut { .. })
-            | Output::Roster(Roster::Speaks { .. })
-            | Output::Discover { .. } => {}
+            Output::News(News::Cut { .. }) | Output::Roster(Roster::Speaks { .. }) => {}
+            Output::Discover { .. } => assert!(!self.is_stream()),
+            Output::Offer { .. } | Output::Wants(_) => assert!(self.is_stream()),
         }
+    }
+
+    fn is_stream(&self) -> bool {
+        self.server.stream.is_some()
     }
 
     fn answer(&self, answers: Vec<ClientMessage>) {
@@ -210,7 +269,10 @@ impl Talk {
 
     fn send(&mut self, message: &ClientMessage) {
         match message {
-            ClientMessage::Identify => self.use_leave(Step::Identify),
+            ClientMessage::Identify => {
+                self.use_leave(Step::Identify);
+                assert!(self.held, "a new session, and an old path is in use");
+            }
             ClientMessage::Resume { .. } => self.use_leave(Step::Resume),
             _ => {}
         }

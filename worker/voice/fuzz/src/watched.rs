@@ -16,6 +16,18 @@ const FRAME: [u8; 40] = {
     frame
 };
 
+/// An access unit of one slice, the end of which no other run of bytes in it is equal to.
+const PICTURE: [u8; 40] = {
+    let mut picture = FRAME;
+    let head = [0, 0, 0, 1, 0x41, 0x9a];
+    let mut at = 0;
+    while at < head.len() {
+        picture[at] = head[at];
+        at += 1;
+    }
+    picture
+};
+
 /// What a DAVE frame has besides its ciphertext: tag (8), nonce (at least 1), size (1), marker (2).
 const SUPPLEMENT: usize = 12;
 
@@ -88,10 +100,28 @@ impl WatchedDave {
         let sealed = self.dave.seal_opus(&FRAME, &mut self.sealed);
         assert_eq!(may_send, sealed == Sealed::Ready);
         self.check(&FRAME, sealed);
+        let sealed = self.dave.seal_picture(&PICTURE, &mut self.sealed);
+        assert_eq!(may_send, sealed == Sealed::Ready);
+        self.check_picture(sealed);
         assert_eq!(
             self.dave.seal_opus(&OPUS_SILENCE, &mut self.sealed),
             Sealed::Ready
         );
+    }
+
+    /// Parameter sets are in the clear by DAVE's own rules; of a slice, its first bytes.
+    fn check_picture(&self, sealed: Sealed) {
+        match sealed {
+            Sealed::NoKey => assert!(self.sealed.is_empty(), "something without a key"),
+            Sealed::Ready if self.required => {
+                assert!(self.sealed.len() >= PICTURE.len() + SUPPLEMENT);
+                assert!(self.sealed.ends_with(&MARKER), "no DAVE frame");
+                let mut windows = self.sealed.windows(8);
+                let clear = windows.any(|run| run == &PICTURE[PICTURE.len() - 8..]);
+                assert!(!clear, "a picture in the clear");
+            }
+            Sealed::Ready => assert_eq!(self.sealed, PICTURE),
+        }
     }
 
     fn check(&self, packet: &[u8], sealed: Sealed) {

@@ -17,8 +17,8 @@ const MOST_AT_ONCE: u32 = 8;
 
 pub(super) struct Pictures {
     clock: RtpClock,
-    /// The server knows what they are: before that, none may come (voice op 12).
-    announced: bool,
+    /// From when on the server knows what they are: before that, none may come (voice op 12).
+    announced: Option<Instant>,
     /// No receiver could begin with another one.
     needs_idr: bool,
     sealed: Vec<u8>,
@@ -36,19 +36,18 @@ impl Pictures {
     pub(super) fn new(rtp_start: u32, now: Instant) -> Self {
         Self {
             clock: RtpClock::of_pictures(rtp_start, now),
-            announced: false,
+            announced: None,
             needs_idr: true,
             sealed: Vec::new(),
         }
     }
 
-    pub(super) fn announce(&mut self, announced: bool) {
-        self.announced = announced;
-    }
-
-    /// There is no key. Who gets one later may know nothing of what was sent before.
-    pub(super) fn lose_key(&mut self) {
-        self.needs_idr = true;
+    /// Also when it is told anew: what goes out already goes on.
+    pub(super) fn announce(&mut self, from: Option<Instant>) {
+        self.announced = match (self.announced, from) {
+            (Some(before), Some(_)) => Some(before),
+            (_, from) => from,
+        };
     }
 
     /// Sends what is due. Returns when to ask again; none: when something has changed.
@@ -58,8 +57,9 @@ impl Pictures {
         source: &dyn PictureSource,
         mut exit: Exit<'_>,
     ) -> Option<Instant> {
-        if !self.announced {
-            return None;
+        let from = self.announced?;
+        if from > now {
+            return Some(from);
         }
         for _ in 0..MOST_AT_ONCE {
             match source.next(now) {

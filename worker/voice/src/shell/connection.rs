@@ -277,7 +277,7 @@ impl Connection {
                     return;
                 };
                 match offered.accept(&answer) {
-                    Ok(Offered { layer, ends }) => (Box::new(layer), ends),
+                    Ok(Offered { layer, ends }) => (layer, ends),
                     Err(end) => return self.end(end, Instant::now()),
                 }
             }
@@ -285,6 +285,7 @@ impl Connection {
         let of = (path.ssrc, path.dave_version);
         let answers = self.media.open(of, layer, ends);
         self.answer(answers).await;
+        self.announce();
     }
 
     /// Whether a stream's path has opened, or is lost.
@@ -299,7 +300,7 @@ impl Connection {
     /// Tells the server what the pictures are, if it does not know.
     fn announce(&mut self) {
         if let Some(announcer) = &mut self.announcer
-            && self.signalling.is_up()
+            && self.signalling.may_say()
             && let Some(video) = announcer.news(self.media.format())
         {
             self.signalling.say(ClientMessage::Video(video));

@@ -146,7 +146,7 @@ impl MediaSide {
     pub(super) fn announced(&self, there_are: bool) {
         self.with_wire(|wire| {
             if let Some(path) = &mut wire.path {
-                path.media.announce(there_are);
+                path.media.announce(there_are, Instant::now());
             }
         });
         self.tickets.wake_line();

@@ -16,7 +16,8 @@ const SOUND: u64 = 160_000;
 
 /// A path that waits for the server's half.
 pub(super) struct Offered {
-    pub(super) layer: WebRtcLayer,
+    /// Large: it must not be in the task of every connection.
+    pub(super) layer: Box<WebRtcLayer>,
     pub(super) ends: Ends,
 }
 
@@ -42,7 +43,10 @@ impl Offered {
             }),
         };
         let layer = WebRtcLayer::new(config, Instant::now()).map_err(|error| no_path(&error))?;
-        Ok(Self { layer, ends })
+        Ok(Self {
+            layer: Box::new(layer),
+            ends,
+        })
     }
 
     /// What the server is told.

@@ -152,9 +152,10 @@ impl Signalling {
         self.phase == Phase::Over
     }
 
-    /// Whether messages of the owner's are sent.
-    pub fn is_up(&self) -> bool {
-        self.phase == Phase::Up
+    /// Whether messages of the owner's are sent: it is up, or a stream's path is being opened. What is said then has
+    /// reached the server when the first packet does.
+    pub fn may_say(&self) -> bool {
+        matches!(self.phase, Phase::Up | Phase::Opening)
     }
 
     /// When to call [`Signalling::timeout`].
@@ -289,20 +290,21 @@ impl Signalling {
                     self.outputs.push_back(Output::Wants(wants.of(ssrc)));
                 }
             }
-            (ServerMessage::SessionUpdate { pictures }, _) => {
-                // Nothing else is offered here. Who cannot take it is not helped by no picture either.
-                if pictures == Some(PictureCodec::Other) {
-                    tracing::warn!("the voice server wants a picture codec that was not offered");
-                }
-            }
+            // Nothing else is offered here. Who cannot take it is not helped by no picture either.
+            (
+                ServerMessage::SessionUpdate {
+                    pictures: Some(PictureCodec::Other),
+                },
+                _,
+            ) => tracing::warn!("the voice server wants a picture codec that was not offered"),
             // Out of turn, or not for a sender.
             _ => {}
         }
     }
 
-    /// Sends a message of the owner's, if the connection is up.
+    /// Sends a message of the owner's, if there is a session that can take it.
     pub fn say(&mut self, message: ClientMessage) {
-        if self.phase == Phase::Up {
+        if self.may_say() {
             self.send(message);
         }
     }

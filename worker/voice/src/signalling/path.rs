@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Instant};
 use super::{End, Kind, MediaPath, Output, Phase, Signalling, Transport};
 use crate::{
     packet::{TransportMode, VideoSsrcs},
-    wire::{Answer, ClientMessage, Offer, PictureCodec},
+    wire::{Answer, ClientMessage, Offer, PictureCodec, Speaking},
 };
 
 impl Signalling {
@@ -32,8 +32,6 @@ impl Signalling {
     /// The path of a stream is open.
     pub fn media_opened(&mut self) {
         if self.phase == Phase::Opening {
-            // A sender's client asks for all of everybody, whom it does not show.
-            self.send(ClientMessage::SinkWants);
             self.up(false);
         }
     }
@@ -111,7 +109,14 @@ impl Signalling {
         self.outputs.push_back(Output::Media(path));
         match self.kind {
             Kind::Channel => self.up(false),
-            Kind::Stream { .. } => self.phase = Phase::Opening,
+            Kind::Stream { .. } => {
+                self.phase = Phase::Opening;
+                // Before any sound: whose its SSRC is.
+                let speaking = Speaking::Soundshare;
+                self.send(ClientMessage::Speaking { speaking, ssrc });
+                // As clients do that show nobody.
+                self.send(ClientMessage::SinkWants);
+            }
         }
     }
 }

@@ -90,7 +90,8 @@ impl Video {
                 "rtx_ssrc": rtx,
                 "active": true,
                 "max_bitrate": format.bits_per_second,
-                "max_framerate": format.frame_rate,
+                // Whole ones, as clients say.
+                "max_framerate": format.frame_rate.round() as u32,
                 "max_resolution": {
                     "type": "fixed", "width": format.width, "height": format.height,
                 },

@@ -68,7 +68,7 @@ fn format() -> PictureFormat {
     PictureFormat {
         width: 1280,
         height: 720,
-        frame_rate: 24.0,
+        frame_rate: 23.976,
         bits_per_second: 2_500_000,
     }
 }
@@ -137,7 +137,7 @@ fn pictures_are_announced_and_taken_back() {
             "audio_ssrc": 1, "video_ssrc": 2, "rtx_ssrc": 3,
             "streams": [{
                 "type": "screen", "rid": "100", "quality": 100, "ssrc": 2, "rtx_ssrc": 3,
-                "active": true, "max_bitrate": 2_500_000, "max_framerate": 24.0,
+                "active": true, "max_bitrate": 2_500_000, "max_framerate": 24,
                 "max_resolution": {"type": "fixed", "width": 1280, "height": 720}
             }]
         }})

@@ -7,6 +7,8 @@
 mod cuts;
 mod encryption;
 mod faults;
+mod film;
 mod gate;
 mod plays;
 mod stage;
+mod streams;

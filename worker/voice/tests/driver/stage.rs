@@ -10,13 +10,16 @@ use std::{
 
 use bytes::Bytes;
 use discord_sim::{
-    DiscordSim, DiscordSimConfig, Fault, HeardPacket, RecordEntry, RecordEvent, VoiceCredentials,
+    DiscordSim, DiscordSimConfig, Fault, HeardPacket, RecordEntry, RecordEvent, StreamCredentials,
+    VoiceCredentials,
 };
 use orb_voice::{
     Call, CallEvent, Driver, DriverConfig, FrameSource, Gate, Heard, NextFrame, Passing, Permit,
-    Refused, Step, VoiceServer,
+    PictureSource, Refused, Step, StreamServer, VoiceServer,
 };
 use tokio::sync::{mpsc, watch};
+
+use crate::film::Film;
 
 pub(crate) const GUILD: u64 = 70;
 pub(crate) const CHANNEL: u64 = 71;
@@ -137,6 +140,8 @@ pub(crate) struct Stage {
     pub(crate) call: Call,
     pub(crate) gate: Arc<TestGate>,
     pub(crate) source: Arc<Counted>,
+    /// Of a stream.
+    pub(crate) film: Option<Arc<Film>>,
     pub(crate) events: mpsc::Receiver<CallEvent>,
     pub(crate) begun: Instant,
 }
@@ -153,9 +158,33 @@ pub(crate) fn server(credentials: VoiceCredentials) -> VoiceServer {
     }
 }
 
+/// A server of the account's Go Live stream.
+fn stream_server(credentials: StreamCredentials) -> VoiceServer {
+    VoiceServer {
+        endpoint: credentials.endpoint.clone(),
+        guild_id: credentials.guild.0,
+        channel_id: credentials.channel.0,
+        user_id: credentials.user.0,
+        session_id: credentials.session.into(),
+        token: credentials.token.into(),
+        stream: Some(StreamServer {
+            rtc_server_id: credentials.rtc_server_id,
+        }),
+    }
+}
+
 impl Stage {
     /// Everything is there, and nothing is connected.
     pub(crate) async fn new(config: DiscordSimConfig) -> Self {
+        Self::with(config, None).await
+    }
+
+    /// The same for a Go Live stream.
+    pub(crate) async fn of_stream(config: DiscordSimConfig) -> Self {
+        Self::with(config, Some(Arc::new(Film::default()))).await
+    }
+
+    async fn with(config: DiscordSimConfig, film: Option<Arc<Film>>) -> Self {
         let sim = DiscordSim::start(config).await.unwrap();
         let driver = Driver::new(DriverConfig {
             extra_ca_file: Some(sim.ca_file().to_owned()),
@@ -164,7 +193,14 @@ impl Stage {
         .unwrap();
         let source = Arc::new(Counted::default());
         let (sender, events) = mpsc::channel(64);
-        let call = driver.call(Arc::clone(&source) as Arc<dyn FrameSource>, sender);
+        let sound = Arc::clone(&source) as Arc<dyn FrameSource>;
+        let call = match &film {
+            None => driver.call(sound, sender),
+            Some(film) => {
+                let pictures = Arc::clone(film) as Arc<dyn PictureSource>;
+                driver.stream_call(sound, pictures, sender)
+            }
+        };
         let gate = TestGate::new(Answer::Open);
         Self {
             sim,
@@ -172,6 +208,7 @@ impl Stage {
             call,
             gate,
             source,
+            film,
             events,
             begun: Instant::now(),
         }
@@ -195,9 +232,13 @@ impl Stage {
     }
 
     pub(crate) fn connect(&mut self) {
-        let credentials = self.sim.voice_credentials(GUILD, CHANNEL, USER).unwrap();
+        let server = if self.film.is_some() {
+            stream_server(self.sim.stream_credentials(GUILD, CHANNEL, USER).unwrap())
+        } else {
+            server(self.sim.voice_credentials(GUILD, CHANNEL, USER).unwrap())
+        };
         let gate = Arc::clone(&self.gate) as Arc<dyn Gate>;
-        self.call.connect(server(credentials), gate);
+        self.call.connect(server, gate);
     }
 
     /// One more member of the channel that listens and says nothing.

@@ -8,7 +8,7 @@ use std::{
 
 use orb_video::ladder::Wants;
 
-use super::*;
+use super::{super::ANNOUNCED_BEFORE, *};
 use crate::{
     LineReport, Media, NextFrame, PictureFormat,
     dave::OnDowngrade,
@@ -138,7 +138,7 @@ impl Stage {
             start,
         };
         let mut media = Media::for_stream(Box::new(layer), [1000, 2000], start);
-        media.announce(true);
+        media.announce(true, start - Duration::from_secs(1));
         let mut dave = Dave::new(1, 2, OnDowngrade::Follow);
         dave.begin(0);
         Self {
@@ -218,9 +218,14 @@ fn pictures_go_out_at_their_times_on_the_clock_that_sound_has() {
 #[test]
 fn nothing_is_taken_before_it_was_announced_or_while_held_or_while_the_path_is_shut() {
     let mut stage = Stage::new();
-    stage.media.announce(false);
+    stage.media.announce(false, stage.start);
     stage.turn(1);
-    stage.media.announce(true);
+    stage.media.announce(true, stage.start);
+    assert_eq!(stage.turn(1), Some(ANNOUNCED_BEFORE), "it has to arrive");
+    stage.media.announce(false, stage.start);
+    stage.log().state = Some(PathState::Opening);
+    stage.media.announce(true, stage.start);
+    stage.log().state = Some(PathState::Open);
     stage.media.hold();
     stage.turn(2);
     stage.media.release();
@@ -254,7 +259,7 @@ fn a_new_path_begins_with_an_idr_picture() {
 }
 
 #[test]
-fn without_a_key_no_picture_is_taken_and_after_it_an_idr_picture_comes_first() {
+fn without_a_key_no_picture_is_taken_and_none_is_lost() {
     let mut stage = Stage::new();
     stage.give([stage.picture("a", 1, true)]);
     stage.turn(1);
@@ -266,7 +271,7 @@ fn without_a_key_no_picture_is_taken_and_after_it_an_idr_picture_comes_first() {
     assert_eq!(stage.film.asked(), 0);
     stage.dave.begin(0);
     stage.turn(3);
-    assert_eq!(stage.sent(), ["c"]);
+    assert_eq!(stage.sent(), ["b", "c"]);
 }
 
 #[test]
