@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use orb_accounts::{AccountConfig, AccountTiming};
+use orb_accounts::{AccountConfig, AccountKind, AccountTiming};
 use orb_config::Config;
 use orb_coordinator::{Coordinator, SingleCoordinator};
 use orb_gateway::{GatewayConfig, SigningKey};
@@ -15,7 +15,7 @@ use orb_scheduler::{
     TermConfig,
 };
 use orb_scheduler_client::LeaderChannel;
-use orb_scheduler_core::{AtQueueEnd, SchedulerTiming};
+use orb_scheduler_core::{AtQueueEnd, GoLive, SchedulerTiming};
 use orb_scheduler_store::{AnyStore, Seal};
 use orb_tls::{Listener, MutualTls, Protocol};
 use orb_voice::{Driver, DriverConfig};
@@ -219,15 +219,22 @@ struct Serving {
 }
 
 fn term_config(config: &Config, jellyfin: Option<JellyfinClient>) -> TermConfig {
-    let account = |token: &SecretString| AccountConfig {
-        kind: orb_accounts::AccountKind::Bot,
-        token: token.clone(),
-        api_url: config
-            .discord
-            .api_url
-            .as_ref()
-            .map(|url| url.base().to_owned()),
+    let discord = &config.discord;
+    let account = |kind| {
+        move |token: &SecretString| AccountConfig {
+            kind,
+            token: token.clone(),
+            api_url: discord.api_url.as_ref().map(|url| url.base().to_owned()),
+        }
     };
+    let go_live = go_live(config);
+    let bots = discord.tokens.iter().map(account(AccountKind::Bot));
+    // Whatever else is configured: without it no user account is connected at all.
+    let users = discord
+        .golive_tokens
+        .iter()
+        .filter(|_| go_live != GoLive::Off);
+    let users = users.map(account(AccountKind::User));
     let progress = jellyfin.map(|client| {
         let reporter: Arc<dyn ProgressReporter> = Arc::new(JellyfinReporter::new(client));
         reporter
@@ -235,14 +242,29 @@ fn term_config(config: &Config, jellyfin: Option<JellyfinClient>) -> TermConfig 
     TermConfig {
         timing: scheduler_timing(config),
         command_retention: config.timing.command_retention,
-        accounts: config.discord.tokens.iter().map(account).collect(),
+        accounts: bots.chain(users).collect(),
         account_timing: AccountTiming {
             voice_event_wait: config.timing.voice_event_wait,
             ..AccountTiming::default()
         },
-        go_live: orb_scheduler_core::GoLive::Off,
+        go_live,
         progress,
         alone: true,
+    }
+}
+
+/// Whether parties may have a picture in the voice channel.
+fn go_live(config: &Config) -> GoLive {
+    match config.worker.golive {
+        orb_config::GoLive::Off => GoLive::Off,
+        orb_config::GoLive::AcceptAccountRisk => {
+            tracing::warn!(
+                "pictures go into voice channels by user accounts, which Discord may ban: see docs/golive.md"
+            );
+            GoLive::Allowed {
+                by_default: config.party.go_live,
+            }
+        }
     }
 }
 
@@ -297,6 +319,7 @@ async fn worker(
                 .as_ref()
                 .map(|url| url.base().to_owned()),
             sources,
+            go_live: config.worker.golive.is_on(),
             reconnect: Reconnect {
                 min: timing.reconnect_backoff_min,
                 max: timing.reconnect_backoff_max,

@@ -47,6 +47,11 @@ pub enum PipelineNews {
         /// What was found out, for whoever opens the item next.
         known: String,
     },
+    /// It costs something else from now on: the picture is encoded in another way.
+    Costs {
+        /// In thousandths of a core.
+        millicores: u32,
+    },
     /// The first frame waits in the queue.
     Ready,
     /// ffmpeg was started again.

@@ -6,6 +6,9 @@ use orb_worker_core::{
     VoiceCredentials,
 };
 
+use orb_worker_outputs::voice;
+use secrecy::SecretString;
+
 use crate::changed::Declined;
 
 pub(crate) fn fence(fence: Option<v1::Fence>) -> Fence {
@@ -106,6 +109,42 @@ pub(crate) fn desired(desired: v1::DesiredState, plan: Option<v1::KnownPlan>) ->
             cost_millicores: plan.cost_millicores,
             details: plan.details,
         }),
+    }
+}
+
+/// For the voice output.
+pub(crate) fn credentials(of: VoiceCredentials) -> voice::VoiceCredentials {
+    voice::VoiceCredentials {
+        guild_id: of.guild_id,
+        channel_id: of.channel_id,
+        user_id: of.user_id,
+        voice_session_id: of.voice_session_id,
+        endpoint: of.endpoint,
+        token: SecretString::from(of.token),
+        revision: of.revision,
+        stream: of.stream.map(|stream| voice::StreamCredentials {
+            stream_key: stream.stream_key,
+            rtc_server_id: stream.rtc_server_id,
+            endpoint: stream.endpoint,
+            token: SecretString::from(stream.token),
+        }),
+    }
+}
+
+pub(crate) fn picture(of: voice::PictureSnapshot) -> v1::PictureHealth {
+    let kbits = |bits: u64| u32::try_from(bits / 1000).unwrap_or(u32::MAX);
+    let format = of.format;
+    v1::PictureHealth {
+        pictures_sent: of.entry.sent,
+        pictures_late: of.entry.late,
+        lateness_p99_ms: of.lateness_p99_ms,
+        width: format.map_or(0, |format| format.width),
+        height: format.map_or(0, |format| format.height),
+        kbits_per_second: format.map_or(0, |format| kbits(format.bits_per_second)),
+        rung_changes: u32::try_from(of.entry.rung_changes).unwrap_or(u32::MAX),
+        line_kbits_per_second: of.estimate.map_or(0, kbits),
+        loss_permille: (of.loss.clamp(0.0, 1.0) * 1000.0).round() as u32,
+        key_frame_requests: u32::try_from(of.key_frame_requests).unwrap_or(u32::MAX),
     }
 }
 

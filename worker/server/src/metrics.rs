@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 
 use orb_operation::{Metrics, gauge, gauges};
 use orb_worker_core::Playback;
-use orb_worker_outputs::voice::Counts;
+use orb_worker_outputs::voice::{Counts, PictureCounts};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet};
 use prometheus_client::metrics::counter::Counter;
@@ -22,6 +22,9 @@ pub(crate) struct Counters {
     fallbacks: Counter,
     failures: Family<FailureCode, Counter>,
     next_items: Family<NextOutcome, Counter>,
+    pictures: Family<FrameOutcome, Counter>,
+    pictures_late: Counter,
+    rungs: Family<NextOutcome, Counter>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -57,6 +60,12 @@ impl Counters {
             let help =
                 "Titles opened ahead: joined without a gap, fed late or by a word, or dropped";
             registry.register("next_items", help, own.next_items.clone());
+            let help = "Pictures for voice channels: sent, or left out because the line does not bear them";
+            registry.register("pictures", help, own.pictures.clone());
+            let help = "Pictures sent more than 20 ms after their time";
+            registry.register("pictures_late", help, own.pictures_late.clone());
+            let help = "Encoders started because a line bears more or less: changed, or failed";
+            registry.register("rungs", help, own.rungs.clone());
         });
         own
     }
@@ -78,6 +87,27 @@ impl Counters {
         self.next_items
             .get_or_create(&NextOutcome { outcome })
             .inc();
+    }
+
+    /// What became of an encoder that a line asked for: `changed` or `failed`.
+    pub(crate) fn rung(&self, outcome: &'static str) {
+        self.rungs.get_or_create(&NextOutcome { outcome }).inc();
+    }
+
+    /// As [`Counters::frames`].
+    pub(crate) fn pictures(&self, seen: &mut PictureCounts, now: PictureCounts) {
+        let add = |outcome, count| {
+            // A worker that sends no pictures has no such series.
+            if count > 0 {
+                let outcome = FrameOutcome { outcome };
+                self.pictures.get_or_create(&outcome).inc_by(count);
+            }
+        };
+        add("sent", now.sent.saturating_sub(seen.sent));
+        add("left_out", now.left_out.saturating_sub(seen.left_out));
+        let late = now.late.saturating_sub(seen.late);
+        self.pictures_late.inc_by(late);
+        *seen = now;
     }
 
     /// Adds what came to a session's totals since they were last seen.

@@ -69,6 +69,7 @@ pub(crate) fn observed(
         prepared: session.next().map(convert::prepared),
         known_plan: session.known_plan().map(convert::known_plan),
         handover: session.handover().map(convert::handover),
+        picture: voice.picture.map(convert::picture),
         watch_latency_ms: if has_watch { WATCH_LATENCY_MS } else { -1 },
         ..v1::ObservedState::default()
     };

@@ -55,6 +55,8 @@ pub struct WorkerConfig {
     pub media_url: Option<String>,
     /// Which sources may be opened.
     pub sources: SourcePolicy,
+    /// Whether it may send pictures into voice channels: its operator has turned that on, and `voice` can.
+    pub go_live: bool,
     /// How it comes back after its stream was cut.
     pub reconnect: Reconnect,
     /// With it, gateways have to show a certificate where they fetch the watch output.
@@ -221,7 +223,7 @@ async fn attach_again(
             media_token: media_token.expose_secret().to_owned(),
             sessions: sessions.reports(None),
             draining: drain.asked.is_cancelled(),
-            go_live: false,
+            go_live: config.go_live,
         };
         let attached = tokio::select! {
             attached = Attachment::open(route.channel(), bearer.clone(), register) => attached,

@@ -11,6 +11,11 @@ impl Session {
         }
     }
 
+    /// Whether the picture shall go into the voice channel.
+    pub fn goes_live(&self) -> bool {
+        self.desired.go_live
+    }
+
     /// Whether the current item was opened with the picture for the voice channel.
     pub fn has_picture(&self) -> bool {
         self.item.as_ref().is_some_and(|item| item.picture)

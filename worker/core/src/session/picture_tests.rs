@@ -191,6 +191,24 @@ fn who_is_to_stop_opens_nothing_and_who_warms_up_does() {
 }
 
 #[test]
+fn another_encoding_costs_something_else() {
+    let mut session = playing(live(wanted()));
+    let planned = PipelineNews::Planned {
+        plan: "copy".to_owned(),
+        duration_ms: None,
+        cost_millicores: 20,
+        known: String::new(),
+    };
+    news(&mut session, 1, planned);
+    assert_eq!(session.cost_millicores(), 20);
+    let costs = |millicores| PipelineNews::Costs { millicores };
+    news(&mut session, 1, costs(650));
+    assert_eq!(session.cost_millicores(), 650);
+    news(&mut session, 7, costs(3));
+    assert_eq!(session.cost_millicores(), 650, "of another pipeline");
+}
+
+#[test]
 fn what_breaks_off_is_played_out_as_it_is() {
     let mut session = playing(wanted());
     news(&mut session, 1, PipelineNews::Failed(failure()));

@@ -83,6 +83,7 @@ impl Playing {
                 self.duration_ms = duration_ms.or(self.duration_ms);
                 self.cost_millicores = cost_millicores;
             }
+            PipelineNews::Costs { millicores } => self.cost_millicores = millicores,
             PipelineNews::Ready => self.ready = true,
             PipelineNews::Restarted => self.restarts += 1,
             PipelineNews::Read => self.read = true,

@@ -52,6 +52,27 @@ pub(super) struct Position {
     pub(super) media_ms: u64,
     /// When it was.
     pub(super) sent_at: Instant,
+    /// When it was to be.
+    pub(super) due: Instant,
+}
+
+impl Position {
+    /// Media time at the start of that frame.
+    pub(super) fn frame_ms(&self) -> u64 {
+        self.media_ms - TICK.as_millis() as u64
+    }
+}
+
+/// What is played now, as far as its pictures go by it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Film<'a> {
+    pub(super) track: &'a Track,
+    /// Of the last frame that was sent of it.
+    pub(super) heard: Option<Position>,
+    /// Media time of the first one that was.
+    pub(super) first_ms: u64,
+    /// Not paused and not over. It may be starved, or there may be no connection.
+    pub(super) goes_on: bool,
 }
 
 #[derive(Default)]
@@ -81,6 +102,8 @@ struct Source {
     announced: bool,
     starved: bool,
     drained: bool,
+    /// Media time of the first frame that was sent.
+    first_ms: u64,
 }
 
 struct Taken {
@@ -109,6 +132,7 @@ impl MediaClock {
             announced: false,
             starved: false,
             drained: false,
+            first_ms: 0,
         });
         self.next = None;
         self.position = None;
@@ -206,10 +230,12 @@ impl MediaClock {
         self.position = Some(Position {
             media_ms: taken.pts_ms + TICK.as_millis() as u64,
             sent_at: at,
+            due: at.checked_sub(late).unwrap_or(at),
         });
         if std::mem::replace(&mut source.announced, true) {
             return None;
         }
+        source.first_ms = taken.pts_ms;
         let (run, pts_ms) = (source.track.run, taken.pts_ms);
         Some(match self.followed_ms {
             Some(_) => VoiceEvent::Joined { run },
@@ -220,6 +246,16 @@ impl MediaClock {
     /// The frame that was taken last went with its connection.
     pub(super) fn lose_taken(&mut self) {
         self.taken = None;
+    }
+
+    /// What is played now.
+    pub(super) fn film(&self) -> Option<Film<'_>> {
+        self.source.as_ref().map(|source| Film {
+            track: &source.track,
+            heard: self.position,
+            first_ms: source.first_ms,
+            goes_on: self.has_something_to_play(),
+        })
     }
 
     pub(super) fn read(&self) -> Reading {

@@ -2,7 +2,7 @@
 
 use std::{fmt, num::NonZeroU64};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::Error;
 
@@ -21,8 +21,25 @@ pub struct VoiceCredentials {
     pub endpoint: String,
     /// `token` of the `VOICE_SERVER_UPDATE`.
     pub token: SecretString,
-    /// Counts the credentials of a session. Every event about a connection names the revision it was opened with.
+    /// Counts the credentials of a session. Every event about a connection names the newest revision by then.
     pub revision: u64,
+    /// Sound and picture go over a second connection then, to this stream; the one to the channel stays up and sends
+    /// nothing.
+    pub stream: Option<StreamCredentials>,
+}
+
+/// What a connection to a Go Live stream needs beside the [`VoiceCredentials`] of its account: the values of Discord's
+/// `STREAM_CREATE` and `STREAM_SERVER_UPDATE`.
+#[derive(Clone)]
+pub struct StreamCredentials {
+    /// Which stream, for logs: `guild:<guild>:<channel>:<user>`.
+    pub stream_key: String,
+    /// What the connection identifies with. DAVE's group is one less.
+    pub rtc_server_id: u64,
+    /// Host and perhaps port, no scheme.
+    pub endpoint: String,
+    /// `token` of the `STREAM_SERVER_UPDATE`.
+    pub token: SecretString,
 }
 
 impl fmt::Debug for VoiceCredentials {
@@ -34,6 +51,16 @@ impl fmt::Debug for VoiceCredentials {
             .field("user_id", &self.user_id)
             .field("endpoint", &self.endpoint)
             .field("revision", &self.revision)
+            .field("stream", &self.stream)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for StreamCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamCredentials")
+            .field("stream_key", &self.stream_key)
+            .field("endpoint", &self.endpoint)
             .finish_non_exhaustive()
     }
 }
@@ -43,6 +70,14 @@ pub(super) struct Ids {
     pub(super) guild: NonZeroU64,
     pub(super) channel: NonZeroU64,
     pub(super) user: NonZeroU64,
+}
+
+impl StreamCredentials {
+    /// Refuses an id of zero, too.
+    pub(super) fn id(&self) -> Result<NonZeroU64, Error> {
+        let name = "rtc_server_id";
+        NonZeroU64::new(self.rtc_server_id).ok_or(Error::ZeroId { name })
+    }
 }
 
 impl VoiceCredentials {
@@ -55,6 +90,29 @@ impl VoiceCredentials {
             user: id("user_id", self.user_id)?,
         })
     }
+
+    /// Whether the connection to the channel would be made with the same words.
+    pub(super) fn is_of_the_same_channel(&self, other: &Self) -> bool {
+        let ids = |of: &Self| (of.guild_id, of.channel_id, of.user_id);
+        ids(self) == ids(other)
+            && self.voice_session_id == other.voice_session_id
+            && self.endpoint == other.endpoint
+            && self.token.expose_secret() == other.token.expose_secret()
+    }
+
+    /// Whether the connection to the stream would be made with the same words. It identifies with the account's voice
+    /// session, too.
+    pub(super) fn is_of_the_same_stream(&self, other: &Self) -> bool {
+        let (Some(own), Some(others)) = (&self.stream, &other.stream) else {
+            return false;
+        };
+        let ids = |of: &Self| (of.guild_id, of.channel_id, of.user_id);
+        ids(self) == ids(other)
+            && self.voice_session_id == other.voice_session_id
+            && own.rtc_server_id == others.rtc_server_id
+            && own.endpoint == others.endpoint
+            && own.token.expose_secret() == others.token.expose_secret()
+    }
 }
 
 #[cfg(test)]
@@ -64,10 +122,32 @@ mod tests {
     #[test]
     fn secrets_are_not_shown() {
         let shown = format!("{:?}", example());
-        assert!(
-            !shown.contains("s3ss10n") && !shown.contains("t0k3n"),
-            "{shown}"
-        );
+        for secret in ["s3ss10n", "t0k3n", "str3am"] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+    }
+
+    #[test]
+    fn each_connection_has_its_own_part() {
+        let old = example();
+        assert!(old.is_of_the_same_channel(&example()) && old.is_of_the_same_stream(&example()));
+        let mut moved = example();
+        moved.endpoint = "localhost:2".into();
+        assert!(!old.is_of_the_same_channel(&moved) && old.is_of_the_same_stream(&moved));
+        let mut renewed = example();
+        if let Some(stream) = &mut renewed.stream {
+            stream.token = SecretString::from("other");
+        }
+        assert!(old.is_of_the_same_channel(&renewed) && !old.is_of_the_same_stream(&renewed));
+        let mut joined_again = example();
+        joined_again.voice_session_id = "other".into();
+        assert!(!old.is_of_the_same_channel(&joined_again));
+        assert!(!old.is_of_the_same_stream(&joined_again));
+        let without = VoiceCredentials {
+            stream: None,
+            ..example()
+        };
+        assert!(!old.is_of_the_same_stream(&without) && !without.is_of_the_same_stream(&old));
     }
 
     #[test]
@@ -80,6 +160,10 @@ mod tests {
         .err()
         .expect("zero");
         assert!(error.to_string().contains("user_id"), "{error}");
+        let mut stream = example().stream.expect("it has one");
+        stream.rtc_server_id = 0;
+        let error = stream.id().expect_err("zero");
+        assert!(error.to_string().contains("rtc_server_id"), "{error}");
     }
 
     fn example() -> VoiceCredentials {
@@ -91,6 +175,12 @@ mod tests {
             endpoint: "localhost:1".into(),
             token: SecretString::from("t0k3n"),
             revision: 7,
+            stream: Some(StreamCredentials {
+                stream_key: "guild:1:2:3".into(),
+                rtc_server_id: 9,
+                endpoint: "localhost:1".into(),
+                token: SecretString::from("str3am"),
+            }),
         }
     }
 }

@@ -8,12 +8,14 @@ use std::{
 use super::{
     clock::{MediaClock, Next},
     events::Outbox,
+    golive::Screen,
 };
 
-/// A media clock, and the way out for what it has to tell.
+/// A media clock, what it shows, and the way out for what they have to tell.
 #[derive(Default)]
 pub(super) struct Deck {
     clock: Mutex<MediaClock>,
+    screen: Mutex<Screen>,
     pub(super) outbox: Outbox,
 }
 
@@ -22,6 +24,12 @@ impl Deck {
     pub(super) fn clock(&self) -> MutexGuard<'_, MediaClock> {
         // Nothing panics under the lock; if it did, the sending thread and its other sessions must go on.
         self.clock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The picture's side. Never take the clock under this lock: it is taken under the clock's.
+    pub(super) fn screen(&self) -> MutexGuard<'_, Screen> {
+        // As above.
+        self.screen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// See [`MediaClock::next`]. Holds the lock for the move of one frame.

@@ -5,12 +5,13 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use orb_video::ladder::Rung;
 use tokio::sync::Notify;
 
 /// Something that happened on the voice output. `revision` is that of the credentials the connection was opened with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum VoiceEvent {
-    /// The channel is joined, for the first time or again after a cut.
+    /// The channel is joined, for the first time or again after a cut; with a stream, that one, too.
     Connected {
         /// The credentials' revision.
         revision: u64,
@@ -28,6 +29,8 @@ pub enum VoiceEvent {
         close_code: Option<u16>,
         /// A sentence for the status; bears no secret.
         reason: String,
+        /// It was the connection to the stream; that to the channel may stand.
+        stream: bool,
     },
     /// The first frame since [`Voice::play`](super::Voice::play) was sent.
     FirstFrame {
@@ -39,6 +42,15 @@ pub enum VoiceEvent {
     Joined {
         /// Of the track that is heard now.
         run: u64,
+    },
+    /// The line asks for another encoding of the picture. The answer is
+    /// [`Voice::rung_changed`](super::Voice::rung_changed) or [`Voice::rung_failed`](super::Voice::rung_failed), unless
+    /// another one is asked for before.
+    Rung {
+        /// Of the track that is shown.
+        run: u64,
+        /// None: the film's own packets.
+        rung: Option<Rung>,
     },
     /// A frame was due and there was none; silence is sent until [`VoiceEvent::Refilled`].
     Starved,

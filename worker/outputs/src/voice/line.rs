@@ -30,7 +30,8 @@ impl VoiceDriver {
 ///
 /// All calls return at once, and dropping it ends the connection.
 pub(super) trait Line: Send + Sync {
-    /// Drops any connection there is and makes a new one when `gate` lets it.
+    /// Drops any connection there is and makes a new one when `gate` lets it; see [`Voice::connect`](super::Voice::connect)
+    /// for what is kept.
     fn connect(&self, credentials: VoiceCredentials, gate: Arc<dyn Gate>);
 
     /// Drops the connection, or the attempt at one. Gives no event.
@@ -48,6 +49,10 @@ pub(super) struct LineStatus {
     pub(super) connected: bool,
     /// Frames that are there go out.
     pub(super) sends: bool,
-    /// Known once connected, where the driver says it.
+    /// Known once connected, where the driver says it; of the connection that bears the sound.
     pub(super) encryption: Option<Encryption>,
+    /// There is a stream, or there shall be.
+    pub(super) stream: bool,
+    /// Key frames that receivers of the stream asked for.
+    pub(super) key_frame_requests: u64,
 }

@@ -12,11 +12,14 @@
 //!
 //! The frames that really went out *are* the clock. While there is no connection, or no key, nobody takes frames, so the
 //! clock stands, and goes on where it stood.
+//!
+//! With a stream among its credentials it has a second connection, and sound and picture go over that one: [`golive`].
 
 mod clock;
 mod credentials;
 mod deck;
 mod events;
+mod golive;
 mod lateness;
 mod line;
 mod opus;
@@ -25,12 +28,18 @@ mod songbird;
 
 use std::{sync::Arc, time::Instant};
 
+use orb_video::ladder::Rung;
 use orb_voice::{Encryption, Gate};
-use orb_worker_media::FrameQueue;
+use orb_worker_media::{FrameQueue, PicturePlan, PictureQueue};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
-pub use self::{credentials::VoiceCredentials, events::VoiceEvent, line::VoiceDriver};
+pub use self::{
+    credentials::{StreamCredentials, VoiceCredentials},
+    events::VoiceEvent,
+    golive::{PictureCounts, PictureSnapshot},
+    line::VoiceDriver,
+};
 use self::{deck::Deck, line::Line};
 
 /// The voice output of one session.
@@ -47,6 +56,8 @@ pub struct Voice {
 pub struct Track {
     /// The sound.
     pub frames: Arc<FrameQueue>,
+    /// The picture, where it was opened with one. It is shown over a connection to a Go Live stream alone.
+    pub pictures: Option<Arc<PictureQueue>>,
     /// The item; counters begin anew with another one.
     pub entry: u64,
     /// The pipeline; tells two of one item apart.
@@ -58,6 +69,7 @@ impl From<Arc<FrameQueue>> for Track {
     fn from(frames: Arc<FrameQueue>) -> Self {
         Self {
             frames,
+            pictures: None,
             entry: 0,
             run: 0,
         }
@@ -86,7 +98,7 @@ impl Counts {
 }
 
 /// The clock and the health of a voice output.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Snapshot {
     /// Of the track that this is about.
     pub run: u64,
@@ -110,6 +122,10 @@ pub struct Snapshot {
     pub playing: bool,
     /// Known once connected; never over songbird, which does not say.
     pub encryption: Option<Encryption>,
+    /// Pictures since [`Voice::new`].
+    pub pictures: PictureCounts,
+    /// How the picture does; none while none goes into the channel.
+    pub picture: Option<PictureSnapshot>,
 }
 
 impl Voice {
@@ -126,7 +142,8 @@ impl Voice {
         }
     }
 
-    /// Drops any connection there is and opens a new one, when `gate` lets it.
+    /// Drops any connection there is and opens a new one, when `gate` lets it. With a stream, before or now, a connection
+    /// whose part of the credentials is what it was is kept.
     ///
     /// Ends in [`VoiceEvent::Connected`] or [`VoiceEvent::Lost`], at the latest after 14 s, besides what the gate waits.
     pub fn connect(&self, credentials: VoiceCredentials, gate: Arc<dyn Gate>) {
@@ -144,15 +161,22 @@ impl Voice {
     /// were not sent are forgotten.
     pub fn play(&self, track: impl Into<Track>, paused: bool) {
         let track = track.into();
-        let source = Arc::clone(&track.frames);
+        let (source, pictures) = (Arc::clone(&track.frames), track.pictures.clone());
         self.deck.clock().play(track, paused);
         // Until the film begins nobody asks for frames; then its first one is not to wait.
+        source.wake_when_ready(self.wake());
+        if let Some(pictures) = pictures {
+            pictures.wake_when_ready(self.wake());
+        }
+    }
+
+    fn wake(&self) -> impl FnOnce() + Send + 'static {
         let line = Arc::downgrade(&self.line);
-        source.wake_when_ready(move || {
+        move || {
             if let Some(line) = line.upgrade() {
                 line.wake();
             }
-        });
+        }
     }
 
     /// Goes over to a track by itself when what plays was played to its end: its first frame, which has to be there by
@@ -183,10 +207,40 @@ impl Voice {
         self.deck.clock().stop();
     }
 
+    /// What the pictures of a track are, and what they could be; told before its first one is shown, or later.
+    pub fn picture_planned(&self, run: u64, plan: PicturePlan) {
+        self.deck.screen().planned(run, plan);
+        self.line.wake();
+    }
+
+    /// The encoding of a track is another one from about now on.
+    pub fn rung_changed(&self, run: u64, rung: Option<Rung>) {
+        self.deck.screen().rung_changed(run, rung);
+        // The server is told.
+        self.line.wake();
+    }
+
+    /// The encoding that was asked for cannot be had: what was sent before is.
+    pub fn rung_failed(&self, run: u64) {
+        self.deck.screen().rung_failed(run, Instant::now());
+    }
+
+    /// What the line bears of the film that is played as `run`, if that is known and not the film's own packets: another
+    /// track of it had better begin with it.
+    pub fn picture_rung(&self, run: u64) -> Option<Rung> {
+        self.deck.screen().rung(run)
+    }
+
     /// The clock and the counters, now.
     pub fn snapshot(&self) -> Snapshot {
         let line = self.line.status();
-        let clock = self.deck.clock().read();
+        let (clock, pictures, picture) = {
+            let clock = self.deck.clock();
+            let mut screen = self.deck.screen();
+            let film = clock.film().filter(|_| line.stream);
+            let picture = film.and_then(|film| screen.read(&film));
+            (clock.read(), screen.total(), picture)
+        };
         Snapshot {
             run: clock.run,
             position_ms: clock.position.map(|position| position.media_ms),
@@ -199,6 +253,11 @@ impl Voice {
             connected: line.connected,
             playing: line.sends && clock.flows,
             encryption: line.encryption,
+            pictures,
+            picture: picture.map(|picture| PictureSnapshot {
+                key_frame_requests: line.key_frame_requests,
+                ..picture
+            }),
         }
     }
 }

@@ -3,18 +3,29 @@
 //! The driver asks the deck for a frame when it can send one, and tells it in the same tick that the frame went out; so
 //! a pause, a seek or a resume is at most one tick away, and nothing has to be waited for after a connect. While there
 //! is nothing to play it does not ask at all, until [`Line::wake`].
+//!
+//! A line has one call, to the voice channel, and with a stream another one, which bears sound and picture; the first one
+//! sends nothing then.
+
+mod links;
 
 use std::{
     future::poll_fn,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use orb_voice::{Call, CallEvent, Driver, Encryption, FrameSource, Gate, NextFrame, VoiceServer};
+use orb_voice::{
+    Call, Driver, Encryption, FrameSource, Gate, NextFrame, PictureSource, StreamServer,
+    VoiceServer,
+};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
+use self::links::{Anew, Links, Part};
 use super::{
     VoiceCredentials, VoiceEvent,
     clock::Next,
@@ -31,171 +42,228 @@ const EVENTS: usize = 64;
 const STOOD: Duration = Duration::from_millis(250);
 
 pub(super) struct OrbLine {
+    driver: Driver,
     /// The pacing thread asks the deck under a lock of the call's, so never take this under the clock's lock.
-    call: Mutex<Call>,
-    link: Arc<Mutex<Link>>,
+    calls: Mutex<Calls>,
+    links: Arc<Mutex<Links>>,
     deck: Arc<Deck>,
-    _reader: AbortOnDropHandle<()>,
+    /// What the call to the channel sends.
+    in_channel: Arc<InChannel>,
 }
 
-/// What is known of the present connection.
-struct Link {
-    /// With the rest under one lock: an event is taken and acted on in one step, so that none that an older connection
-    /// left here is taken for the new one's.
-    events: mpsc::Receiver<CallEvent>,
-    guild_id: u64,
-    revision: u64,
-    connected: bool,
-    reconnecting: bool,
-    encryption: Option<Encryption>,
+struct Calls {
+    channel: Call,
+    /// Made with the first stream.
+    stream: Option<Call>,
+    /// What the present connections were made with.
+    credentials: Option<VoiceCredentials>,
+    readers: Vec<AbortOnDropHandle<()>>,
 }
 
 impl OrbLine {
     pub(super) fn new(driver: &Driver, deck: Arc<Deck>) -> Self {
         let (sender, events) = mpsc::channel(EVENTS);
-        let call = driver.call(Arc::clone(&deck) as Arc<dyn FrameSource>, sender);
-        let link = Arc::new(Mutex::new(Link::without_connection(events)));
-        let (read, told) = (Arc::clone(&link), Arc::clone(&deck));
-        let reader = tokio::spawn(async move {
-            poll_fn(|context| lock(&read).read(context, &told)).await;
+        let in_channel = Arc::new(InChannel {
+            deck: Arc::clone(&deck),
+            speaks: AtomicBool::new(true),
         });
+        let channel = driver.call(Arc::clone(&in_channel) as Arc<dyn FrameSource>, sender);
+        let links = Arc::new(Mutex::new(Links::without_connection(events)));
+        let reader = spawn_reader(Part::Channel, &links, &deck);
         Self {
-            call: Mutex::new(call),
-            link,
+            driver: driver.clone(),
+            calls: Mutex::new(Calls {
+                channel,
+                stream: None,
+                credentials: None,
+                readers: vec![reader],
+            }),
+            links,
             deck,
-            _reader: AbortOnDropHandle::new(reader),
+            in_channel,
         }
     }
 
-    fn call(&self) -> MutexGuard<'_, Call> {
-        lock(&self.call)
+    fn calls(&self) -> MutexGuard<'_, Calls> {
+        lock(&self.calls)
+    }
+
+    /// Which connections cannot be kept. Without a stream, before and now, nothing is.
+    fn anew(&self, before: Option<&VoiceCredentials>, now: &VoiceCredentials) -> Anew {
+        let before = before.filter(|before| before.stream.is_some() || now.stream.is_some());
+        let links = lock(&self.links);
+        let kept = |part, is_same: fn(&VoiceCredentials, &VoiceCredentials) -> bool| {
+            links.is_alive(part) && before.is_some_and(|before| is_same(before, now))
+        };
+        Anew {
+            channel: !kept(Part::Channel, VoiceCredentials::is_of_the_same_channel),
+            stream: !kept(Part::Stream, VoiceCredentials::is_of_the_same_stream),
+        }
+    }
+
+    fn stream_call<'a>(&self, calls: &'a mut Calls) -> &'a mut Call {
+        calls.stream.get_or_insert_with(|| {
+            let (sender, events) = mpsc::channel(EVENTS);
+            lock(&self.links).add_stream(events);
+            let reader = spawn_reader(Part::Stream, &self.links, &self.deck);
+            calls.readers.push(reader);
+            let sound = Arc::clone(&self.deck) as Arc<dyn FrameSource>;
+            let pictures = Arc::clone(&self.deck) as Arc<dyn PictureSource>;
+            self.driver.stream_call(sound, pictures, sender)
+        })
+    }
+
+    fn end(&self, calls: &mut Calls) {
+        calls.channel.disconnect();
+        if let Some(stream) = &mut calls.stream {
+            stream.disconnect();
+        }
+        calls.credentials = None;
+        lock(&self.links).end();
+        self.deck.clock().lose_taken();
     }
 }
 
 impl Line for OrbLine {
     fn connect(&self, credentials: VoiceCredentials, gate: Arc<dyn Gate>) {
-        let mut call = self.call();
-        call.disconnect();
-        let (guild_id, revision) = (credentials.guild_id, credentials.revision);
-        lock(&self.link).begin(guild_id, revision);
-        self.deck.clock().lose_taken();
-        match voice_server(credentials) {
-            Ok(server) => call.connect(server, gate),
-            Err(error) => self.deck.outbox.push(VoiceEvent::Lost {
-                revision,
-                close_code: None,
-                reason: error.to_string(),
-            }),
+        let calls = &mut *self.calls();
+        let revision = credentials.revision;
+        let (channel, stream) = match servers(&credentials) {
+            Ok(servers) => servers,
+            Err(error) => {
+                self.end(calls);
+                return self.deck.outbox.push(VoiceEvent::Lost {
+                    revision,
+                    close_code: None,
+                    reason: error.to_string(),
+                    stream: false,
+                });
+            }
+        };
+        let anew = self.anew(calls.credentials.as_ref(), &credentials);
+        // The old ones first: when this has returned, they add no event.
+        if anew.channel {
+            calls.channel.disconnect();
+        }
+        if let Some(stream) = calls.stream.as_mut().filter(|_| anew.stream) {
+            stream.disconnect();
+        }
+        let speaks = stream.is_none();
+        let moved = self.in_channel.speaks.swap(speaks, Ordering::Relaxed) != speaks;
+        if moved || if speaks { anew.channel } else { anew.stream } {
+            self.deck.clock().lose_taken();
+        }
+        let with_stream = stream.is_some();
+        if with_stream {
+            self.stream_call(calls);
+        }
+        let is_up = {
+            let mut links = lock(&self.links);
+            links.begin(credentials.guild_id, revision, with_stream, anew);
+            links.are_up()
+        };
+        calls.credentials = Some(credentials);
+        if anew.channel {
+            calls.channel.connect(channel, Arc::clone(&gate));
+        } else {
+            // It may have to speak again.
+            calls.channel.wake();
+        }
+        if let (Some(server), true) = (stream, anew.stream) {
+            self.stream_call(calls).connect(server, gate);
+        }
+        if is_up {
+            // Nobody else says so.
+            self.deck.outbox.push(VoiceEvent::Connected { revision });
         }
     }
 
     fn disconnect(&self) {
-        self.call().disconnect();
-        lock(&self.link).begin(0, 0);
-        self.deck.clock().lose_taken();
+        self.end(&mut self.calls());
     }
 
     fn wake(&self) {
-        self.call().wake();
+        let calls = self.calls();
+        calls.channel.wake();
+        if let Some(stream) = &calls.stream {
+            stream.wake();
+        }
     }
 
     fn status(&self) -> LineStatus {
-        let link = lock(&self.link);
-        let has_key = link.encryption != Some(Encryption::Waiting);
+        let key_frame_requests = {
+            let calls = self.calls();
+            let stream = calls.stream.as_ref();
+            stream.map_or(0, |stream| stream.media_counts().key_frame_requests)
+        };
+        let links = lock(&self.links);
+        let bearer = links.bearer();
+        let has_key = bearer.encryption != Some(Encryption::Waiting);
         let goes_on = || {
             let last = self.deck.clock().read().position;
             last.is_some_and(|last| last.sent_at + STOOD > Instant::now())
         };
         LineStatus {
-            connected: link.connected && !link.reconnecting,
-            sends: link.connected && has_key && (!link.reconnecting || goes_on()),
-            encryption: link.encryption.filter(|_| link.connected),
+            connected: links.are_up(),
+            sends: bearer.is_connected() && has_key && (!bearer.reconnects() || goes_on()),
+            encryption: bearer.encryption.filter(|_| bearer.is_connected()),
+            stream: links.has_stream(),
+            key_frame_requests,
         }
     }
 }
 
-impl Link {
-    fn without_connection(events: mpsc::Receiver<CallEvent>) -> Self {
-        Self {
-            events,
-            guild_id: 0,
-            revision: 0,
-            connected: false,
-            reconnecting: false,
-            encryption: None,
-        }
-    }
-
-    /// The connection that was there is gone, and so is what it had to tell.
-    fn begin(&mut self, guild_id: u64, revision: u64) {
-        while self.events.try_recv().is_ok() {}
-        self.guild_id = guild_id;
-        self.revision = revision;
-        self.connected = false;
-        self.reconnecting = false;
-        self.encryption = None;
-    }
-
-    /// Ready when the driver will never say anything again.
-    fn read(&mut self, context: &mut Context<'_>, deck: &Deck) -> Poll<()> {
-        while let Some(event) = std::task::ready!(self.events.poll_recv(context)) {
-            if let Some(event) = self.take(event) {
-                deck.outbox.push(event);
-            }
-        }
-        Poll::Ready(())
-    }
-
-    fn take(&mut self, event: CallEvent) -> Option<VoiceEvent> {
-        let (guild, revision) = (self.guild_id, self.revision);
-        Some(match event {
-            CallEvent::Connected { .. } => {
-                self.connected = true;
-                self.reconnecting = false;
-                // It tells changes only, and begins here.
-                self.encryption.get_or_insert(Encryption::TransportOnly);
-                VoiceEvent::Connected { revision }
-            }
-            CallEvent::Reconnecting { close_code, reason } => {
-                tracing::info!(guild, revision, close_code, %reason, "voice reconnects");
-                self.reconnecting = true;
-                VoiceEvent::Reconnecting { revision }
-            }
-            CallEvent::Lost {
-                close_code,
-                verdict,
-                reason,
-            } => {
-                tracing::info!(guild, revision, close_code, ?verdict, %reason, "voice is lost");
-                self.connected = false;
-                self.reconnecting = false;
-                VoiceEvent::Lost {
-                    revision,
-                    close_code,
-                    reason: format!("the voice connection was given up: {reason}"),
-                }
-            }
-            CallEvent::Encryption(encryption) => {
-                tracing::info!(guild, revision, ?encryption, "voice encryption");
-                self.encryption = Some(encryption);
-                return None;
-            }
-        })
-    }
+fn spawn_reader(part: Part, links: &Arc<Mutex<Links>>, deck: &Arc<Deck>) -> AbortOnDropHandle<()> {
+    let (links, deck) = (Arc::clone(links), Arc::clone(deck));
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        poll_fn(|context| lock(&links).read(part, context, &deck)).await;
+    }))
 }
 
-/// The driver's form of the same; refuses an id of zero.
-fn voice_server(credentials: VoiceCredentials) -> Result<VoiceServer, Error> {
+/// The driver's form of the same: the channel's, and the stream's. Refuses an id of zero.
+fn servers(credentials: &VoiceCredentials) -> Result<(VoiceServer, Option<VoiceServer>), Error> {
     let ids = credentials.ids()?;
-    Ok(VoiceServer {
-        endpoint: credentials.endpoint,
+    let channel = VoiceServer {
+        endpoint: credentials.endpoint.clone(),
         guild_id: ids.guild.get(),
         channel_id: ids.channel.get(),
         user_id: ids.user.get(),
-        session_id: credentials.voice_session_id.into(),
-        token: credentials.token,
+        session_id: credentials.voice_session_id.clone().into(),
+        token: credentials.token.clone(),
         stream: None,
-    })
+    };
+    let stream = credentials.stream.as_ref().map(|stream| {
+        let rtc_server_id = stream.id()?.get();
+        Ok::<_, Error>(VoiceServer {
+            endpoint: stream.endpoint.clone(),
+            token: stream.token.clone(),
+            stream: Some(StreamServer { rtc_server_id }),
+            ..channel.clone()
+        })
+    });
+    Ok((channel, stream.transpose()?))
+}
+
+/// The deck's sound for the channel itself: with a stream, none of it.
+struct InChannel {
+    deck: Arc<Deck>,
+    speaks: AtomicBool,
+}
+
+impl FrameSource for InChannel {
+    fn next(&self) -> NextFrame {
+        // Nothing else hangs on it: at worst a tick is asked for by the connection that was to fall silent, and bears the
+        // frame.
+        if self.speaks.load(Ordering::Relaxed) {
+            FrameSource::next(&*self.deck)
+        } else {
+            NextFrame::Idle
+        }
+    }
+
+    fn sent(&self, at: Instant, late: Duration) {
+        Deck::sent(&self.deck, at, late);
+    }
 }
 
 impl FrameSource for Deck {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use orb_proto::v1;
 use orb_worker_core::{Fence, Session};
-use orb_worker_outputs::voice::{Counts, Voice};
+use orb_worker_outputs::voice::{Counts, PictureCounts, Voice};
 use orb_worker_outputs::watch::WatchRuns;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -131,6 +131,8 @@ impl SessionHandle {
         let state = lock(&self.state);
         let voice = state.voice.snapshot();
         self.shared.counters.frames(&mut meter.counted, voice.total);
+        let pictures = &mut meter.pictures;
+        self.shared.counters.pictures(pictures, voice.pictures);
         let generation = state.session.done().generation;
         meter.deficit.look(&voice, generation, Instant::now());
         Reading {
@@ -158,6 +160,7 @@ impl SessionHandle {
 #[derive(Debug, Default)]
 struct Meter {
     counted: Counts,
+    pictures: PictureCounts,
     deficit: Deficit,
 }
 

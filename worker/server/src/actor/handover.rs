@@ -13,7 +13,7 @@ impl Actor {
             return;
         };
         tracing::info!(session = %self.id, from_ms, "goes on from what is warm");
-        opened.frames().skip_to(from_ms);
+        opened.skip_to(from_ms);
         lock(&self.state).voice.play(opened.track(), paused);
     }
 

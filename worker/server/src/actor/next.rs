@@ -20,9 +20,18 @@ const LOOK_FOR_ROOM: Duration = Duration::from_secs(1);
 /// picture that nobody has looked at.
 const UNPROBED: u32 = 150;
 
+/// The same where the picture goes into the voice channel: each film of which that is not known may have to be
+/// transcoded.
+const UNPROBED_LIVE: u32 = 650;
+
 /// In thousandths of a core.
 pub(super) fn cost_of_next(session: &Session) -> u32 {
-    session.next_cost_millicores().unwrap_or(UNPROBED)
+    let unprobed = if session.goes_live() {
+        UNPROBED_LIVE
+    } else {
+        UNPROBED
+    };
+    session.next_cost_millicores().unwrap_or(unprobed)
 }
 
 impl Actor {
@@ -62,8 +71,8 @@ impl Actor {
         None
     }
 
-    pub(super) fn prepare(&mut self, run: u64, item: &Item) {
-        match self.pipeline(run, item, 0, None) {
+    pub(super) fn prepare(&mut self, run: u64, item: &Item, picture: bool) {
+        match self.pipeline((run, 0, picture), item, None) {
             Ok(opened) => self.next = Some(opened),
             Err(failure) => self.handle(Input::Pipeline {
                 run,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use orb_video::ladder::Rung;
 use orb_worker_media::{FrameQueue, Pipeline, PipelineEvent};
 use orb_worker_outputs::voice::Track;
 
@@ -35,10 +36,28 @@ impl Opened {
         &self.pipeline.frames
     }
 
+    /// Nothing from before is heard or seen, but for the pictures that later ones need.
+    pub(super) fn skip_to(&self, media_ms: u64) {
+        self.pipeline.frames.skip_to(media_ms);
+        if let Some(pictures) = &self.pipeline.pictures {
+            pictures.skip_to(media_ms);
+        }
+    }
+
+    pub(super) fn entry(&self) -> u64 {
+        self.entry
+    }
+
+    /// See [`Pipeline::change_rung`].
+    pub(super) fn change_rung(&self, rung: Option<Rung>, at_ms: u64) {
+        self.pipeline.change_rung(rung, at_ms);
+    }
+
     /// For the voice output.
     pub(super) fn track(&self) -> Track {
         Track {
             frames: Arc::clone(&self.pipeline.frames),
+            pictures: self.pipeline.pictures.clone(),
             entry: self.entry,
             run: self.run,
         }

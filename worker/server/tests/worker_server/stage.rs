@@ -82,6 +82,7 @@ impl Stage {
             ..MediaConfig::default()
         });
         let config = WorkerConfig {
+            go_live: false,
             incarnation: uuid::Uuid::new_v4(),
             id: "w1".to_owned(),
             capacity_millicores: setting.capacity_millicores,

@@ -67,6 +67,12 @@ impl SongbirdLine {
 impl Line for SongbirdLine {
     fn connect(&self, credentials: VoiceCredentials, gate: Arc<dyn Gate>) {
         let revision = credentials.revision;
+        if credentials.stream.is_some() {
+            tracing::warn!(
+                revision,
+                "songbird has no streams: the sound goes into the voice channel"
+            );
+        }
         self.begin(revision, |id| {
             let dial = Dial {
                 gate,

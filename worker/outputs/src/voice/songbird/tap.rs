@@ -99,6 +99,7 @@ impl Tap {
             sends: state.link.connected,
             // It does not say.
             encryption: None,
+            ..LineStatus::default()
         }
     }
 
@@ -171,6 +172,7 @@ impl Tap {
         state.link.reconnecting = false;
         self.deck.clock().lose_taken();
         self.deck.outbox.push(VoiceEvent::Lost {
+            stream: false,
             revision: state.link.revision,
             close_code,
             reason,

@@ -109,6 +109,7 @@ async fn a_refusal_is_a_loss_without_a_dial(mut stage: Stage) {
             revision: 1,
             close_code: None,
             reason,
+            ..
         } => println!("{reason}"),
         other => panic!("{other:?}"),
     }

@@ -148,6 +148,7 @@ async fn the_next_item_follows_in_the_very_next_tick(mut stage: Stage) {
     stage.join().await;
     let first = Track {
         frames: film(90_000, 91_000),
+        pictures: None,
         entry: 1,
         run: 1,
     };
@@ -155,6 +156,7 @@ async fn the_next_item_follows_in_the_very_next_tick(mut stage: Stage) {
     stage.voice.play(first, false);
     let second = Track {
         frames: film(0, 1_000),
+        pictures: None,
         entry: 2,
         run: 2,
     };

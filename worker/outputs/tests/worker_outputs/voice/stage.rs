@@ -366,6 +366,7 @@ impl Account {
             endpoint,
             token: SecretString::from(token),
             revision,
+            stream: None,
         }
     }
 

@@ -126,6 +126,7 @@ impl Bench {
     pub(super) fn track(&self, run: u64) -> Track {
         Track {
             frames: Arc::clone(self.frames.as_ref().unwrap()),
+            pictures: None,
             entry: run,
             run,
         }

@@ -268,6 +268,7 @@ fn lost_names_the_revision_and_the_code() {
     let bench = Bench::playing(&queue([0]));
     bench.tap.on_lost(bench.link, Some(4014), "moved".into());
     let lost = VoiceEvent::Lost {
+        stream: false,
         revision: 1,
         close_code: Some(4014),
         reason: "moved".into(),

@@ -1,0 +1,95 @@
+//! When a picture leaves.
+
+use std::time::{Duration, Instant};
+
+use orb_worker_media::FRAME_MS;
+
+use crate::voice::clock::Position;
+
+/// The least between two pictures' times, so that no two have the same RTP time (90,000 a second).
+const APART: Duration = Duration::from_micros(100);
+
+/// Pictures that only lead up to where the film begins get times in the stretch before that: RTP times must not run back,
+/// and nothing is to be shown with them. Enough for 10,000 of them.
+const LEAD_IN: Duration = Duration::from_secs(1);
+
+/// The sound's tick is due at the same moment as the picture, and may come a little after it.
+const TICK_IS_NEAR: Duration = Duration::from_millis(1);
+
+/// Looks again so often while the sound has not come so far: it is starved, or has not begun. A picture is not later than
+/// that when it goes on.
+pub(super) const SOUND_IS_AWAY: Duration = Duration::from_millis(5);
+
+/// What is to be done with the next picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum When {
+    /// It goes now; its place on the sound's clock is `due`.
+    Now {
+        /// Rises from picture to picture.
+        due: Instant,
+        /// There is no sound to go with it: it is only needed to decode what follows.
+        leads_in: bool,
+    },
+    /// Look again then.
+    At(Instant),
+}
+
+/// The sound of a film as it was heard.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sound {
+    /// The frame that was sent last.
+    pub(super) last: Position,
+    /// Media time of the first one of this source.
+    pub(super) first_ms: u64,
+}
+
+/// Gives the pictures of a connection their times, in order.
+#[derive(Debug, Default)]
+pub(super) struct Schedule {
+    /// Of the picture that went last.
+    last_due: Option<Instant>,
+}
+
+impl Schedule {
+    /// About the picture of `pts_ms`.
+    pub(super) fn when(&mut self, sound: Option<Sound>, pts_ms: u64, now: Instant) -> When {
+        let Some(Sound { last, first_ms }) = sound else {
+            return When::At(now + SOUND_IS_AWAY);
+        };
+        if pts_ms < first_ms {
+            let begin = at(last, first_ms);
+            let due = begin.checked_sub(LEAD_IN).unwrap_or(begin);
+            return self.goes(due, true);
+        }
+        let due = at(last, pts_ms);
+        if due > now {
+            return When::At(due);
+        }
+        if pts_ms < last.frame_ms() + FRAME_MS {
+            return self.goes(due, false);
+        }
+        let since_tick = now.saturating_duration_since(last.due);
+        let ticks = since_tick < Duration::from_millis(FRAME_MS) + SOUND_IS_AWAY;
+        When::At(now + if ticks { TICK_IS_NEAR } else { SOUND_IS_AWAY })
+    }
+
+    fn goes(&mut self, due: Instant, leads_in: bool) -> When {
+        let due = self.last_due.map_or(due, |last| due.max(last + APART));
+        self.last_due = Some(due);
+        When::Now { due, leads_in }
+    }
+}
+
+/// When a media time is heard, if the sound goes on in step.
+fn at(last: Position, pts_ms: u64) -> Instant {
+    let from = last.frame_ms();
+    let off = Duration::from_millis(pts_ms.abs_diff(from));
+    if pts_ms >= from {
+        last.due + off
+    } else {
+        last.due.checked_sub(off).unwrap_or(last.due)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,421 @@
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use orb_video::h264::Picture;
+use orb_video::ladder::Ladder;
+use orb_voice::{OPUS_SILENCE, Wants};
+use orb_worker_media::{FrameQueue, OpusFrame};
+
+use super::*;
+use crate::voice::Track;
+use crate::voice::clock::{MediaClock, Next, TICK};
+
+const MS: Duration = Duration::from_millis(1);
+/// Of a film of 25 pictures a second.
+const PICTURE_MS: u64 = 40;
+
+/// A clock and a screen, and whoever sends: sound each 20 ms, pictures when they are due.
+struct Bench {
+    clock: MediaClock,
+    screen: Screen,
+    start: Instant,
+    now: Instant,
+    ticks: u32,
+    connected: bool,
+    /// `(media time, when it was sent, its due)`
+    pictures: Vec<(u64, Instant, Instant)>,
+    /// `(media time, when it was due)`
+    sound: Vec<(u64, Instant)>,
+}
+
+/// A picture bears its media time.
+fn picture(pts_ms: u64, idr: bool, rung: Option<Rung>) -> QueuedPicture {
+    QueuedPicture {
+        pts_ms,
+        picture: Picture {
+            data: Bytes::copy_from_slice(&pts_ms.to_le_bytes()),
+            entry: if idr { Entry::Idr } else { Entry::None },
+            reference: true,
+        },
+        rung,
+    }
+}
+
+/// A film from one media time to another, pictures from `picture_ms` on, an IDR picture each second.
+fn film(run: u64, from_ms: u64, picture_ms: u64, to_ms: u64) -> Track {
+    let track = Track {
+        frames: FrameQueue::new(Duration::from_mins(10)),
+        pictures: Some(PictureQueue::new(1 << 20)),
+        entry: run,
+        run,
+    };
+    append_sound(&track, from_ms, to_ms);
+    append_pictures(&track, picture_ms, to_ms);
+    track
+}
+
+fn append_sound(track: &Track, from_ms: u64, to_ms: u64) {
+    for pts_ms in (from_ms..to_ms).step_by(20) {
+        let data = Bytes::from_static(&OPUS_SILENCE);
+        track.frames.push(OpusFrame { pts_ms, data }).unwrap();
+    }
+}
+
+fn append_pictures(track: &Track, from_ms: u64, to_ms: u64) {
+    let queue = track.pictures.as_ref().unwrap();
+    for pts_ms in (from_ms..to_ms).step_by(PICTURE_MS as usize) {
+        let idr = pts_ms == from_ms || pts_ms % 1_000 < PICTURE_MS;
+        queue.push(picture(pts_ms, idr, None)).unwrap();
+    }
+}
+
+impl Bench {
+    fn new() -> Self {
+        let start = Instant::now() + Duration::from_mins(1);
+        Self {
+            clock: MediaClock::default(),
+            screen: Screen::default(),
+            start,
+            now: start,
+            ticks: 0,
+            connected: true,
+            pictures: Vec::new(),
+            sound: Vec::new(),
+        }
+    }
+
+    fn play(&mut self, track: &Track) {
+        self.clock.play(track.clone(), false);
+    }
+
+    /// Time goes on, a millisecond at a time.
+    fn runs(&mut self, ms: u64) {
+        for _ in 0..ms {
+            let due = self.start + TICK * self.ticks;
+            if self.now >= due {
+                self.ticks += 1;
+                if self.connected {
+                    self.tick(due);
+                }
+            }
+            if self.connected {
+                self.show();
+            }
+            self.now += MS;
+        }
+    }
+
+    fn tick(&mut self, due: Instant) {
+        if let (Next::Frame(_), _) = self.clock.next() {
+            let _ = self.clock.sent(self.now, self.now - due);
+            let media_ms = self.clock.read().position.unwrap().frame_ms();
+            self.sound.push((media_ms, due));
+        }
+    }
+
+    fn show(&mut self) {
+        while let NextPicture::Picture { data, due, .. } =
+            self.screen.next(self.clock.film().as_ref(), self.now)
+        {
+            let pts_ms = u64::from_le_bytes(data[..].try_into().unwrap());
+            self.pictures.push((pts_ms, self.now, due));
+            self.screen.sent(self.now.saturating_duration_since(due));
+        }
+    }
+
+    fn shown(&self) -> Vec<u64> {
+        self.pictures.iter().map(|(pts_ms, ..)| *pts_ms).collect()
+    }
+
+    /// Every picture that has sound with it, against that.
+    fn is_in_step(&self) {
+        for (pts_ms, _, due) in &self.pictures {
+            let with = self.sound.iter().rev();
+            let mut with = with.filter(|(sound_ms, _)| (*sound_ms..sound_ms + 20).contains(pts_ms));
+            if let Some((sound_ms, heard)) = with.next() {
+                let ideal = *heard + Duration::from_millis(pts_ms - sound_ms);
+                let skew = (*due).max(ideal) - (*due).min(ideal);
+                assert!(skew <= MS, "{pts_ms} is off by {skew:?}");
+            }
+        }
+        assert!(self.pictures.is_sorted_by(|a, b| a.2 < b.2), "times rise");
+    }
+
+    fn is_prompt(&self, within: Duration) {
+        for (pts_ms, at, due) in &self.pictures {
+            assert!(*at - *due <= within, "{pts_ms}: {:?}", *at - *due);
+        }
+    }
+}
+
+fn each(from_ms: u64, to_ms: u64) -> Vec<u64> {
+    (from_ms..to_ms).step_by(PICTURE_MS as usize).collect()
+}
+
+#[test]
+fn a_film_is_shown_in_order_in_step_and_on_time() {
+    let mut bench = Bench::new();
+    bench.play(&film(1, 90_000, 90_000, 93_000));
+    bench.runs(2_000);
+    assert_eq!(bench.shown(), each(90_000, 92_000));
+    bench.is_in_step();
+    bench.is_prompt(2 * MS);
+    let counts = bench.screen.total();
+    assert_eq!((counts.sent, counts.late, counts.left_out), (50, 0, 0));
+}
+
+#[test]
+fn pause_cut_and_starvation_hold_the_picture_and_it_goes_on_in_step() {
+    let mut bench = Bench::new();
+    let track = film(1, 0, 7, 10_000);
+    bench.play(&track);
+    bench.runs(995);
+    bench.clock.pause();
+    let before = bench.shown().len();
+    bench.runs(3_333);
+    assert_eq!(bench.shown().len(), before, "it stands");
+    bench.clock.resume();
+    bench.runs(500);
+    bench.connected = false;
+    bench.runs(777);
+    bench.connected = true;
+    bench.runs(500);
+    assert_eq!(
+        bench.shown(),
+        each(7, bench.shown().len() as u64 * PICTURE_MS)
+    );
+    bench.is_in_step();
+    bench.is_prompt(6 * MS);
+
+    // The sound is away, the pictures are there.
+    let mut bench = Bench::new();
+    let track = film(1, 0, 0, 400);
+    append_pictures(&track, 400, 2_000);
+    bench.play(&track);
+    bench.runs(1_000);
+    assert_eq!(bench.shown(), each(0, 400));
+    append_sound(&track, 400, 2_000);
+    bench.runs(1_000);
+    assert_eq!(bench.shown().len(), 35);
+    bench.is_in_step();
+    bench.is_prompt(6 * MS);
+}
+
+#[test]
+fn pictures_that_come_late_go_at_once_in_order() {
+    let mut bench = Bench::new();
+    let track = film(1, 0, 0, 200);
+    append_sound(&track, 200, 4_000);
+    bench.play(&track);
+    bench.runs(599);
+    assert_eq!(bench.shown(), each(0, 200));
+    append_pictures(&track, 200, 4_000);
+    bench.runs(1);
+    assert_eq!(bench.shown(), each(0, 600), "at once");
+    bench.runs(400);
+    assert_eq!(bench.shown(), each(0, 1_000));
+    bench.is_in_step();
+    assert_eq!(bench.screen.total().late, 10);
+}
+
+#[test]
+fn a_seek_leads_in_with_what_the_decoder_needs() {
+    let mut bench = Bench::new();
+    bench.play(&film(1, 0, 0, 10_000));
+    bench.runs(500);
+    let before = bench.shown().len();
+    // Its pictures begin at the key frame before.
+    let track = film(2, 60_000, 60_000, 60_000);
+    append_sound(&track, 60_000, 61_000);
+    let queue = track.pictures.as_ref().unwrap();
+    for pts_ms in each(58_000, 61_000) {
+        queue.push(picture(pts_ms, pts_ms == 58_000, None)).unwrap();
+    }
+    bench.play(&track);
+    bench.runs(5);
+    bench.runs(20);
+    let (begun, _) = bench.sound.iter().find(|(ms, _)| *ms == 60_000).unwrap();
+    assert_eq!(*begun, 60_000);
+    assert_eq!(bench.shown()[before..], each(58_000, 60_040));
+    bench.runs(400);
+    bench.is_in_step();
+    assert_eq!(bench.screen.total().late, 0, "what leads in is not late");
+}
+
+#[test]
+fn the_next_films_pictures_begin_with_its_sound() {
+    let mut bench = Bench::new();
+    let (first, second) = (film(1, 0, 0, 1_000), film(2, 0, 0, 5_000));
+    // The picture of the first is a little longer than its sound.
+    append_pictures(&first, 1_000, 1_200);
+    first.frames.finish();
+    bench.play(&first);
+    bench.clock.follow_with(second);
+    bench.runs(2_000);
+    let mut both = each(0, 1_000);
+    both.extend(each(0, 1_000));
+    assert_eq!(bench.shown(), both);
+    let joined = bench.pictures[25];
+    let heard = bench.sound[50];
+    assert_eq!((joined.2, heard.0), (heard.1, 0));
+    bench.is_prompt(2 * MS);
+    let film = bench.clock.film();
+    let snapshot = bench.screen.read(film.as_ref().unwrap()).unwrap();
+    assert_eq!(snapshot.entry.sent, 25, "of the second");
+}
+
+#[test]
+fn an_end_of_the_sound_ends_the_pictures_until_it_goes_on() {
+    let mut bench = Bench::new();
+    let track = film(1, 0, 0, 3_000);
+    bench.play(&track);
+    track.frames.end_at(Some(1_000));
+    bench.runs(1_500);
+    assert_eq!(bench.shown(), each(0, 1_000));
+    track.frames.go_on();
+    bench.play(&track);
+    bench.runs(500);
+    assert_eq!(bench.shown(), each(0, 1_500));
+    bench.is_in_step();
+}
+
+#[test]
+fn a_gap_in_the_sound_is_followed_at_once() {
+    let mut bench = Bench::new();
+    let track = film(1, 0, 0, 1_000);
+    append_sound(&track, 1_300, 3_000);
+    append_pictures(&track, 1_000, 3_000);
+    bench.play(&track);
+    bench.runs(1_000);
+    assert_eq!(bench.shown(), each(0, 1_000));
+    bench.runs(10);
+    assert_eq!(
+        bench.shown(),
+        each(0, 1_320),
+        "what was passed over and what is due"
+    );
+    bench.runs(500);
+    bench.is_in_step();
+}
+
+#[test]
+fn what_lay_in_the_queue_while_there_was_no_stream_is_passed_over() {
+    let mut bench = Bench::new();
+    let track = film(1, 0, 0, 20_000);
+    bench.play(&track);
+    for _ in 0..500 {
+        bench.tick(bench.start);
+    }
+    bench.runs(100);
+    assert_eq!(bench.shown()[0], 10_000);
+}
+
+#[test]
+fn without_a_picture_nothing_is_shown_and_without_a_film_nobody_asks_again() {
+    let mut bench = Bench::new();
+    let now = bench.now;
+    let idle = bench.screen.next(None, now);
+    assert_eq!(idle, NextPicture::Idle);
+    let mut track = film(1, 0, 0, 1_000);
+    track.pictures = None;
+    bench.play(&track);
+    bench.runs(100);
+    assert!(bench.shown().is_empty());
+    let film = bench.clock.film();
+    assert_eq!(bench.screen.format(film.as_ref().unwrap()), None);
+    assert_eq!(bench.screen.read(film.as_ref().unwrap()), None);
+}
+
+#[test]
+fn a_line_that_breaks_down_drains_and_goes_on_with_the_new_encoder() {
+    let mut bench = Bench::new();
+    let rungs = Ladder::for_film(1280, 720, 25.0, 4_000_000);
+    let top = *rungs.rungs().last().unwrap();
+    let track = film(1, 0, 0, 0);
+    append_sound(&track, 0, 20_000);
+    let queue = Arc::clone(track.pictures.as_ref().unwrap());
+    let push = |from, to, rung| {
+        for pts_ms in each(from, to) {
+            let idr = pts_ms % 1_000 == 0;
+            queue.push(picture(pts_ms, idr, Some(rung))).unwrap();
+        }
+    };
+    push(0, 4_000, top);
+    bench.screen.planned(
+        1,
+        PicturePlan {
+            ladder: rungs,
+            copies: false,
+            rung: Some(top),
+        },
+    );
+    bench.play(&track);
+    let mut asked = None;
+    while asked.is_none() {
+        bench.runs(100);
+        let report = LineReport {
+            estimate: Some(1_000_000),
+            sent: 4_000_000,
+            loss: 0.0,
+            queue_delay: Duration::from_millis(250),
+            rtt: None,
+            wants: Wants::default(),
+        };
+        let film = bench.clock.film();
+        let (_, ask) = bench.screen.line(film.as_ref(), &report, bench.now);
+        asked = ask.map(|ask| (ask, bench.shown().len()));
+        assert!(bench.ticks < 100, "within 2 s");
+    }
+    let ((run, rung), before) = asked.unwrap();
+    assert_eq!(run, 1);
+    let low = rung.unwrap();
+    assert!(low.bits_per_second < top.bits_per_second);
+    bench.runs(400);
+    assert_eq!(bench.shown().len(), before, "it drains");
+    push(4_000, 6_000, low);
+    bench.screen.rung_changed(1, rung);
+    bench.runs(6_000 - u64::from(bench.ticks) * 20);
+    let shown = bench.shown();
+    assert_eq!(shown[before], 4_000, "with its first picture: {shown:?}");
+    assert_eq!(bench.screen.total().rung_changes, 1);
+    bench.is_in_step();
+    let film = bench.clock.film();
+    let format = bench.screen.format(film.as_ref().unwrap()).unwrap();
+    assert_eq!(format.bits_per_second, low.bits_per_second);
+}
+
+#[test]
+fn a_line_says_nothing_while_the_sound_stands() {
+    let mut bench = Bench::new();
+    let track = film(1, 0, 0, 10_000);
+    bench.screen.planned(
+        1,
+        PicturePlan {
+            ladder: Ladder::for_film(1280, 720, 25.0, 4_000_000),
+            copies: false,
+            rung: None,
+        },
+    );
+    bench.play(&track);
+    bench.runs(500);
+    bench.clock.pause();
+    let report = LineReport {
+        estimate: Some(100_000),
+        sent: 0,
+        loss: 0.5,
+        queue_delay: Duration::from_secs(1),
+        rtt: None,
+        wants: Wants::default(),
+    };
+    for _ in 0..50 {
+        bench.runs(100);
+        let film = bench.clock.film();
+        let answer = bench.screen.line(film.as_ref(), &report, bench.now);
+        assert_eq!(answer, (0, None));
+    }
+    let film = bench.clock.film();
+    let snapshot = bench.screen.read(film.as_ref().unwrap()).unwrap();
+    assert_eq!((snapshot.estimate, snapshot.loss), (Some(100_000), 0.5));
+}
