@@ -81,11 +81,20 @@ impl AccessUnits {
 
     /// Takes a packet; returns what it completes.
     pub(crate) fn push(&mut self, packet: PicturePacket) -> Vec<Unpacked> {
-        let next = *self.next.get_or_insert(packet.sequence);
+        let mut out = Vec::new();
+        let next = self.next.unwrap_or_else(|| {
+            // What nobody saw the beginning of is taken for none: its first packets may be lost, and are not missed,
+            // for nothing came before them.
+            self.lost = !begins_picture(&packet.payload);
+            if self.lost {
+                out.push(Unpacked::Missing { packets: 1 });
+            }
+            packet.sequence
+        });
+        self.next = Some(next);
         if packet.sequence >= next {
             self.waiting.insert(packet.sequence, packet);
         }
-        let mut out = Vec::new();
         self.unpack(&mut out);
         if self.waiting.len() > MOST_WAITING {
             self.skip(&mut out);
@@ -128,12 +137,12 @@ impl AccessUnits {
             && let Some(packet) = self.waiting.remove(&next)
         {
             self.next = Some(next + 1);
-            self.take(packet, out);
+            self.take(&packet, out);
         }
     }
 
     /// Takes the packet whose turn it is.
-    fn take(&mut self, packet: PicturePacket, out: &mut Vec<Unpacked>) {
+    fn take(&mut self, packet: &PicturePacket, out: &mut Vec<Unpacked>) {
         // Padding that probes for bandwidth.
         if packet.payload.is_empty() {
             return;
@@ -148,13 +157,13 @@ impl AccessUnits {
             self.lost = false;
         }
         let marker = packet.marker;
-        let begun = self.begun.get_or_insert_with(|| Begun::new(&packet));
+        let begun = self.begun.get_or_insert_with(|| Begun::new(packet));
         if begun.unit.rtp_time != packet.rtp_time {
             // A sender that sets no marker: the new time says that the picture is over.
-            let over = std::mem::replace(begun, Begun::new(&packet));
+            let over = std::mem::replace(begun, Begun::new(packet));
             out.push(over.end());
         }
-        let begun = self.begun.get_or_insert_with(|| Begun::new(&packet));
+        let begun = self.begun.get_or_insert_with(|| Begun::new(packet));
         if begun.add(packet).is_none() {
             self.begun = None;
             self.lost = !marker;
@@ -183,7 +192,7 @@ impl Begun {
     }
 
     /// `None`: the payload is malformed.
-    fn add(&mut self, packet: PicturePacket) -> Option<()> {
+    fn add(&mut self, packet: &PicturePacket) -> Option<()> {
         let unit = &mut self.unit;
         unit.first_at = unit.first_at.min(packet.at);
         unit.at = unit.at.max(packet.at);

@@ -175,10 +175,8 @@ impl SeenConnection {
     /// How long the last datagram that the client sent up to `at` waited in the modelled queue; zero without one.
     pub fn queue_delay_at(&self, at: Instant) -> Duration {
         let before = self.queue.partition_point(|wait| wait.at <= at);
-        let last = self.queue[..before].iter().rev();
-        last.filter_map(|wait| wait.waited)
-            .next()
-            .unwrap_or_default()
+        let mut last = self.queue[..before].iter().rev();
+        last.find_map(|wait| wait.waited).unwrap_or_default()
     }
 
     /// The sender's wall clock, since the Unix epoch, at which an RTP time is to be played: by the last sender report

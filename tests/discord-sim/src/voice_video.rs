@@ -31,9 +31,12 @@ pub(crate) struct Announced {
 /// Voice op 12.
 #[derive(Deserialize)]
 struct Video {
-    audio_ssrc: u32,
-    video_ssrc: u32,
-    rtx_ssrc: u32,
+    #[serde(rename = "audio_ssrc")]
+    sound: u32,
+    #[serde(rename = "video_ssrc")]
+    pictures: u32,
+    #[serde(rename = "rtx_ssrc")]
+    rtx: u32,
     streams: Vec<VideoStream>,
 }
 
@@ -62,11 +65,11 @@ struct Resolution {
 impl Video {
     /// What is wrong with it for this connection.
     fn check(&self, connection: &VoiceConnection) -> Result<(), &'static str> {
-        if self.audio_ssrc != connection.ssrc {
+        if self.sound != connection.ssrc {
             return Err("op 12: audio_ssrc is not the connection's");
         }
-        if self.video_ssrc == 0 {
-            let nothing = self.rtx_ssrc == 0 && self.streams.is_empty();
+        if self.pictures == 0 {
+            let nothing = self.rtx == 0 && self.streams.is_empty();
             return nothing
                 .then_some(())
                 .ok_or("op 12: streams without video_ssrc");
@@ -75,7 +78,7 @@ impl Video {
             return Err("op 12: the connection asked for no streams");
         };
         let is_own = |ssrc, rtx| (ssrc, rtx) == (own.ssrc, own.rtx);
-        if !is_own(self.video_ssrc, self.rtx_ssrc) {
+        if !is_own(self.pictures, self.rtx) {
             return Err("op 12: video_ssrc or rtx_ssrc is not the connection's");
         }
         for stream in &self.streams {
@@ -94,7 +97,7 @@ impl Video {
         let resolution = active.and_then(|stream| stream.max_resolution.as_ref());
         VideoAnnouncement {
             at,
-            active: self.video_ssrc != 0 && active.is_some(),
+            active: self.pictures != 0 && active.is_some(),
             width: resolution.map_or(0, |size| size.width),
             height: resolution.map_or(0, |size| size.height),
             frame_rate: active.map_or(0.0, |stream| stream.max_framerate),

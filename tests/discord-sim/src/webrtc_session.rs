@@ -18,7 +18,7 @@ use crate::picture_watch::PictureWatch;
 use crate::record::RecordEvent;
 use crate::seen::{Media, QueueWait, SeenPicture, SenderReport};
 use crate::sfu::Outgoing;
-use crate::voice_connections::{SocketOut, VoiceOut};
+use crate::voice_connections::{SocketOut, VoiceConnection, VoiceOut};
 use crate::voice_session::SelectProtocol;
 use crate::voice_wire::op;
 use crate::webrtc_offer::Offer;
@@ -218,21 +218,18 @@ impl State {
             outgoing.push((client, bytes));
             return;
         };
-        match link.offer(at, bytes.len()) {
-            Some(passage) => {
-                let datagram = Datagram {
-                    ssrc,
-                    to_server: false,
-                    client,
-                    bytes,
-                };
-                self.webrtc.in_flight.push(passage.out, datagram);
-            }
-            None => {
-                let seen = &self.context.seen;
-                seen.with(ssrc, |stored| stored.counters.link_lost += 1);
-            }
-        }
+        let Some(passage) = link.offer(at, bytes.len()) else {
+            let seen = &self.context.seen;
+            seen.with(ssrc, |stored| stored.counters.link_lost += 1);
+            return;
+        };
+        let datagram = Datagram {
+            ssrc,
+            to_server: false,
+            client,
+            bytes,
+        };
+        self.webrtc.in_flight.push(passage.out, datagram);
     }
 
     fn webrtc_connected(&mut self, ssrc: u32) {
@@ -315,7 +312,7 @@ impl State {
         for one in unpacked {
             let missing = match one {
                 Unpacked::Picture(unit) => {
-                    self.look(ssrc, unit);
+                    self.look(ssrc, &unit);
                     continue;
                 }
                 Unpacked::Missing { packets } => packets,
@@ -338,7 +335,7 @@ impl State {
         }
     }
 
-    fn look(&mut self, ssrc: u32, unit: AccessUnit) {
+    fn look(&mut self, ssrc: u32, unit: &AccessUnit) {
         let Some(connection) = self.connections.get(ssrc) else {
             return;
         };
@@ -403,7 +400,7 @@ impl State {
 
     /// A client that looks on asked for a key frame.
     fn key_frame_for(&mut self, viewer: u32, now: Instant) {
-        let Some(place) = self.connections.get(viewer).map(|one| one.place()) else {
+        let Some(place) = self.connections.get(viewer).map(VoiceConnection::place) else {
             return;
         };
         let others = self.connections.in_call(place).map(|one| one.ssrc);

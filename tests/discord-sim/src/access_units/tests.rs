@@ -3,6 +3,9 @@ use super::*;
 
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// A parameter set: what a picture begins with that nothing came before.
+const FIRST: [u8; 2] = [0x67, 1];
+
 struct Sender {
     units: AccessUnits,
     start: Instant,
@@ -78,7 +81,7 @@ fn parameter_sets_and_fragments_become_one_picture() {
 #[test]
 fn what_comes_late_is_put_in_order() {
     let mut sender = Sender::new();
-    picture(sender.send(1, 100, true, &[0x41, 1]));
+    picture(sender.send(1, 100, true, &FIRST));
     assert!(sender.send(3, 200, true, &[0x41, 3]).is_empty());
     assert!(sender.send(4, 300, true, &[0x41, 4]).is_empty());
     // The hole is filled by what was asked for again.
@@ -98,7 +101,7 @@ fn what_comes_late_is_put_in_order() {
 #[test]
 fn what_never_comes_is_given_up_with_its_pictures() {
     let mut sender = Sender::new();
-    picture(sender.send(1, 100, true, &[0x41, 1]));
+    picture(sender.send(1, 100, true, &FIRST));
     // 2 and 3 are lost; 4 ends a picture that 3 began.
     assert!(sender.send(4, 200, true, &[0x41, 4]).is_empty());
     assert!(sender.send(5, 300, true, &[0x41, 5]).is_empty());
@@ -112,7 +115,7 @@ fn what_never_comes_is_given_up_with_its_pictures() {
 #[test]
 fn a_key_frame_after_a_hole_is_whole() {
     let mut sender = Sender::new();
-    picture(sender.send(1, 100, true, &[0x41, 1]));
+    picture(sender.send(1, 100, true, &FIRST));
     let sets = [0x78, 0, 2, 0x67, 1, 0, 2, 0x68, 3];
     assert!(sender.send(3, 200, false, &sets).is_empty());
     assert!(sender.send(4, 200, true, &[0x65, 4]).is_empty());
@@ -124,7 +127,7 @@ fn a_key_frame_after_a_hole_is_whole() {
 #[test]
 fn a_sender_without_markers_ends_pictures_by_time() {
     let mut sender = Sender::new();
-    assert!(sender.send(1, 100, false, &[0x41, 1]).is_empty());
+    assert!(sender.send(1, 100, false, &FIRST).is_empty());
     assert!(sender.send(2, 100, false, &[0x41, 2]).is_empty());
     assert_eq!(picture(sender.send(3, 200, false, &[0x41, 3])).packets, 2);
 }
@@ -138,6 +141,8 @@ fn nonsense_costs_its_picture_alone() {
     {
         let sequence = 10 * n as u64;
         sender.units = AccessUnits::new(PATIENCE);
+        picture(sender.send(sequence, 0, true, &FIRST));
+        let sequence = sequence + 1;
         let out = sender.send(sequence, 100, false, nonsense);
         assert_eq!(out, [Unpacked::Malformed], "{nonsense:?}");
         assert!(sender.send(sequence + 1, 100, true, &[0x41, 1]).is_empty());
@@ -148,14 +153,15 @@ fn nonsense_costs_its_picture_alone() {
 #[test]
 fn padding_is_no_picture() {
     let mut sender = Sender::new();
-    assert!(sender.send(1, 100, false, &[]).is_empty());
-    assert_eq!(picture(sender.send(2, 100, true, &[0x41, 1])).packets, 1);
+    picture(sender.send(1, 0, true, &FIRST));
+    assert!(sender.send(2, 100, false, &[]).is_empty());
+    assert_eq!(picture(sender.send(3, 100, true, &[0x41, 1])).packets, 1);
 }
 
 #[test]
 fn memory_is_bounded() {
     let mut sender = Sender::new();
-    sender.send(0, 0, true, &[0x41, 1]);
+    sender.send(0, 0, true, &FIRST);
     let mut pictures = 0;
     for sequence in 2..2 + 2 * MOST_WAITING as u64 {
         let out = sender.send(sequence, sequence as u32, true, &[0x41, 1]);
@@ -163,4 +169,13 @@ fn memory_is_bounded() {
         assert!(sender.units.waiting.len() <= MOST_WAITING);
     }
     assert!(pictures > MOST_WAITING);
+}
+
+#[test]
+fn a_picture_whose_beginning_nobody_saw_is_none() {
+    let mut sender = Sender::new();
+    let out = sender.send(5, 100, false, &[0x7c, 0x05, 1]);
+    assert_eq!(out, [Unpacked::Missing { packets: 1 }]);
+    assert!(sender.send(6, 100, true, &[0x7c, 0x45, 1]).is_empty());
+    picture(sender.send(7, 200, true, &[0x41, 1]));
 }

@@ -50,7 +50,7 @@ pub struct MediaClient {
 
 /// A client that has not heard from the server yet.
 pub struct Offering {
-    rtc: Rtc,
+    rtc: Box<Rtc>,
     socket: UdpSocket,
     ufrag: String,
 }
@@ -70,7 +70,7 @@ impl Offering {
         let codecs = config.codec_config();
         codecs.add_config(120.into(), None, Codec::Opus, rate, Some(2), opus);
         codecs.add_h264(101.into(), Some(102.into()), true, 0x42_e01f);
-        let mut rtc = config.build(Instant::now());
+        let mut rtc = Box::new(config.build(Instant::now()));
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let local = socket.local_addr().unwrap();
         rtc.add_local_candidate(Candidate::host(local, "udp").unwrap());
@@ -125,7 +125,7 @@ impl Offering {
         let (told, orders) = channel();
         let got = Arc::new(Mutex::new(Got::default()));
         let shared = Arc::clone(&got);
-        std::thread::spawn(move || run(self.rtc, &self.socket, &orders, &shared));
+        std::thread::spawn(move || run(*self.rtc, &self.socket, &orders, &shared));
         MediaClient { told, got }
     }
 }
