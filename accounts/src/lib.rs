@@ -149,7 +149,8 @@ struct Connected {
 
 impl Accounts {
     /// Asks REST who the tokens are, then connects all accounts side by side; whether the gateway
-    /// takes them comes as events. A token that REST refuses is an error here.
+    /// takes them comes as events. A bot's token that REST refuses is an error here; a user account that it refuses is
+    /// left out and logged, for Discord bans such accounts, and the bots' parties are to go on.
     ///
     /// `events` should be read all the time: an account whose event finds no room waits for it and
     /// reads nothing from Discord meanwhile.
@@ -176,8 +177,9 @@ impl Accounts {
         let introductions = configs
             .into_iter()
             .enumerate()
-            .map(|(index, config)| Introduced::ask(index + 1, config));
+            .map(|(index, config)| introduced(index + 1, config));
         let introduced = try_join_all(introductions).await?;
+        let introduced: Vec<_> = introduced.into_iter().flatten().collect();
         for restored in &restored {
             if introduced
                 .iter()
@@ -342,6 +344,23 @@ impl Accounts {
         let shard = ShardId::of_guild(guild, count).number as usize;
         let commands = shards.get(shard).ok_or(Error::UnknownAccount(id))?;
         commands.send(command).await.map_err(|_| Error::Closed(id))
+    }
+}
+
+/// Who it is; none when it is a user account that Discord refuses for good.
+async fn introduced(number: usize, config: AccountConfig) -> Result<Option<Introduced>, Error> {
+    let kind = config.kind;
+    match Introduced::ask(number, config).await {
+        Err(error) if kind == AccountKind::User && !error.is_retryable() => {
+            // Its text is about a bot's token.
+            tracing::error!(
+                number,
+                code = error.code(),
+                "a user account is left out; no party goes live by it"
+            );
+            Ok(None)
+        }
+        asked => asked.map(Some),
     }
 }
 

@@ -195,6 +195,27 @@ async fn a_token_that_rest_refuses_is_named() {
 }
 
 #[tokio::test]
+async fn a_user_account_that_rest_refuses_is_left_out() {
+    let sim = sim(DiscordSimConfig {
+        tokens: vec!["good".into()],
+        ..DiscordSimConfig::default()
+    })
+    .await;
+    let (events, _told) = mpsc::channel(8);
+    let bot = AccountConfig {
+        token: "good".into(),
+        ..config(&sim)
+    };
+    let banned = crate::support::user_config(&sim);
+    let accounts = Accounts::connect(vec![banned, bot], AccountTiming::default(), events);
+    let accounts = accounts.await.unwrap();
+    let [bot] = accounts.ids()[..] else {
+        panic!("{accounts:?}")
+    };
+    assert_eq!(accounts.kind(bot), Some(AccountKind::Bot));
+}
+
+#[tokio::test]
 async fn one_account_twice_is_refused() {
     let sim = sim(DiscordSimConfig::default()).await;
     let (events, _told) = mpsc::channel(8);
