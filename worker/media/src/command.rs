@@ -161,6 +161,8 @@ impl Args {
         // films have no steady frame rate. `-g` only bounds what a broken clock could do.
         self.add("-g 300 -forced-idr 1 -force_key_frames");
         self.add("expr:if(isnan(prev_forced_t),1,gte(t,prev_forced_t+0.99))");
+        // The tee muxer does not say that what it writes to wants parameter sets up front.
+        self.add("-flags +global_header");
         // With frame threads, each one more holds the first picture back by one; four are enough for 1080p60.
         self.add("-x264-params slices=1:sliced-threads=0:threads=4:aud=0");
         self.pair("-b:v", bits_per_second.to_string());

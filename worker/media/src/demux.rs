@@ -51,8 +51,8 @@ pub(crate) enum Bears {
     Encoded,
 }
 
-/// Reads until the end of the pipe. Blocks: give it a thread of its own.
-pub(crate) fn demux(pipe: File, bears: Bears, sink: &mut impl Sink) -> DemuxEnd {
+/// Reads until the end of the pipe, whose sound was asked for from `start_ms` on. Blocks: give it a thread of its own.
+pub(crate) fn demux(pipe: File, bears: Bears, start_ms: u64, sink: &mut impl Sink) -> DemuxEnd {
     let (tap, beginning) = Tap::new(pipe);
     let source = MediaSourceStream::new(
         Box::new(ReadOnlySource::new(tap)),
@@ -62,7 +62,7 @@ pub(crate) fn demux(pipe: File, bears: Bears, sink: &mut impl Sink) -> DemuxEnd 
         Ok(reader) => reader,
         Err(error) => return end(&error),
     };
-    let mut clock = PtsClock::default();
+    let mut clock = PtsClock::new(start_ms);
     let sound = reader
         .tracks()
         .iter()
@@ -169,18 +169,24 @@ fn refused(error: &VideoError) -> Failure {
 
 /// Media time by counting packets: the container rounds to ms, and a count does not drift. A real
 /// gap or overlap in the source moves the count.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct PtsClock {
-    next: Option<u64>,
+    next: u64,
 }
 
 impl PtsClock {
+    /// Sound begins at exactly the place where ffmpeg was told to begin, so that runs that were started in step stay so.
+    fn new(start_ms: u64) -> Self {
+        Self { next: start_ms }
+    }
+
     fn stamp(&mut self, container_ms: u64) -> u64 {
-        let pts = match self.next {
-            Some(counted) if counted.abs_diff(container_ms) <= REANCHOR_MS => counted,
-            _ => container_ms,
+        let pts = if self.next.abs_diff(container_ms) <= REANCHOR_MS {
+            self.next
+        } else {
+            container_ms
         };
-        self.next = Some(pts + FRAME_MS);
+        self.next = pts + FRAME_MS;
         pts
     }
 }
@@ -189,23 +195,26 @@ impl PtsClock {
 mod tests {
     use super::*;
 
-    fn stamps(container: &[u64]) -> Vec<u64> {
-        let mut clock = PtsClock::default();
+    fn stamps(start_ms: u64, container: &[u64]) -> Vec<u64> {
+        let mut clock = PtsClock::new(start_ms);
         container.iter().map(|ms| clock.stamp(*ms)).collect()
     }
 
     #[test]
     fn rounding_is_ignored() {
-        assert_eq!(
-            stamps(&[25_000, 25_021, 25_039, 25_061]),
-            [25_000, 25_020, 25_040, 25_060]
-        );
+        for begin in [24_999, 25_000, 25_001] {
+            assert_eq!(
+                stamps(25_000, &[begin, 25_021, 25_039, 25_061]),
+                [25_000, 25_020, 25_040, 25_060]
+            );
+        }
     }
 
     #[test]
     fn gaps_and_overlaps_move_the_anchor() {
-        assert_eq!(stamps(&[0, 20, 81, 101]), [0, 20, 81, 101]);
-        assert_eq!(stamps(&[100, 120, 60, 80]), [100, 120, 60, 80]);
-        assert_eq!(stamps(&[0, 60]), [0, 20], "40 ms off is still rounding");
+        assert_eq!(stamps(0, &[0, 20, 81, 101]), [0, 20, 81, 101]);
+        assert_eq!(stamps(100, &[100, 120, 60, 80]), [100, 120, 60, 80]);
+        assert_eq!(stamps(0, &[0, 60]), [0, 20], "40 ms off is still rounding");
+        assert_eq!(stamps(0, &[500, 520]), [500, 520], "it begins elsewhere");
     }
 }

@@ -110,7 +110,7 @@ impl Run {
         thread::Builder::new()
             .name(thread_name(&session))
             .spawn(move || {
-                let outcome = demux(pipe, bears, &mut sink);
+                let outcome = demux(pipe, bears, lane.start_ms, &mut sink);
                 // Nobody listens to a run that was dropped.
                 let _ = end.send(outcome);
             })
@@ -169,11 +169,11 @@ impl Run {
 }
 
 /// One page is a quarter of a second of Opus; the default of 16 would add four seconds to the run-ahead. Pictures would
-/// make ffmpeg wait for each page: theirs holds under a second of them.
+/// make ffmpeg wait for each page: theirs holds about a second of the smallest ones.
 fn pipe_bytes(bears: Bears) -> usize {
     match bears {
         Bears::Sound => 4096,
-        Bears::Copy | Bears::Encoded => 256 << 10,
+        Bears::Copy | Bears::Encoded => 64 << 10,
     }
 }
 
