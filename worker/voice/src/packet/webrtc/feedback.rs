@@ -99,7 +99,7 @@ impl Feedback {
             self.picture.add(payload, now);
         }
         if let Some(number) = header.ext_vals.transport_cc {
-            self.queue.sent(number, now);
+            self.queue.sent(number, payload, now);
         }
     }
 
@@ -125,6 +125,18 @@ impl Feedback {
         self.receivers_loss = stats.loss.or(self.receivers_loss);
     }
 
+    /// What the receiver's reports of arrivals say of the whole line: estimate, loss, queue.
+    pub(super) fn line(&self) -> Option<(u64, f32, Duration)> {
+        let loss = self.loss.unwrap_or_default();
+        let known = self.estimate.filter(|_| self.has_arrivals);
+        known.map(|estimate| (estimate, loss, self.queue.last()))
+    }
+
+    /// What is to be said of the whole line until str0m says something else.
+    pub(super) fn believe(&mut self, estimate: u64) {
+        self.estimate = Some(estimate);
+    }
+
     /// The rate of sound over the last second.
     pub(super) fn sound(&mut self, now: Instant) -> u64 {
         self.sound.rate(now)
@@ -143,7 +155,7 @@ impl Feedback {
         };
         let loss = loss.unwrap_or_default().clamp(0.0, 1.0);
         let in_the_line = if self.has_arrivals {
-            self.queue.take()
+            self.queue.take(self.least_rtt.unwrap_or_default())
         } else {
             let beyond = |rtt: Duration| rtt.saturating_sub(self.least_rtt.unwrap_or(rtt));
             self.rtt.map(beyond).unwrap_or_default()

@@ -28,13 +28,17 @@ mod config;
 mod feedback;
 mod queue;
 mod rate;
+mod room;
 mod sdp;
+mod steady;
 
 pub use config::{VideoSsrcs, WebRtcConfig};
 pub use feedback::LineReport;
 
 use super::{IncomingFrame, MediaKind, OutgoingFrame, PacketError, PacketLayer, PathState};
 use feedback::Feedback;
+use room::{Line, Room};
+use steady::Steady;
 
 /// What is due so soon is done at once. str0m's pacer lets packets of one burst out a microsecond apart.
 const AT_ONCE: Duration = Duration::from_micros(100);
@@ -92,7 +96,12 @@ pub struct WebRtcLayer {
     feedback: Feedback,
     key_frame_requests: u64,
     probe_target: u64,
+    /// What str0m was told to look for, with sound.
     probing: Option<u64>,
+    room: Room,
+    steady: Steady,
+    /// Where the estimator is to begin anew.
+    begin_anew: Option<u64>,
 }
 
 impl WebRtcLayer {
@@ -140,6 +149,9 @@ impl WebRtcLayer {
             key_frame_requests: 0,
             probe_target: 0,
             probing: None,
+            room: Room::new(),
+            steady: Steady::new(),
+            begin_anew: None,
         })
     }
 
@@ -316,7 +328,10 @@ impl WebRtcLayer {
             }
             Event::KeyframeRequest(_) => self.key_frame_requests += 1,
             Event::RawPacket(packet) => self.feedback.packet(&packet, now),
-            Event::PeerStats(stats) => self.feedback.connection(&stats),
+            Event::PeerStats(stats) => {
+                self.feedback.connection(&stats);
+                self.judge_estimate(now);
+            }
             Event::MediaEgressStats(stats) => self.feedback.stream(&stats),
             Event::EgressBitrateEstimate(BweKind::Remb { estimate, .. }) => {
                 self.feedback.receivers_estimate(estimate.as_u64());
@@ -331,6 +346,26 @@ impl WebRtcLayer {
         self.feedback.waits(wait);
     }
 
+    /// Second thoughts about the estimate.
+    fn judge_estimate(&mut self, now: Instant) {
+        let (Some(wanted), Some((estimate, loss, queue))) = (self.probing, self.feedback.line())
+        else {
+            return;
+        };
+        let mut line = Line {
+            estimate,
+            wanted,
+            loss,
+            queue,
+        };
+        let (believed, set_back) = self.steady.watch(&line, now);
+        self.feedback.believe(believed);
+        line.estimate = believed;
+        if self.room.look(line, now) || set_back {
+            self.begin_anew = Some(believed);
+        }
+    }
+
     /// Tells str0m what to look for. Not before the first picture: there is nothing to pad with, and it would send
     /// packets of an SSRC of its own, which Discord's server has not been told of.
     fn probe(&mut self, now: Instant) {
@@ -339,6 +374,9 @@ impl WebRtcLayer {
             return;
         }
         let wanted = self.probe_target + self.feedback.sound(now);
+        if let Some(from) = self.begin_anew.take() {
+            self.rtc.bwe().reset(Bitrate::bps(from));
+        }
         // Sound varies by a little, and each change is looked into.
         let near = |old: u64| wanted.abs_diff(old) * 20 <= old;
         if !self.probing.is_some_and(near) {

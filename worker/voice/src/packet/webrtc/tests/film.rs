@@ -53,6 +53,8 @@ pub(super) struct Film {
     next_sound: Duration,
     number: u64,
     random: SmallRng,
+    silent_until: Duration,
+    begin_anew: bool,
     /// As they were sent.
     pub(super) pictures: Vec<(Duration, Vec<u8>)>,
     pub(super) sounds: Vec<(Duration, Vec<u8>)>,
@@ -73,6 +75,8 @@ impl Film {
             next_sound: from,
             number: 0,
             random: SmallRng::seed_from_u64(11),
+            silent_until: Duration::ZERO,
+            begin_anew: false,
             pictures: Vec::new(),
             sounds: Vec::new(),
             refused: 0,
@@ -99,9 +103,20 @@ impl Film {
         world.run_until(world.at(until));
     }
 
+    /// Sends no picture before that time; the first one after it is a key frame.
+    pub(super) fn hold_back_until(&mut self, at: Duration) {
+        self.silent_until = at;
+        self.begin_anew = true;
+    }
+
     fn picture(&mut self, world: &mut World, at: Duration) {
         let share = self.bits_per_second / 8 / (RATE - 1 + self.key);
-        let is_key = self.number.is_multiple_of(RATE);
+        let held_back = at < self.silent_until;
+        let is_key = self.number.is_multiple_of(RATE) || (self.begin_anew && !held_back);
+        if held_back {
+            return self.advance();
+        }
+        self.begin_anew = false;
         let picture = if is_key {
             key_frame((share * self.key) as usize, &mut self.random)
         } else {
@@ -113,6 +128,10 @@ impl Film {
         } else {
             self.refused += 1;
         }
+        self.advance();
+    }
+
+    fn advance(&mut self) {
         self.number += 1;
         self.next_picture = self.from + Duration::from_nanos(self.number * 1_000_000_000 / RATE);
     }

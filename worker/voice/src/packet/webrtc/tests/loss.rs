@@ -53,7 +53,11 @@ fn two_percent_lost_are_all_sent_again() {
     let (p99, worst) = (percentile(&times, 99), percentile(&times, 100));
     println!("measured: 2 % lost, 80 ms: p99 {p99:?} worst {worst:?}");
     assert!(p99 < ms(500) && worst < ms(1_000), "{p99:?} {worst:?}");
-    let losses: Vec<_> = world.reports.iter().map(|(_, report)| report.loss).collect();
+    let losses: Vec<_> = world
+        .reports
+        .iter()
+        .map(|(_, report)| report.loss)
+        .collect();
     let mean = losses.iter().sum::<f32>() / losses.len() as f32;
     assert!((0.012..0.028).contains(&mean), "{mean}");
 }

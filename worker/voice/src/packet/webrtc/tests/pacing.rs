@@ -38,7 +38,9 @@ fn a_key_frame_is_spread_and_sound_goes_between() {
     let most_at_once = packets
         .iter()
         .map(|at| {
-            let near = packets.iter().filter(|other| **other >= *at && **other - *at < ms(2));
+            let near = packets
+                .iter()
+                .filter(|other| **other >= *at && **other - *at < ms(2));
             near.count()
         })
         .max()
@@ -66,7 +68,7 @@ fn a_film_leaves_on_time() {
     for (sent, _) in &film.pictures {
         let sent = world.at(*sent);
         let first = arrivals(&world, VIDEO, sent + ms(10));
-        late.push(*first.first().unwrap() - sent - ms(10));
+        late.push(*first.first().unwrap() - (sent + ms(10)));
     }
     // The estimate has to be found first.
     let mut settled = late.split_off(5 * 24);

@@ -17,8 +17,8 @@ fn wall_clock(world: &World, kind: MediaKind, rtp: u32, until: usize) -> Option<
         MediaKind::Video => ("1", 90_000.0),
     };
     let reports = world.server.reports[..until].iter();
-    let of_kind = reports.filter(|(_, report)| report.mid == mid.into());
-    let info = &of_kind.last()?.1.sender_info;
+    let mut of_kind = reports.filter(|(_, report)| report.mid == mid.into());
+    let info = &of_kind.next_back()?.1.sender_info;
     let ticks = rtp.wrapping_sub(info.rtp_time.numer() as u32).cast_signed();
     let seconds = f64::from(ticks) / rate;
     let away = Duration::from_secs_f64(seconds.abs());
@@ -112,7 +112,10 @@ fn ten_reports_a_second_say_what_is_sent_and_how_long_the_way_is() {
         let sent = report.sent as f64;
         assert!((1.5e6..6.0e6).contains(&sent), "{at:?} {report:?}");
         assert!(report.estimate.is_some(), "{report:?}");
-        assert!(report.loss == 0.0 && report.queue_delay < ms(30), "{report:?}");
+        assert!(
+            report.loss == 0.0 && report.queue_delay < ms(30),
+            "{report:?}"
+        );
         let rtt = report.rtt.unwrap();
         assert!((ms(80)..ms(85)).contains(&rtt), "{rtt:?}");
     }

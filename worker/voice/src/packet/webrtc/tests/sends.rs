@@ -4,8 +4,8 @@ use std::num::NonZeroU16;
 
 use davey::{Codec, DaveSession, MediaType, ProposalsOperationType};
 use openmls::prelude::{
-    BasicCredential, Ciphersuite, DeserializeBytes, ExternalProposal, ExternalSender, GroupEpoch, GroupId,
-    KeyPackageIn, OpenMlsProvider, ProtocolVersion, SenderExtensionIndex,
+    BasicCredential, Ciphersuite, DeserializeBytes, ExternalProposal, ExternalSender, GroupEpoch,
+    GroupId, KeyPackageIn, OpenMlsProvider, ProtocolVersion, SenderExtensionIndex,
     tls_codec::{Serialize, VLBytes},
 };
 use openmls_basic_credential::SignatureKeyPair;
@@ -135,7 +135,7 @@ fn sealed_pictures_can_be_opened() {
     assert_eq!(send_sealed(&pictures), all);
 }
 
-/// Why orb_video takes pictures of one slice only: where the ciphertext of a slice ends in a zero, which one in 256
+/// Why `orb_video` takes pictures of one slice only: where the ciphertext of a slice ends in a zero, which one in 256
 /// does, the packetizer takes it for a part of the next slice's start code.
 #[test]
 fn pictures_of_several_slices_are_spoiled() {
@@ -156,7 +156,7 @@ fn pictures_of_several_slices_are_spoiled() {
     assert_eq!(outcome.decrypted, outcome.identical);
 }
 
-/// Why orb_video strips access unit delimiters: the packetizer does so too, and then what was authenticated is not what
+/// Why `orb_video` strips access unit delimiters: the packetizer does so too, and then what was authenticated is not what
 /// arrives.
 #[test]
 fn pictures_with_a_delimiter_are_spoiled() {

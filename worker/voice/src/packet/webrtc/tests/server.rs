@@ -31,7 +31,13 @@ impl Fragment {
             line.unwrap().to_owned()
         };
         for line in text.lines() {
-            let allowed = ["extmap-allow-mixed", "extmap:", "ice-", "fingerprint:", "rtpmap:"];
+            let allowed = [
+                "extmap-allow-mixed",
+                "extmap:",
+                "ice-",
+                "fingerprint:",
+                "rtpmap:",
+            ];
             let rest = line.strip_prefix("a=").unwrap();
             assert!(allowed.iter().any(|name| rest.starts_with(name)), "{line}");
         }
@@ -61,7 +67,12 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn new(address: SocketAddr, client: SocketAddr, arrivals: bool, now: Instant) -> Self {
+    pub(super) fn new(
+        address: SocketAddr,
+        client: SocketAddr,
+        arrivals: bool,
+        now: Instant,
+    ) -> Self {
         let mut config = Rtc::builder()
             .clear_codecs()
             .clear_extension_map()

@@ -132,7 +132,10 @@ impl World {
         self.layer.on_deadline(now, &mut from_layer);
         while let Some(mut packet) = down.arrived(now) {
             let heard = self.layer.receive(&mut packet, now, &mut from_layer);
-            assert!(matches!(heard, Ok(None) | Err(PacketError::Broken)), "{heard:?}");
+            assert!(
+                matches!(heard, Ok(None) | Err(PacketError::Broken)),
+                "{heard:?}"
+            );
         }
         let mut from_server = |packet: &[u8]| down.send(packet, now);
         if self.server.next_deadline().is_some_and(|at| at <= now) {
