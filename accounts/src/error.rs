@@ -1,6 +1,6 @@
 //! What can go wrong with an account, and what to do about it.
 
-use crate::AccountId;
+use crate::{AccountId, AccountKind};
 
 /// Why an account cannot be used, or a call was not taken. Bears no token.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -13,6 +13,15 @@ pub enum Error {
     )]
     TokenRefused {
         /// The token's place in the list, from 1.
+        number: usize,
+    },
+    /// The same for a person's account.
+    #[error(
+        "ORB_DISCORD__GOLIVE_TOKENS: token number {number} (bots' and users' counted together) was refused by Discord; \
+         it was changed, or the account was banned, for discord's terms forbid to automate it: take it out"
+    )]
+    UserTokenRefused {
+        /// The token's place among all accounts, from 1.
         number: usize,
     },
     /// Two tokens of one account: each would end the other's gateway session.
@@ -77,6 +86,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::TokenRefused { .. } => "discord_token_refused",
+            Self::UserTokenRefused { .. } => "discord_user_token_refused",
             Self::SameAccount { .. } => "discord_same_account",
             Self::GatewayUrl { .. } => "discord_gateway_url",
             Self::Unreachable { .. } => "discord_unreachable",
@@ -93,11 +103,19 @@ impl Error {
         matches!(self, Self::Unreachable { .. })
     }
 
+    /// A token that REST or the gateway does not take.
+    pub(crate) fn token_refused(number: usize, kind: AccountKind) -> Self {
+        match kind {
+            AccountKind::Bot => Self::TokenRefused { number },
+            AccountKind::User => Self::UserTokenRefused { number },
+        }
+    }
+
     /// The close codes after which Discord documents that a client must not reconnect
     /// (Gateway close event codes, "Reconnect: false").
-    pub(crate) fn from_close_code(number: usize, close_code: u16) -> Self {
+    pub(crate) fn from_close_code(number: usize, kind: AccountKind, close_code: u16) -> Self {
         let advice = match close_code {
-            4004 => return Self::TokenRefused { number },
+            4004 => return Self::token_refused(number, kind),
             4010 => "the shard number is invalid; this is a fault of this program",
             4011 => {
                 "the bot is in too many guilds for so few shards; start again to get as many as discord recommends"

@@ -352,9 +352,8 @@ async fn introduced(number: usize, config: AccountConfig) -> Result<Option<Intro
     let kind = config.kind;
     match Introduced::ask(number, config).await {
         Err(error) if kind == AccountKind::User && !error.is_retryable() => {
-            // Its text is about a bot's token.
             tracing::error!(
-                number,
+                %error,
                 code = error.code(),
                 "a user account is left out; no party goes live by it"
             );

@@ -102,7 +102,7 @@ async fn introduce_user(
     let client = connector().map_err(|error| unreachable(&error.to_string()))?;
     let mut authorization = HeaderValue::from_str(token.expose_secret())
         // Characters that fit into no header are in no token of Discord's either.
-        .map_err(|_| Error::TokenRefused { number })?;
+        .map_err(|_| Error::UserTokenRefused { number })?;
     authorization.set_sensitive(true);
     let api = api_url.unwrap_or(DISCORD).trim_end_matches('/');
     let get = |path: &str| {
@@ -121,7 +121,7 @@ async fn introduce_user(
     })?;
     for answer in [&user, &gateway] {
         match answer.status().as_u16() {
-            401 | 403 => return Err(Error::TokenRefused { number }),
+            401 | 403 => return Err(Error::UserTokenRefused { number }),
             status if !answer.status().is_success() => {
                 return Err(unreachable(&format!("it answered {status}")));
             }

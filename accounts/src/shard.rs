@@ -24,7 +24,7 @@ use twilight_model::{
 };
 
 use crate::{
-    Error, GatewaySession, Permission, ShardId,
+    AccountKind, Error, GatewaySession, Permission, ShardId,
     connection::Signal,
     dial::DialRule,
     rest::Introduction,
@@ -125,7 +125,11 @@ impl ShardConnection {
                 let code = frame.map_or(1005, |frame| frame.code);
                 tracing::info!(code, "gateway connection closed");
                 if self.shard.state() == ShardState::FatallyClosed {
-                    return Signal::Fatal(Error::from_close_code(self.number, code));
+                    return Signal::Fatal(Error::from_close_code(
+                        self.number,
+                        AccountKind::Bot,
+                        code,
+                    ));
                 }
                 Signal::Other
             }
@@ -137,7 +141,7 @@ impl ShardConnection {
                 Signal::Other
             }
             // Only after a fatal close, which was returned.
-            None => Signal::Fatal(Error::from_close_code(self.number, 1006)),
+            None => Signal::Fatal(Error::from_close_code(self.number, AccountKind::Bot, 1006)),
         }
     }
 

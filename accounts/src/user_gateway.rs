@@ -23,8 +23,8 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use twilight_gateway::queue::InMemoryQueue;
 
 use crate::{
-    Error, GatewaySession, Permission, connection::Signal, dial::DialRule, rest::Introduction,
-    voice_states::GatewayCommand, wire::Dispatch,
+    AccountKind, Error, GatewaySession, Permission, connection::Signal, dial::DialRule,
+    rest::Introduction, voice_states::GatewayCommand, wire::Dispatch,
 };
 use link::{Link, Received};
 use message::{Incoming, SessionEnd};
@@ -162,7 +162,7 @@ impl UserConnection {
                 }
                 // Only after a fatal close, which was returned.
                 State::Over => {
-                    let error = Error::from_close_code(self.number, 1006);
+                    let error = Error::from_close_code(self.number, AccountKind::User, 1006);
                     return Poll::Ready(Signal::Fatal(error));
                 }
             }
@@ -198,7 +198,7 @@ impl UserConnection {
                     SessionEnd::Identify => self.session = None,
                     SessionEnd::Fatal => {
                         (self.state, self.ready) = (State::Over, false);
-                        let error = Error::from_close_code(self.number, code);
+                        let error = Error::from_close_code(self.number, AccountKind::User, code);
                         return Some(Signal::Fatal(error));
                     }
                 }

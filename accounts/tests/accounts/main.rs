@@ -4,5 +4,6 @@
 mod support;
 
 mod connection;
+mod go_live;
 mod shards;
 mod take_over;

@@ -44,7 +44,10 @@ async fn all_ready(bot: &mut Bot) -> BTreeMap<u32, bool> {
 async fn seated_everywhere(bot: &mut Bot) -> Vec<VoiceCredentials> {
     let mut held = Vec::new();
     for guild in GUILDS {
-        bot.accounts.join(bot.id, guild, CHANNEL, false).await.unwrap();
+        bot.accounts
+            .join(bot.id, guild, CHANNEL, false)
+            .await
+            .unwrap();
         let credentials = bot.credentials().await;
         assert_eq!(credentials.guild_id, guild);
         held.push(credentials);

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use discord_sim::{DiscordSim, DiscordSimConfig, RecordEvent};
 use orb_accounts::{
-    AccountConfig, AccountEvent, AccountId, AccountKind, AccountTiming, Accounts, Error, GatewaySession,
-    Permission, RestoredAccount, ShardId, VoiceCredentials,
+    AccountConfig, AccountEvent, AccountId, AccountKind, AccountTiming, Accounts, Error,
+    GatewaySession, Permission, RestoredAccount, ShardId, VoiceCredentials,
 };
 use tokio::{sync::mpsc, time::timeout};
 
@@ -32,6 +32,17 @@ pub fn config(sim: &DiscordSim) -> AccountConfig {
     AccountConfig {
         kind: AccountKind::Bot,
         token: sim.bot_token().into(),
+        api_url: Some(sim.api_url()),
+    }
+}
+
+/// The token of a person's account, as the simulator has them.
+pub const USER_TOKEN: &str = "user.of.tests";
+
+pub fn user_config(sim: &DiscordSim) -> AccountConfig {
+    AccountConfig {
+        kind: AccountKind::User,
+        token: USER_TOKEN.into(),
         api_url: Some(sim.api_url()),
     }
 }
@@ -140,8 +151,28 @@ impl Bot {
     }
 
     pub async fn join(&mut self, channel: u64) -> VoiceCredentials {
-        self.accounts.join(self.id, GUILD, channel, false).await.unwrap();
+        self.accounts
+            .join(self.id, GUILD, channel, false)
+            .await
+            .unwrap();
         self.credentials().await
+    }
+
+    pub async fn go_live(&mut self, channel: u64) -> VoiceCredentials {
+        let joined = self.accounts.join(self.id, GUILD, channel, true);
+        joined.await.unwrap();
+        self.live().await
+    }
+
+    /// The next credentials with a stream.
+    pub async fn live(&mut self) -> VoiceCredentials {
+        let live = |event: &AccountEvent| match event {
+            AccountEvent::Credentials { credentials, .. } if credentials.stream.is_some() => {
+                Some(credentials.clone())
+            }
+            _ => None,
+        };
+        self.until("credentials with a stream", live).await
     }
 
     pub fn has_left(&self) -> bool {
@@ -156,6 +187,25 @@ pub async fn seated(sim: &DiscordSim) -> (Bot, VoiceCredentials) {
     assert!(!bot.ready().await, "a new session");
     let credentials = bot.join(CHANNEL).await;
     (bot, credentials)
+}
+
+/// A person's account that streams in [`CHANNEL`].
+pub async fn streaming(sim: &DiscordSim) -> (Bot, VoiceCredentials) {
+    let mut user = Bot::connect(user_config(sim)).await;
+    assert!(!user.ready().await, "a new session");
+    let credentials = user.go_live(CHANNEL).await;
+    (user, credentials)
+}
+
+/// What was asked of the simulator by ops 18 to 22: the ops in their order, each with why it led to nothing.
+pub fn stream_requests(sim: &DiscordSim) -> Vec<(u64, Option<String>)> {
+    let entries = sim.record().into_iter();
+    entries
+        .filter_map(|entry| match entry.event {
+            RecordEvent::StreamRequest { op, refused, .. } => Some((op, refused)),
+            _ => None,
+        })
+        .collect()
 }
 
 pub fn identifies(sim: &DiscordSim) -> usize {
