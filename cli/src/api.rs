@@ -33,6 +33,34 @@ pub(crate) struct Party {
     pub(crate) queued: u64,
     pub(crate) plan: Option<String>,
     pub(crate) created_at: Option<String>,
+    pub(crate) picture: Option<Picture>,
+}
+
+/// The picture in the voice channel.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Picture {
+    pub(crate) pictures_late: u64,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) kbits_per_second: u32,
+}
+
+impl Picture {
+    /// `1280x720 at 2500 kbit/s, 3 late`
+    pub(crate) fn text(&self) -> String {
+        let Self {
+            width,
+            height,
+            kbits_per_second,
+            ..
+        } = self;
+        let late = match self.pictures_late {
+            0 => String::new(),
+            late => format!(", {late} late"),
+        };
+        format!("{width}x{height} at {kbits_per_second} kbit/s{late}")
+    }
 }
 
 impl Party {

@@ -164,6 +164,9 @@ pub(crate) struct Create {
     /// What happens after the last entry: wait in the channel for more, or leave it.
     #[arg(long, value_enum, value_name = "WHAT")]
     pub(crate) at_queue_end: Option<AtQueueEnd>,
+    /// Sends the picture into the voice channel, too, where the installation allows it: docs/golive.md.
+    #[arg(long)]
+    pub(crate) go_live: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

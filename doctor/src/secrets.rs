@@ -21,7 +21,9 @@ impl Secrets {
     }
 
     pub(crate) fn of(config: &Config) -> Self {
-        let tokens = config.http.tokens.iter().chain(&config.discord.tokens);
+        let discord = &config.discord;
+        let accounts = discord.tokens.iter().chain(&discord.golive_tokens);
+        let tokens = config.http.tokens.iter().chain(accounts);
         let single = [&config.jellyfin.api_key, &config.scheduler.token];
         let mut secrets: Vec<SecretString> = tokens
             .chain(single.into_iter().flatten())
@@ -63,15 +65,19 @@ mod tests {
         let set = [
             ("ORB_API_TOKENS", "api-one,api-one-longer"),
             ("ORB_DISCORD_TOKENS", "bot.token"),
+            ("ORB_DISCORD__GOLIVE_TOKENS", "user.token"),
             ("ORB_JELLYFIN_API_KEY", "jellyfin-key"),
             ("ORB_SCHEDULER__TOKEN", "internal-token"),
             ("ORB_DATABASE_URL", "postgres://me:pass-word@host/orb"),
         ];
         let set = set.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let secrets = Secrets::of(&orb_config::Config::load(None, set).unwrap().config);
-        let said = "api-one api-one-longer bot.token jellyfin-key internal-token pass-word host";
+        let said = "api-one api-one-longer bot.token user.token jellyfin-key internal-token pass-word host";
         let finding = secrets.clean(Finding::failed("x", said, said));
-        assert_eq!(finding.found, "*** *** *** *** *** *** host");
-        assert_eq!(finding.fix.as_deref(), Some("*** *** *** *** *** *** host"));
+        assert_eq!(finding.found, "*** *** *** *** *** *** *** host");
+        assert_eq!(
+            finding.fix.as_deref(),
+            Some("*** *** *** *** *** *** *** host")
+        );
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Context, control};
 use crate::Error;
-use crate::api::{Parties, Party, PlaybackState};
+use crate::api::{Parties, Party, Picture, PlaybackState};
 use crate::arguments::{AtQueueEnd, Create};
 use crate::media_time::clock;
 use crate::output::text::printable;
@@ -28,7 +28,10 @@ pub(super) async fn create(context: &Context<'_>, create: Create) -> Result<(), 
     let given = fields
         .into_iter()
         .filter_map(|(name, value)| Some((name.to_owned(), json!(value?))));
-    let body: Map<String, Value> = given.collect();
+    let mut body: Map<String, Value> = given.collect();
+    if create.go_live {
+        body.insert("goLive".to_owned(), true.into());
+    }
     let answer = context
         .client
         .post(&["parties"])
@@ -117,6 +120,7 @@ fn in_full(party: &Party, style: Style) -> String {
         ("worker", Some(party.worker_status.clone())),
         ("error", party.last_error.clone()),
         ("plan", party.plan.clone()),
+        ("picture", party.picture.as_ref().map(Picture::text)),
         ("guild", Some(party.guild_id.clone())),
         ("voice channel", Some(party.voice_channel_id.clone())),
         ("text channel", Some(party.text_channel_id.clone())),

@@ -54,6 +54,7 @@ impl StatusText<'_> {
         }
         parts.push(self.queue());
         parts.push(format!("worker {}", printable(&self.party.worker_status)));
+        parts.extend(self.picture());
         if let Some(error) = &self.party.last_error {
             parts.push(style.paint(Colour::Red, &printable(error)));
         }
@@ -64,6 +65,7 @@ impl StatusText<'_> {
     pub(super) fn without_position(&self) -> String {
         let party = Party {
             position_ms: 0,
+            picture: None,
             ..self.party.clone()
         };
         let still = StatusText {
@@ -81,11 +83,14 @@ impl StatusText<'_> {
         if self.party.current_title.is_some() {
             lines.push(self.bar(columns, style));
         }
-        let foot = format!(
+        let mut foot = format!(
             "{}   worker {}",
             self.queue(),
             printable(&self.party.worker_status)
         );
+        if let Some(picture) = self.picture() {
+            foot = format!("{foot}   {picture}");
+        }
         lines.push(style.paint(Colour::Dim, &shortened(&foot, columns)));
         let remarks = [
             (self.party.last_error.as_deref(), Colour::Red),
@@ -134,6 +139,11 @@ impl StatusText<'_> {
         let done = style.paint(Colour::Cyan, &"━".repeat(played));
         let rest = style.paint(Colour::Dim, &"─".repeat(room - played));
         format!("{done}{rest}  {position}")
+    }
+
+    fn picture(&self) -> Option<String> {
+        let picture = self.party.picture.as_ref()?;
+        Some(format!("picture {}", picture.text()))
     }
 
     fn queue(&self) -> String {
@@ -248,6 +258,33 @@ mod tests {
         assert_eq!(
             text(&paused).in_a_line(Style::PLAIN),
             "paused  The Clock  0:30 / 2:00  next: Alien (2 queued)  worker connected"
+        );
+    }
+
+    #[test]
+    fn a_picture_in_the_channel_shows_and_its_counters_are_no_change() {
+        let picture = crate::api::Picture {
+            pictures_late: 3,
+            width: 1280,
+            height: 720,
+            kbits_per_second: 2500,
+        };
+        let live = Party {
+            picture: Some(picture),
+            ..party()
+        };
+        let line = text(&live).in_a_line(Style::PLAIN);
+        assert!(
+            line.ends_with("worker connected  picture 1280x720 at 2500 kbit/s, 3 late"),
+            "{line}"
+        );
+        assert_eq!(
+            text(&live).lines(90, Style::PLAIN)[2],
+            "next: Alien (2 queued)   worker connected   picture 1280x720 at 2500 kbit/s, 3 late"
+        );
+        assert_eq!(
+            text(&live).without_position(),
+            text(&party()).without_position()
         );
     }
 

@@ -135,13 +135,14 @@ async fn creating() {
             "9",
             "--at-queue-end",
             "leave",
+            "--go-live",
         ],
     ]
     .concat();
     assert_eq!(
         change(&server, &all).await.1,
         json!({ "id": "x", "guildId": "1", "voiceChannelId": "2", "textChannelId": "3", "title": "T",
-                "ownerUserId": "9", "atQueueEnd": "leave" })
+                "ownerUserId": "9", "atQueueEnd": "leave", "goLive": true })
     );
 }
 

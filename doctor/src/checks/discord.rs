@@ -107,10 +107,11 @@ async fn account(
     number: usize,
 ) -> (Finding, Option<String>) {
     let check = format!("{CHECK} token {number}");
+    let bearer = as_bot(token);
     let asked = tokio::try_join!(
-        get::<User>(client, base, "users/@me", token),
-        get::<Application>(client, base, "applications/@me", token),
-        get::<Gateway>(client, base, "gateway/bot", token),
+        get::<User>(client, base, "users/@me", &bearer),
+        get::<Application>(client, base, "applications/@me", &bearer),
+        get::<Gateway>(client, base, "gateway/bot", &bearer),
     );
     match asked {
         Ok((user, application, gateway)) => {
@@ -166,22 +167,29 @@ fn judge(check: &str, user: &User, application: &Application, gateway: &Gateway)
     )
 }
 
+/// How a bot's token is borne.
+pub(super) fn as_bot(token: &SecretString) -> SecretString {
+    let bare = token.expose_secret().trim();
+    let bare = bare.strip_prefix("Bot ").unwrap_or(bare);
+    SecretString::from(format!("Bot {bare}"))
+}
+
 /// Why there is no answer to read.
-enum Refusal {
+pub(super) enum Refusal {
     Token,
     Away(String),
 }
 
-async fn get<T: DeserializeOwned>(
+/// `bearer`: the whole of the authorization.
+pub(super) async fn get<T: DeserializeOwned>(
     client: &Client,
     base: &str,
     path: &str,
-    token: &SecretString,
+    bearer: &SecretString,
 ) -> Result<T, Refusal> {
-    let bare = token.expose_secret().trim();
-    let bare = bare.strip_prefix("Bot ").unwrap_or(bare);
     // Characters that fit into no header are in no token of Discord's either.
-    let mut header = HeaderValue::from_str(&format!("Bot {bare}")).map_err(|_| Refusal::Token)?;
+    let mut header =
+        HeaderValue::from_str(bearer.expose_secret().trim()).map_err(|_| Refusal::Token)?;
     header.set_sensitive(true);
     let request = client
         .get(format!("{base}/api/v10/{path}"))

@@ -5,6 +5,7 @@ mod database;
 mod discord;
 mod etcd;
 mod ffmpeg;
+mod golive;
 mod http;
 mod jellyfin;
 mod machine;
@@ -51,10 +52,11 @@ pub(crate) async fn all(role: Role, loaded: Loaded) -> Vec<Finding> {
         role,
         config: loaded.config,
     };
-    let checks: [(&str, BoxFuture<'_, Vec<Finding>>); 10] = [
+    let checks: [(&str, BoxFuture<'_, Vec<Finding>>); 11] = [
         ("ffmpeg", ffmpeg::check(&subject).boxed()),
         ("jellyfin", jellyfin::check(&subject).boxed()),
         ("discord", discord::check(&subject).boxed()),
+        ("golive", golive::check(&subject).boxed()),
         ("database", database::check(&subject).boxed()),
         ("etcd", etcd::check(&subject).boxed()),
         ("scheduler", scheduler::check(&subject).boxed()),
