@@ -6,11 +6,15 @@
 
 use std::io::Write;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jellyfin_sim::read_time_code;
 
-use crate::Error;
+use serde::Serialize;
+
+use crate::ears::Moment;
+use crate::seen::{Media, Seen};
+use crate::{Error, SimClock};
 
 /// The row of squares as it is read: of eight pixels each.
 const WIDTH: usize = 256;
@@ -22,6 +26,50 @@ const DELIMITER: [u8; 6] = [0, 0, 0, 1, 9, 0xf0];
 
 /// How much of ffmpeg's complaint goes into an error.
 const SAID: usize = 1_000;
+
+/// A picture of a film that the member saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct TimedPicture {
+    /// When it was whole.
+    #[serde(flatten)]
+    pub moment: Moment,
+    /// Its RTP timestamp.
+    pub rtp_time: u32,
+    /// When it is to be shown by the sender's wall clock, since the Unix epoch. `None`: no sender report came.
+    pub sender: Option<Duration>,
+    /// The time that it shows. `None`: it can be decoded, but no time can be read.
+    pub media: Option<Duration>,
+    /// SSRC that names its connection.
+    pub ssrc: u32,
+}
+
+impl Seen {
+    /// Looks at all pictures that can be decoded and whose bytes are kept, connection by connection.
+    ///
+    /// Runs ffmpeg, and blocks the thread meanwhile.
+    pub fn look(&self) -> Result<Vec<TimedPicture>, Error> {
+        let mut timed = Vec::new();
+        for connection in &self.connections {
+            let times = media_times(connection.shown().map(|(_, data)| data.as_ref()))?;
+            let shown = connection.shown().zip(times);
+            timed.extend(shown.map(|((picture, _), media)| TimedPicture {
+                moment: moment(self.clock, picture.at),
+                rtp_time: picture.rtp_time,
+                sender: connection.sender_time(Media::Picture, picture.rtp_time),
+                media,
+                ssrc: connection.info.ssrc,
+            }));
+        }
+        Ok(timed)
+    }
+}
+
+fn moment(clock: SimClock, at: Instant) -> Moment {
+    Moment {
+        at,
+        unix_ns: clock.unix_ns(at),
+    }
+}
 
 /// Reads the media time off each of these pictures: access units of H.264 in Annex B, in the order in which they were sent,
 /// none left out since the first, which is an IDR picture. `None`: decoded, but no time can be read.

@@ -90,7 +90,7 @@ impl Heard {
 }
 
 /// Where in a packet a moment is, in ms.
-fn within(packet: &HeardPacket, at: Instant) -> f64 {
+pub(crate) fn within(packet: &HeardPacket, at: Instant) -> f64 {
     ms(at.saturating_duration_since(packet.at).min(PACKET))
 }
 

@@ -9,7 +9,8 @@
 //!  │ gateway    │ ◀──── ws (JSON) ───▶ │ gateway  ── sessions │  op 4 ─▶ voice state, credentials
 //!  │ voice      │ ◀──── wss + TLS ───▶ │ voice gateway v4, v8 │  DAVE: external sender
 //!  │            │ ◀──── UDP (RTP) ───▶ │ udp ─▶ a call        │  sfu: to the other clients in it
-//!  └────────────┘                      │        └ listening member: decrypts, records ─▶ ears
+//!  │            │ ◀── WebRTC (SRTP) ─▶ │ webrtc_session, link │  NACKs, feedback, key frames
+//!  └────────────┘                      │        └ listening member: decrypts, records ─▶ ears, eyes
 //!                                      └──────────────────────┘
 //! ```
 //!
@@ -18,6 +19,10 @@
 //! decrypts what the bots send and writes it down; [`Heard::listen`] decodes it and says which
 //! second of the film was heard when. Further members come and go by [`DaveFault`]; of each packet
 //! it is known how many of them could decrypt it.
+//!
+//! A Go Live stream is a call of its own beside its channel's, with connections, a group and a view of the listener of
+//! its own; its client connects by WebRTC (or UDP). What the listener sees of it is [`Seen`]: packets in order, access
+//! units, DAVE off, and whether a decoder could show each. The way there may be bad ([`Fault::Link`]).
 //!
 //! Everything that a process tries is in the [record](DiscordSim::record), with its source
 //! address. What Discord leaves undocumented (how an older connection is displaced, who commits
@@ -55,6 +60,7 @@ mod joining;
 mod joins;
 mod kept;
 mod link;
+mod lip_sync;
 mod media_faults;
 mod member;
 mod picture_chain;
@@ -103,12 +109,13 @@ pub use config::{DiscordSimConfig, Displacement, FirstCommit, ResumedOrder};
 pub use dave::{DaveFault, Spoil};
 pub use ears::{Click, CodedSecond, EarReport, Listening, Moment, Span};
 pub use error::Error;
-pub use eyes::media_times;
+pub use eyes::{TimedPicture, media_times};
 pub use fault::Fault;
 pub use guests::VoiceCredentials;
 pub use heard::{ConnectionInfo, Heard, HeardConnection, HeardCounters, HeardPacket};
 pub use joins::Join;
 pub use kept::HeardDetail;
+pub use lip_sync::Skew;
 pub use link::{LinkDirection, LinkShape};
 pub use media_faults::StreamFault;
 pub use record::{ClosedBy, RecordEntry, RecordEvent};

@@ -179,6 +179,16 @@ impl SeenConnection {
         last.find_map(|wait| wait.waited).unwrap_or_default()
     }
 
+    /// What can be decoded of what is kept, with its bytes.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = (&SeenPicture, &Bytes)> {
+        let mut whole = false;
+        self.pictures.iter().filter_map(move |picture| {
+            let data = picture.data.as_ref();
+            whole = picture.decodable && data.is_some() && (whole || picture.idr);
+            data.filter(|_| whole).map(|data| (picture, data))
+        })
+    }
+
     /// The sender's wall clock, since the Unix epoch, at which an RTP time is to be played: by the last sender report
     /// of that kind. The difference of a picture's and a sound packet's is what they are apart at the member.
     pub fn sender_time(&self, media: Media, rtp_time: u32) -> Option<Duration> {
@@ -263,14 +273,9 @@ impl Seen {
 
     /// The bytes of what can be decoded of what is kept.
     pub(crate) fn annex_b(&self) -> impl Iterator<Item = &Bytes> {
-        self.connections.iter().flat_map(|connection| {
-            let mut whole = false;
-            connection.pictures.iter().filter_map(move |picture| {
-                let data = picture.data.as_ref();
-                whole = picture.decodable && data.is_some() && (whole || picture.idr);
-                data.filter(|_| whole)
-            })
-        })
+        let connections = self.connections.iter();
+        let shown = connections.flat_map(SeenConnection::shown);
+        shown.map(|(_, data)| data)
     }
 
     /// The clock that turns arrival times into wall time.
