@@ -140,6 +140,13 @@ impl State {
         if self.gateway.join_guild(session, guild) {
             self.announce_guild(session, guild);
         }
+        if self
+            .gateway
+            .get(session)
+            .is_some_and(|begun| begun.account.is_user)
+        {
+            self.leave_other_guilds(guild, user);
+        }
         let entry = Entry {
             guild,
             channel,
@@ -150,6 +157,16 @@ impl State {
             self_deaf: request.self_deaf,
         };
         self.enter(entry);
+    }
+
+    /// A person is in one voice channel at a time; a bot in one of each guild. (Known of every client; no documentation
+    /// has it.)
+    fn leave_other_guilds(&mut self, guild: GuildId, user: UserId) {
+        for elsewhere in self.voice_states.guilds_of(user) {
+            if elsewhere != guild {
+                self.leave(elsewhere, user);
+            }
+        }
     }
 
     /// The user is in the channel from now on, with credentials for its call.

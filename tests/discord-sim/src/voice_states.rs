@@ -73,6 +73,13 @@ impl VoiceStates {
             .map(|((_, user), state)| (*user, state))
     }
 
+    /// Guilds that the user is in a channel of.
+    pub(crate) fn guilds_of(&self, user: UserId) -> Vec<GuildId> {
+        let places = self.by_place.keys();
+        let own = places.filter(|(_, other)| *other == user);
+        own.map(|(guild, _)| *guild).collect()
+    }
+
     /// Whose voice session this is.
     pub(crate) fn user_of_session(&self, guild: GuildId, voice_session: &str) -> Option<UserId> {
         self.in_guild(guild)

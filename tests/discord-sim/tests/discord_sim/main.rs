@@ -9,6 +9,7 @@ mod binary;
 mod dave_calls;
 mod eyes;
 mod gateway;
+mod go_live;
 mod picture_links;
 mod pictures;
 mod sfu;
