@@ -147,7 +147,9 @@ impl LaneSink {
         }
         self.joined = loop {
             self.activity.touch();
-            if let Some(joined) = pictures.take_over(number, picture, patience)? {
+            let heard = self.queues.frames.given_until_ms();
+            let due = heard.is_some_and(|heard| picture.pts_ms <= heard);
+            if let Some(joined) = pictures.take_over(number, picture, patience, due)? {
                 break joined;
             }
         };

@@ -202,18 +202,19 @@ impl PictureQueue {
     /// is thrown away. False, and nothing happens, when the picture is not after all that was given out.
     ///
     /// With `patience` it waits for the last producer to come that far, so that nothing is missing in between, but not
-    /// for one that is over, nor when the consumer has nothing any more. None: it is not there yet.
+    /// for one that is over, nor when there is nothing to show and this picture is `due`. None: it is not there yet.
     pub(crate) fn take_over(
         &self,
         lane: u64,
         picture: &QueuedPicture,
         patience: Option<Duration>,
+        due: bool,
     ) -> Result<Option<bool>, Closed> {
         let state = self.lock();
         let early = |s: &State| s.given_ms.is_some_and(|given| picture.pts_ms <= given);
         let waits = |s: &mut State| {
             let joins = s.last_pts_ms.is_none_or(|last| last >= picture.pts_ms);
-            let free = joins || s.lane_over || s.over() || s.pictures.is_empty();
+            let free = joins || s.lane_over || s.over() || due && s.pictures.is_empty();
             s.lane < lane && !early(s) && !free
         };
         let (mut state, waited) = self
@@ -259,10 +260,9 @@ impl PictureQueue {
         self.changed.notify_all();
     }
 
-    /// The producer that owns the queue gives nothing more, for now.
-    pub(crate) fn lane_is_over(&self, lane: u64) {
-        let mut state = self.lock();
-        state.lane_over |= state.lane == lane;
+    /// The producer that owns the queue gives nothing more, or another one will soon give what follows.
+    pub(crate) fn set_over(&self, over: bool) {
+        self.lock().lane_over = over;
         self.changed.notify_all();
     }
 

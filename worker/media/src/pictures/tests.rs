@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::*;
 
 const NOW: Duration = Duration::ZERO;
+const DUE: bool = true;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 fn picture(pts_ms: u64, entry: Entry) -> QueuedPicture {
@@ -32,7 +33,7 @@ fn other(pts_ms: u64) -> QueuedPicture {
 /// An IDR picture each 200 ms, others each 40 ms, of one producer.
 fn filled(lane: u64, until_ms: u64) -> Arc<PictureQueue> {
     let queue = PictureQueue::new(1 << 20);
-    assert_eq!(queue.take_over(lane, &idr(0), None), Ok(Some(true)));
+    assert_eq!(queue.take_over(lane, &idr(0), None, DUE), Ok(Some(true)));
     for pts_ms in (40..until_ms).step_by(40) {
         let next = if pts_ms % 200 == 0 {
             idr(pts_ms)
@@ -101,11 +102,11 @@ fn another_encoding_takes_over_at_its_first_idr_after_what_was_given_out() {
         queue.pop();
     }
     assert_eq!(
-        queue.take_over(2, &idr(280), Some(PATIENCE)),
+        queue.take_over(2, &idr(280), Some(PATIENCE), DUE),
         Ok(Some(false))
     );
     assert_eq!(
-        queue.take_over(2, &other(300), Some(PATIENCE)),
+        queue.take_over(2, &other(300), Some(PATIENCE), DUE),
         Ok(Some(false))
     );
     assert_eq!(
@@ -114,7 +115,7 @@ fn another_encoding_takes_over_at_its_first_idr_after_what_was_given_out() {
         "the old one goes on"
     );
     assert_eq!(
-        queue.take_over(2, &idr(390), Some(PATIENCE)),
+        queue.take_over(2, &idr(390), Some(PATIENCE), DUE),
         Ok(Some(true))
     );
     assert_eq!(queue.push_within(1, other(1040), 1 << 20, NOW), Err(Closed));
@@ -122,7 +123,7 @@ fn another_encoding_takes_over_at_its_first_idr_after_what_was_given_out() {
     assert_eq!(queue.buffered_bytes(), 400);
     assert_eq!(rest(&queue), [320, 360, 390, 430]);
     assert_eq!(
-        queue.take_over(1, &idr(2000), None),
+        queue.take_over(1, &idr(2000), None, DUE),
         Err(Closed),
         "never back"
     );
@@ -137,7 +138,7 @@ fn what_takes_over_waits_for_the_old_one_but_not_for_an_end() {
             |queue| assert_eq!(queue.push_within(1, other(500), 1 << 20, NOW), Ok(None)),
             vec![400],
         ),
-        ("it is over", |queue| queue.lane_is_over(1), vec![400]),
+        ("it is over", |queue| queue.set_over(true), vec![400]),
         (
             "the consumer has nothing left",
             |queue| {
@@ -150,13 +151,13 @@ fn what_takes_over_waits_for_the_old_one_but_not_for_an_end() {
     for (what, happens, tail) in cases {
         let queue = filled(1, 360);
         assert_eq!(
-            queue.take_over(2, &idr(400), Some(NOW)),
+            queue.take_over(2, &idr(400), Some(NOW), DUE),
             Ok(None),
             "pictures between would be missing: {what}"
         );
         let (done, joined) = mpsc::channel();
         let successor = Arc::clone(&queue);
-        thread::spawn(move || done.send(successor.take_over(2, &idr(400), Some(PATIENCE))));
+        thread::spawn(move || done.send(successor.take_over(2, &idr(400), Some(PATIENCE), DUE)));
         happens(&queue);
         assert_eq!(
             joined.recv_timeout(PATIENCE).unwrap(),
@@ -166,6 +167,24 @@ fn what_takes_over_waits_for_the_old_one_but_not_for_an_end() {
         assert!(!queue.is_over(), "{what}");
         assert!(rest(&queue).ends_with(&tail), "{what}");
     }
+}
+
+#[test]
+fn what_takes_over_is_not_shown_early_because_the_consumer_is_quick() {
+    let queue = filled(1, 360);
+    rest(&queue);
+    assert_eq!(queue.take_over(2, &idr(400), Some(NOW), false), Ok(None));
+    assert_eq!(
+        queue.push_within(1, other(360), 1 << 20, NOW),
+        Ok(None),
+        "the old one may come"
+    );
+    assert_eq!(queue.take_over(2, &idr(400), Some(NOW), false), Ok(None));
+    rest(&queue);
+    assert_eq!(
+        queue.take_over(2, &idr(400), Some(NOW), true),
+        Ok(Some(true))
+    );
 }
 
 #[test]
@@ -251,7 +270,10 @@ fn a_closed_queue_holds_nobody_up() {
         Ok(()),
         "the sound behind it goes on"
     );
-    assert_eq!(queue.take_over(3, &idr(80), Some(PATIENCE)), Ok(Some(true)));
+    assert_eq!(
+        queue.take_over(3, &idr(80), Some(PATIENCE), DUE),
+        Ok(Some(true))
+    );
     assert_eq!(queue.push_within(0, idr(90), 100, NOW), Err(Closed));
     assert_eq!(
         (queue.buffered_bytes(), queue.peek_pts()),

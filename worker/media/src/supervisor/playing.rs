@@ -77,7 +77,7 @@ impl Supervisor {
         };
         drop(head);
         if let Some(pictures) = &self.queues.pictures {
-            pictures.lane_is_over(main.lane);
+            pictures.set_over(true);
         }
         if let DemuxEnd::Refused(refused) = end {
             return Err(refused);

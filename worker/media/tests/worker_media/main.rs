@@ -4,6 +4,7 @@
 mod common;
 
 mod faults;
+mod live;
 mod playback;
 mod supervision;
 mod watch;
