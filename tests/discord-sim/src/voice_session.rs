@@ -340,6 +340,8 @@ impl State {
         };
         let key: [u8; 32] = rand::random();
         let connection = self.connections.get_mut(ssrc)?;
+        // What it may have had before.
+        self.webrtc.remove(ssrc);
         connection.cipher = Some(TransportCipher::new(mode, &key));
         connection.next_nonce = 0;
         let dave_version = self.dave_version_for(ssrc);

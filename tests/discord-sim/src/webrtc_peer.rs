@@ -31,6 +31,9 @@ const EXTENSIONS: [Extension; 5] = [
     Extension::PlayoutDelay,
 ];
 
+/// Until a connection that has failed is looked at again; it is taken away before.
+const A_LONG_TIME: Duration = Duration::from_hours(1);
+
 /// SSRCs of what a client shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PictureSsrcs {
@@ -244,6 +247,8 @@ impl Peer {
                 Err(error) => {
                     tracing::debug!(%error, "webrtc connection failed");
                     self.rtc.disconnect();
+                    // Nothing more will come of it.
+                    self.wake += A_LONG_TIME;
                     return happened;
                 }
             }

@@ -210,9 +210,10 @@ async fn viewers_get_what_is_shown_and_may_ask_for_key_frames() {
     assert_eq!(told["video_ssrc"], streamer.ssrcs.1);
     viewer.media.watch(streamer.ssrcs.1, streamer.ssrcs.2);
     let come = json!({"any": 100});
-    viewer.client.send(15, come.clone()).await;
+    let told = come.to_string();
+    viewer.client.send(15, come).await;
     recorded(&sim, "op 15", |entry| {
-        matches!(&entry.event, RecordEvent::VoiceWants { wants, .. } if *wants == come.to_string())
+        matches!(&entry.event, RecordEvent::VoiceWants { wants, .. } if *wants == told)
     })
     .await;
     let mut pictures = Pictures::new();

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::common::h264::Pictures;
 use crate::common::media_client::Offering;
-use crate::common::streamer::{SIZE, Streamer, identify, select};
+use crate::common::streamer::{SIZE, Streamer, frame_time, identify, select};
 use crate::common::voice_client::Client;
 use crate::common::{CHANNEL, GUILD, recorded, until};
 use crate::pictures::{seen, start};
@@ -163,7 +163,7 @@ async fn a_second_media_path_takes_the_place_of_the_first() {
     let mut pictures = Pictures::new();
     streamer.show(&pictures.idr(500));
     seen(&sim, 1).await;
-    let mut offering = Offering::new();
+    let mut offering = Offering::estimating();
     let offer = select(&offering.fragment());
     streamer.client.send(1, offer).await;
     let description = streamer.client.receive(4).await;
@@ -177,6 +177,11 @@ async fn a_second_media_path_takes_the_place_of_the_first() {
     streamer.show(&pictures.idr(500));
     seen(&sim, 2).await;
     assert_eq!(sim.seen(GUILD).connections.len(), 1);
+    // The server's feedback is what a client estimates by.
+    while streamer.media.got.lock().unwrap().estimates == 0 {
+        streamer.show(&pictures.next(2_000));
+        frame_time().await;
+    }
     sim.shutdown().await;
 }
 
@@ -225,6 +230,11 @@ async fn a_stream_that_ends_takes_its_connections_with_it() {
     assert_eq!(viewer.client.close_code().await, 4014);
     let seen = sim.seen(GUILD);
     assert!(seen.connections.iter().all(|one| one.closed_at.is_some()));
+    let groups = Fault::RecreateGroup { guild: GUILD };
+    until("its call is gone", || {
+        (sim.fault(&groups).unwrap() == 0).then_some(())
+    })
+    .await;
     let mut again = Client::open(&sim, "localhost", 8).await.unwrap();
     again.send(0, identify(&streamer.info)).await;
     assert_eq!(again.close_code().await, 4006);

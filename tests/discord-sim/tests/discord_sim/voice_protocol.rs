@@ -131,7 +131,9 @@ async fn modes_and_protocols_that_are_not_offered_are_refused() {
     let (sim, info) = start(DiscordSimConfig::default()).await;
     for (protocol, mode, code) in [
         ("udp", "xsalsa20_poly1305", 4016),
-        ("webrtc", "aead_aes256_gcm_rtpsize", 4012),
+        ("quic", "aead_aes256_gcm_rtpsize", 4012),
+        // It is offered, but not with an address.
+        ("webrtc", "aead_aes256_gcm_rtpsize", 4020),
     ] {
         let mut client = Client::open(&sim, "localhost", 4).await.unwrap();
         client.send(0, identify(&info)).await;

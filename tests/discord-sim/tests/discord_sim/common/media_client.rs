@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use str0m::bwe::Bitrate;
 use str0m::config::Fingerprint;
 use str0m::format::{Codec, FormatParams};
 use str0m::ice::IceCreds;
@@ -40,6 +41,8 @@ pub struct Got {
     pub key_frame_requests: usize,
     /// What others sent.
     pub media: Vec<Vec<u8>>,
+    /// Estimates of the bandwidth, by the server's feedback.
+    pub estimates: usize,
 }
 
 /// Ends with its owner.
@@ -57,6 +60,15 @@ pub struct Offering {
 
 impl Offering {
     pub fn new() -> Self {
+        Self::made(None)
+    }
+
+    /// One that estimates the bandwidth.
+    pub fn estimating() -> Self {
+        Self::made(Some(Bitrate::kbps(2_000)))
+    }
+
+    fn made(estimate: Option<Bitrate>) -> Self {
         let mut extensions = ExtensionMap::empty();
         extensions.set(2, Extension::AbsoluteSendTime);
         extensions.set(3, Extension::TransportSequenceNumber);
@@ -64,6 +76,7 @@ impl Offering {
         let mut config = Rtc::builder()
             .set_crypto_provider(Arc::new(str0m::crypto::from_feature_flags()))
             .set_extension_map(extensions)
+            .enable_bwe(estimate)
             .clear_codecs();
         let opus = FormatParams::default();
         let rate = Frequency::FORTY_EIGHT_KHZ;
@@ -242,6 +255,7 @@ fn note(event: Event, got: &mut Got) {
     match event {
         Event::Connected => got.connected = true,
         Event::KeyframeRequest(_) => got.key_frame_requests += 1,
+        Event::EgressBitrateEstimate(_) => got.estimates += 1,
         Event::MediaData(data) => got.media.push(data.data.to_vec()),
         _ => {}
     }
