@@ -3,8 +3,6 @@
 //! A round takes one interval, and each of its slices a few hundred sessions: ten thousand rows in one transaction would
 //! have everybody wait for them.
 
-use std::ops::Bound;
-
 use crate::effect::WorkerStateRow;
 use crate::timers::Timer;
 use crate::{Now, PlaybackState, Scheduler, SessionId, Step, Write};
@@ -18,21 +16,18 @@ const SLICES: usize = 20;
 impl Scheduler {
     /// One slice.
     pub(crate) fn checkpoint(&mut self, now: Now, step: &mut Step) {
-        let from = match self.checkpointed.take() {
-            Some(id) => Bound::Excluded(id),
-            None => Bound::Unbounded,
-        };
+        let from = self.checkpointed.take();
         let slice = self.sessions.len().div_ceil(self.slices());
         let ids: Vec<SessionId> = self
             .sessions
-            .range((from, Bound::Unbounded))
-            .map(|(id, _)| id.clone())
+            .keys_after(from)
             .take(slice)
+            .cloned()
             .collect();
         for id in &ids {
             self.write_position(id, now, step);
         }
-        let is_last = self.sessions.last_key_value().map(|(id, _)| id) == ids.last();
+        let is_last = self.sessions.keys().next_back() == ids.last();
         self.checkpointed = ids.into_iter().next_back().filter(|_| !is_last);
         self.checkpoint_later(now);
     }

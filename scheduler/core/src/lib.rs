@@ -59,6 +59,7 @@ mod refusal;
 mod report;
 mod scheduler;
 mod session;
+mod session_table;
 mod status;
 mod time;
 mod timers;

@@ -6,6 +6,7 @@ use crate::accounts::Accounts;
 use crate::arriving::Arrival;
 use crate::command::RecentCommands;
 use crate::line::Place;
+use crate::session_table::SessionTable;
 use crate::timers::{Timer, Timers};
 use crate::undecided::Undecided;
 use crate::worker::Worker;
@@ -21,7 +22,7 @@ pub struct Scheduler {
     pub(crate) epoch: Epoch,
     pub(crate) timing: SchedulerTiming,
     pub(crate) go_live: GoLive,
-    pub(crate) sessions: BTreeMap<SessionId, Session>,
+    pub(crate) sessions: SessionTable,
     pub(crate) workers: BTreeMap<WorkerId, Worker>,
     /// Leases of worker processes that are not attached to this leader: an earlier leader's, and those of
     /// a life that another one took the place of.
@@ -68,7 +69,7 @@ impl Scheduler {
             epoch,
             timing,
             go_live: GoLive::Off,
-            sessions: BTreeMap::new(),
+            sessions: SessionTable::default(),
             workers: BTreeMap::new(),
             absent: BTreeMap::new(),
             line: BTreeMap::new(),

@@ -1,6 +1,6 @@
 //! A worker process as the scheduler knows it, and what is placed on it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::{Incarnation, Millis, Observed, SessionId, WorkerId};
 
@@ -101,7 +101,8 @@ struct Sums {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Held {
     sessions: BTreeMap<SessionId, Holding>,
-    guilds: BTreeMap<u64, usize>,
+    /// How many of each guild. Looked up on every worker at each placement, never walked.
+    guilds: HashMap<u64, usize>,
     needs: u64,
     unseen: u64,
     guessed: u64,
