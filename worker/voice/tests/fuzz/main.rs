@@ -99,3 +99,13 @@ fn dave() {
 fn udp() {
     fuzz("udp", targets::udp);
 }
+
+#[test]
+fn sdp() {
+    fuzz("sdp", targets::sdp);
+}
+
+#[test]
+fn webrtc() {
+    fuzz("webrtc", targets::webrtc);
+}
