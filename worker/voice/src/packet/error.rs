@@ -31,7 +31,9 @@ pub enum PacketError {
     #[error("the voice server's description is malformed ({0}); open a new voice connection")]
     BadDescription(&'static str),
     /// No packets can go from or to an address.
-    #[error("an address is not that of one host, or of another protocol than the socket's; open a new voice connection")]
+    #[error(
+        "an address is not that of one host, or of another protocol than the socket's; open a new voice connection"
+    )]
     BadAddress,
     /// A packet is not what it claims to be.
     #[error("a packet is malformed ({0}); drop it")]

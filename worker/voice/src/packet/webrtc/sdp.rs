@@ -197,3 +197,6 @@ pub(super) fn can_be_a_host(address: SocketAddr) -> bool {
         && !address.ip().is_unspecified()
         && !address.ip().is_multicast()
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod connects;
+mod cost;
 mod estimate;
 mod film;
 mod link;

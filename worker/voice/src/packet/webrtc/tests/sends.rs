@@ -140,7 +140,7 @@ fn sealed_pictures_can_be_opened() {
 #[test]
 fn pictures_of_several_slices_are_spoiled() {
     let mut random = random();
-    let pictures: Vec<_> = (0..600)
+    let pictures: Vec<_> = (0..1200)
         .map(|_| {
             let mut picture = Vec::new();
             for _ in 0..4 {
@@ -151,8 +151,8 @@ fn pictures_of_several_slices_are_spoiled() {
         .collect();
     let outcome = send_sealed(&pictures);
     println!("measured: four slices a picture: {outcome:?}");
-    assert_eq!(outcome.arrived, 600);
-    assert!(outcome.decrypted < 600, "{outcome:?}");
+    assert_eq!(outcome.arrived, 1200);
+    assert!(outcome.decrypted < 1200, "{outcome:?}");
     assert_eq!(outcome.decrypted, outcome.identical);
 }
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{
+    cost::timed,
     link::Link,
     server::{AUDIO, RTX, Server, VIDEO},
 };
@@ -43,6 +44,8 @@ pub(super) struct World {
     pub(super) down: Link,
     /// Datagrams that the layer sent.
     pub(super) sent: usize,
+    /// Processor time that frames and deadlines took.
+    pub(super) spent: Duration,
     pub(super) reports: Vec<(Instant, LineReport)>,
     /// Asked for of the layer's estimator, once there are reports.
     pub(super) probe_target: u64,
@@ -65,6 +68,7 @@ impl World {
             up: Link::new(delay),
             down: Link::new(delay),
             sent: 0,
+            spent: Duration::ZERO,
             reports: Vec::new(),
             probe_target: 2_500_000,
         }
@@ -125,13 +129,18 @@ impl World {
         self.now = next.map_or(until, |next| next.min(until)).max(self.now);
         let now = self.now;
         let (up, down, sent) = (&mut self.up, &mut self.down, &mut self.sent);
+        let spent = &mut self.spent;
         let mut from_layer = |packet: &[u8]| {
             *sent += 1;
             up.send(packet, now);
         };
-        self.layer.on_deadline(now, &mut from_layer);
+        if self.layer.next_deadline().is_some_and(|at| at <= now) {
+            timed(spent, || self.layer.on_deadline(now, &mut from_layer));
+        }
         while let Some(mut packet) = down.arrived(now) {
-            let heard = self.layer.receive(&mut packet, now, &mut from_layer);
+            let heard = timed(spent, || {
+                self.layer.receive(&mut packet, now, &mut from_layer)
+            });
             assert!(
                 matches!(heard, Ok(None) | Err(PacketError::Broken)),
                 "{heard:?}"
@@ -167,9 +176,11 @@ impl World {
             payload,
         };
         let (up, sent, now) = (&mut self.up, &mut self.sent, self.now);
-        self.layer.send(frame, now, &mut |packet| {
-            *sent += 1;
-            up.send(packet, now);
+        timed(&mut self.spent, || {
+            self.layer.send(frame, now, &mut |packet| {
+                *sent += 1;
+                up.send(packet, now);
+            })
         })
     }
 
