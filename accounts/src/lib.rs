@@ -1,24 +1,25 @@
-//! The Discord bot accounts that the scheduler's leader holds.
+//! The Discord accounts that the scheduler's leader holds.
 //!
 //! ```text
-//!            join, leave, refresh                    op 4
+//!            join, leave, refresh                    ops 4, 18, 19, 22
 //! scheduler ─────────────────────▶ one task a  ───────────────▶ Discord's
 //!           ◀───────────────────── shard       ◀─────────────── main gateway
-//!            AccountEvent            │            voice state and server updates
+//!            AccountEvent            │            voice state, voice server
+//!                                    │            and stream events
 //!                                    └ voice_states: pure, decides everything
 //! ```
 //!
-//! An account is a bot token and its main gateway connections. It puts the bot into voice channels
+//! An account is a token and its main gateway connections. It comes into voice channels
 //! and turns Discord's answers into [`VoiceCredentials`], which the scheduler hands to a worker: the
 //! token itself never leaves here. [`Accounts`] is the handle; what happens comes as
 //! [`AccountEvent`]s over one bounded queue, in order.
 //!
-//! **Hand-over.** Discord keeps a gateway session, and the voice states that hang on it, for a
+//! **Hand-over.** Discord keeps a gateway session, and the voice states and streams that hang on it, for a
 //! while after its connection broke. [`AccountEvent::Progress`] says from where another process
 //! can RESUME it; it comes after every event that it covers, so whoever stores events and progress
 //! in this order never stores a sequence ahead of its effects. What was held is given back by
 //! [`RestoredAccount::held`], for RESUME repeats no credentials. When Discord refuses the RESUME, a
-//! new session begins and every held channel is joined again.
+//! new session begins, and every held channel is joined again and streamed to again.
 //!
 //! **Endings.** Dropping the last handle, or [`Shutdown::Abandon`], drops the connections without a
 //! close frame: the sessions stay alive for a successor. [`Shutdown::HandOver`] does it tidily,
@@ -29,11 +30,31 @@
 //! A connection that was cut is made anew only when the permission was confirmed since: the cut may
 //! come from a successor that has resumed the session.
 //!
-//! **Shards.** An account in many guilds has as many connections as Discord recommends ([`ShardId`]), each a task of
-//! its own with its own session, voice states and limit on op 4s ([`COMMANDS_A_MINUTE`]); a call goes to the shard of
-//! its guild. The IDENTIFYs of an account share one queue.
+//! **Shards.** A bot in many guilds has as many connections as Discord recommends ([`ShardId`]), each a task of
+//! its own with its own session, voice states and limit on commands ([`COMMANDS_A_MINUTE`]); a call goes to the shard of
+//! its guild. The IDENTIFYs of an account share one queue. A user has one connection.
 //!
-//! Not here yet: slash commands, and the audience of guilds that were taken over by RESUME.
+//! # Going live
+//!
+//! Discord lets no bot go live ([`Error::NotAUser`]); a person's account can ([`AccountKind::User`]), but Discord's terms
+//! forbid to automate one, and such accounts get banned. Whoever configures one accepts that. Nothing here hides it: the
+//! connection says `orb` of itself, and imitates no client of Discord's.
+//!
+//! A stream needs a seat in its channel, and is made after it (op 18). It is told of when both parts of the credentials
+//! are whole. One that ends unasked is made anew, four times a minute at most, with growing pauses; where that is too
+//! often, or Discord says no, there is [`AccountEvent::LiveRefused`], and sound goes on in the channel.
+//!
+//! A user's connection is not twilight's. twilight-gateway 0.18 (read in its source) puts `Bot ` before every token
+//! (`ConfigBuilder::new`) and sends intents and a shard with every IDENTIFY, without a way to leave them out: Discord wants
+//! a user's token alone. So `user_gateway` speaks the same protocol in a few hundred lines.
+//!
+//! What is known and what is guessed. From userdoccers (July 2026), for Discord documents none of it: the ops, the events
+//! and their fields, the reasons of an end, a server that is away (an endpoint of null, `unavailable`), READY with whole
+//! guilds for users, that users need no intents. Guessed, and handled either way where it matters: in which order the
+//! two answers to op 18 come, that what is refused without a word is a time-out, that ending and making a stream gives
+//! fresh credentials, that a user may IDENTIFY as often as a bot. Nothing of it was tried with the real Discord.
+//!
+//! Not here: slash commands, and the audience of guilds that were taken over by RESUME.
 
 mod account;
 mod audience;

@@ -3,14 +3,15 @@
 //! Discord closes a connection that sends more than 120 events in 60 seconds (Gateway, "Rate
 //! Limiting"), heartbeats included. twilight holds that limit too, but by not polling the
 //! connection while it waits, so that nothing is received either. Staying below it here keeps its
-//! limiter out of the way, and leaves an op 4 that has not been sent yet free to be dropped.
+//! limiter out of the way, and leaves a command that has not been sent yet free to be dropped.
 
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
 };
 
-/// Op 4s that one connection sends in a minute at most: 120 less 20 for heartbeats, IDENTIFY, RESUME.
+/// Commands (ops 4, 18, 19 and 22) that one connection sends in a minute at most: 120 less 20 for heartbeats, IDENTIFY,
+/// RESUME.
 pub const COMMANDS: usize = 100;
 const WINDOW: Duration = Duration::from_mins(1);
 

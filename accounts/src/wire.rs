@@ -22,11 +22,14 @@ use crate::{
     voice_states::{Server, StreamEnd},
 };
 
+/// `(user, channel, bot)` of everybody in a guild's voice channels.
+pub(crate) type Seated = Vec<(u64, u64, bool)>;
+
 /// A dispatch that matters here.
 pub(crate) enum Dispatch {
     Ready {
         /// Guilds that are there at once, with who is in a voice channel. A bot's follow as [`Dispatch::Guild`].
-        guilds: Vec<(u64, Vec<(u64, u64, bool)>)>,
+        guilds: Vec<(u64, Seated)>,
     },
     Resumed,
     VoiceState {
@@ -43,8 +46,7 @@ pub(crate) enum Dispatch {
     },
     Guild {
         guild: u64,
-        /// `(user, channel, bot)` of everybody in a voice channel.
-        states: Vec<(u64, u64, bool)>,
+        states: Seated,
     },
     GuildGone {
         guild: u64,
@@ -125,7 +127,7 @@ pub(crate) fn read(message: &str) -> Result<Option<Dispatch>, &'static str> {
 }
 
 /// A READY whose guilds cannot be read is a READY all the same: then nobody knows who listens there.
-fn guilds_of_ready(message: &str) -> Vec<(u64, Vec<(u64, u64, bool)>)> {
+fn guilds_of_ready(message: &str) -> Vec<(u64, Seated)> {
     let Some(ready) = data::<Ready>(message) else {
         tracing::error!("the guilds of a READY have another shape than documented");
         return Vec::new();
@@ -273,7 +275,7 @@ enum MemberOrNot {
 }
 
 impl Guild {
-    fn seated(&self) -> Vec<(u64, u64, bool)> {
+    fn seated(&self) -> Seated {
         let members = self.members.iter().filter_map(|member| match member {
             MemberOrNot::Member(member) => Some(member),
             MemberOrNot::Other(_) => None,

@@ -212,33 +212,26 @@ impl Live {
     }
 
     pub(super) fn on_deleted(&mut self, end: StreamEnd, until: Instant) -> Change {
-        let (existed, step) = (self.created.is_some(), self.step);
-        match (end, step) {
+        // Before a stream was named, only a refusal can mean it: all else is the late end of an earlier one, which had
+        // the same key.
+        let is_late = match self.step {
+            Step::Creating { deadline: Some(_) } => !matches!(end, StreamEnd::Refused(_)),
+            Step::Ending { .. } => false,
+            _ => true,
+        };
+        if self.created.is_none() && is_late {
+            return Change::Nothing;
+        }
+        match (end, self.step) {
             (StreamEnd::Outage, Step::Idle | Step::AwaitingServer { .. }) => {
                 self.server = None;
                 self.step = Step::AwaitingServer { deadline: until };
-                Change::Nothing
             }
-            (StreamEnd::Outage, _) => Change::Nothing,
-            (_, Step::Ending { .. }) => {
-                self.forget();
-                Change::Nothing
-            }
-            // The late end of an earlier stream with the same key; this one was not even named.
-            (StreamEnd::Over, Step::Creating { .. } | Step::Resting { .. }) if !existed => {
-                Change::Nothing
-            }
-            (StreamEnd::Over, _) => {
-                self.forget();
-                Change::Nothing
-            }
-            (StreamEnd::Refused(_), Step::Creating { deadline: None } | Step::Resting { .. })
-                if !existed =>
-            {
-                Change::Nothing
-            }
-            (StreamEnd::Refused(reason), _) => self.refuse(reason),
+            (StreamEnd::Outage, _) => {}
+            (StreamEnd::Over, _) | (StreamEnd::Refused(_), Step::Ending { .. }) => self.forget(),
+            (StreamEnd::Refused(reason), _) => return self.refuse(reason),
         }
+        Change::Nothing
     }
 
     /// The account has no seat any more, or another one.

@@ -62,14 +62,9 @@ impl State {
         user: UserId,
     ) -> Result<StreamCredentials, Error> {
         self.admit_guest(guild, channel, user)?;
-        let id = match self.streams.of_owner(guild, user) {
-            Some(id) => id,
-            None => {
-                let id = self.begin_stream(guild, channel, user);
-                self.announce_voice_state(guild, user);
-                id
-            }
-        };
+        let before = self.streams.of_owner(guild, user);
+        let id = before.unwrap_or_else(|| self.begin_stream(guild, channel, user));
+        self.announce_voice_state(guild, user);
         self.stream_credentials(id, user)
     }
 

@@ -43,8 +43,8 @@ impl Client {
         let identify = json!({"token": token, "properties": properties});
         client.send(2, identify).await;
         let ready = client.event("READY").await;
-        client.session = ready["session_id"].as_str().unwrap().to_owned();
-        client
+        let session = ready["session_id"].as_str().unwrap().to_owned();
+        Self { session, ..client }
     }
 
     async fn send(&mut self, op: u64, d: Value) {
