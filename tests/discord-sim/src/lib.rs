@@ -9,7 +9,7 @@
 //!  │ gateway    │ ◀──── ws (JSON) ───▶ │ gateway  ── sessions │  op 4 ─▶ voice state, credentials
 //!  │ voice      │ ◀──── wss + TLS ───▶ │ voice gateway v4, v8 │  DAVE: external sender
 //!  │            │ ◀──── UDP (RTP) ───▶ │ udp ─▶ a call        │  sfu: to the other clients in it
-//!  │            │ ◀── WebRTC (SRTP) ─▶ │ webrtc_session, link │  NACKs, feedback, key frames
+//!  │            │ ◀── WebRTC (SRTP) ─▶ │ webrtc_*, link      │  NACKs, feedback, key frames
 //!  └────────────┘                      │        └ listening member: decrypts, records ─▶ ears, eyes
 //!                                      └──────────────────────┘
 //! ```
@@ -97,6 +97,7 @@ mod voice_session;
 mod voice_states;
 mod voice_video;
 mod voice_wire;
+mod webrtc_media;
 mod webrtc_offer;
 mod webrtc_peer;
 mod webrtc_peers;

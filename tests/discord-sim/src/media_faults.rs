@@ -3,8 +3,10 @@
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::voice_connections::VoiceOut;
+use crate::voice_wire::op;
 use crate::webrtc_peers::LinkRule;
 use crate::world::State;
 use crate::{Error, GuildId, UserId};
@@ -25,6 +27,8 @@ pub enum StreamFault {
     Drop,
     /// Their sockets stay open, but nothing is sent on them any more; media goes on.
     Silence,
+    /// Op 14: the codecs are agreed on anew, to the same end.
+    SessionUpdate,
 }
 
 impl State {
@@ -41,6 +45,10 @@ impl State {
             StreamFault::Reset => || VoiceOut::Reset,
             StreamFault::Drop => || VoiceOut::Eof,
             StreamFault::Silence => || VoiceOut::Silence,
+            StreamFault::SessionUpdate => || {
+                let codecs = json!({"audio_codec": "opus", "video_codec": "H264"});
+                VoiceOut::Json(op::SESSION_UPDATE, codecs)
+            },
         };
         for &ssrc in &hit {
             if let Some(connection) = self.connections.get_mut(ssrc) {

@@ -27,6 +27,7 @@ pub(crate) mod op {
     pub(crate) const CLIENTS_CONNECT: u8 = 11;
     pub(crate) const VIDEO: u8 = 12;
     pub(crate) const CLIENT_DISCONNECT: u8 = 13;
+    pub(crate) const SESSION_UPDATE: u8 = 14;
     pub(crate) const MEDIA_SINK_WANTS: u8 = 15;
     pub(crate) const DAVE_PREPARE_TRANSITION: u8 = 21;
     pub(crate) const DAVE_EXECUTE_TRANSITION: u8 = 22;

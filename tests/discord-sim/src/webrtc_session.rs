@@ -1,28 +1,26 @@
 //! Op 1 with the protocol "webrtc", and what the voice server does with the datagrams of such connections.
 //!
 //! Each datagram passes its connection's link on the way up before str0m sees it, and what str0m answers passes the
-//! other one. Sound goes to the ears as over UDP, pictures to the [`PictureWatch`], both to the others in the call.
+//! other one. What comes of them goes to the listening member (`webrtc_media`) and to the others in the call.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use bytes::Bytes;
 use serde_json::json;
 use str0m::rtp::RtpPacket;
 
-use crate::access_units::{AccessUnit, PicturePacket, Unpacked};
-use crate::heard::{Arrival, Missed};
+use crate::heard::Missed;
 use crate::in_flight::Datagram;
 use crate::picture_watch::PictureWatch;
 use crate::record::RecordEvent;
-use crate::seen::{Media, QueueWait, SeenPicture, SenderReport};
+use crate::seen::QueueWait;
 use crate::sfu::Outgoing;
-use crate::voice_connections::{SocketOut, VoiceConnection, VoiceOut};
+use crate::voice_connections::{SocketOut, VoiceOut};
 use crate::voice_session::SelectProtocol;
 use crate::voice_wire::op;
 use crate::webrtc_offer::Offer;
-use crate::webrtc_peer::{Happened, Peer, PictureSsrcs};
+use crate::webrtc_peer::{Happened, Peer};
 use crate::world::State;
 
 impl State {
@@ -243,171 +241,6 @@ impl State {
         self.context
             .record
             .add(source, Some(connection.user), event);
-    }
-
-    fn sender_report(&mut self, ssrc: u32, at: Instant, of: u32, ntp: Duration, rtp_time: u32) {
-        let media = match of {
-            own if own == ssrc => Media::Sound,
-            _ => Media::Picture,
-        };
-        let report = SenderReport {
-            at,
-            media,
-            ntp,
-            rtp_time,
-        };
-        self.context.seen.with(ssrc, |stored| stored.report(report));
-    }
-
-    /// The listening member hears a packet.
-    fn sound(&mut self, ssrc: u32, at: Instant, packet: &RtpPacket) {
-        let Some(connection) = self.connections.get(ssrc) else {
-            return;
-        };
-        let (place, user) = (connection.place(), connection.user);
-        if connection.speaking.unwrap_or_default() == 0 {
-            self.unannounced(ssrc, Media::Sound);
-        }
-        let Some(call) = self.calls.get_mut(&place) else {
-            return;
-        };
-        let arrival = Arrival {
-            at,
-            sequence: packet.header.sequence_number,
-            timestamp: packet.header.timestamp,
-            hearing: call.hear(user, &packet.payload, at),
-        };
-        self.context.heard.packet(ssrc, arrival);
-    }
-
-    /// The listening member gets a packet of a picture; returns the SSRC that it is sent again with.
-    fn picture(&mut self, ssrc: u32, at: Instant, again: bool, packet: &RtpPacket) -> Option<u32> {
-        let connection = self.connections.get(ssrc)?;
-        let PictureSsrcs { rtx, .. } = connection.pictures?;
-        let announced = connection.video.as_ref().is_some_and(|video| video.active);
-        self.context.seen.with(ssrc, |stored| {
-            let counters = &mut stored.counters;
-            counters.packets += 1;
-            counters.bytes += packet.payload.len() as u64;
-            counters.retransmitted += u64::from(again);
-            counters.unannounced += u64::from(!announced);
-        });
-        if !announced {
-            self.unannounced(ssrc, Media::Picture);
-        }
-        let unpacked = self.webrtc.get_mut(ssrc)?.watch.push(PicturePacket {
-            sequence: *packet.seq_no,
-            rtp_time: packet.header.timestamp,
-            marker: packet.header.marker,
-            at,
-            retransmitted: again,
-            payload: packet.payload.to_vec(),
-        });
-        self.watch(ssrc, at, unpacked);
-        Some(rtx)
-    }
-
-    /// The listening member looks at what has come whole, and misses what has not.
-    fn watch(&mut self, ssrc: u32, now: Instant, unpacked: Vec<Unpacked>) {
-        for one in unpacked {
-            let missing = match one {
-                Unpacked::Picture(unit) => {
-                    self.look(ssrc, &unit);
-                    continue;
-                }
-                Unpacked::Missing { packets } => packets,
-                Unpacked::Malformed => 0,
-            };
-            if let Some(path) = self.webrtc.get_mut(ssrc) {
-                path.watch.missed();
-            }
-            self.context.seen.with(ssrc, |stored| {
-                stored.counters.broken += 1;
-                stored.counters.lost += missing;
-                stored.counters.malformed += u64::from(missing == 0);
-            });
-        }
-        let Some(path) = self.webrtc.get_mut(ssrc) else {
-            return;
-        };
-        if path.watch.is_blind() && path.watch.asks_now(now) {
-            self.ask_for_key_frame(ssrc, now);
-        }
-    }
-
-    fn look(&mut self, ssrc: u32, unit: &AccessUnit) {
-        let Some(connection) = self.connections.get(ssrc) else {
-            return;
-        };
-        let Some(call) = self.calls.get_mut(&connection.place()) else {
-            return;
-        };
-        let sight = call.see(connection.user, &unit.data, unit.at);
-        let Some(path) = self.webrtc.get_mut(ssrc) else {
-            return;
-        };
-        let link = match &sight.picture {
-            Some(picture) => path.watch.take(picture),
-            None => path.watch.missed(),
-        };
-        let seen = &self.context.seen;
-        let picture = SeenPicture {
-            first_at: unit.first_at,
-            at: unit.at,
-            unix_ns: seen.clock().unix_ns(unit.at),
-            rtp_time: unit.rtp_time,
-            bytes: sight.picture.as_ref().map_or(unit.data.len(), Vec::len),
-            packets: unit.packets,
-            retransmitted: unit.retransmitted,
-            idr: link.idr,
-            dave_encrypted: sight.dave,
-            decrypted: sight.picture.is_some(),
-            decodable: link.decodable,
-            in_the_clear: connection.dave_version > 0 && !sight.dave,
-            downgraded: sight.downgraded,
-            data: sight.picture.map(Bytes::from),
-        };
-        seen.with(ssrc, |stored| {
-            stored.counters.broken += u64::from(link.skipped);
-            stored.picture(picture);
-        });
-    }
-
-    /// A client sends what it did not announce. The first time is in the record.
-    fn unannounced(&mut self, ssrc: u32, media: Media) {
-        let path = self.webrtc.get_mut(ssrc);
-        if !path.is_some_and(|path| path.unannounced.insert(media)) {
-            return;
-        }
-        let user = self.connections.get(ssrc).map(|connection| connection.user);
-        let event = RecordEvent::MediaUnannounced {
-            connection: u64::from(ssrc),
-            media,
-        };
-        self.context.record.add(None, user, event);
-    }
-
-    /// Asks a client for a key frame; `false`: it shows nothing.
-    pub(crate) fn ask_for_key_frame(&mut self, ssrc: u32, now: Instant) -> bool {
-        let path = self.webrtc.get_mut(ssrc);
-        let asked = path.is_some_and(|path| path.peer.ask_for_key_frame(now));
-        if asked {
-            let seen = &self.context.seen;
-            seen.with(ssrc, |stored| stored.counters.key_frame_requests += 1);
-        }
-        asked
-    }
-
-    /// A client that looks on asked for a key frame.
-    fn key_frame_for(&mut self, viewer: u32, now: Instant) {
-        let Some(place) = self.connections.get(viewer).map(VoiceConnection::place) else {
-            return;
-        };
-        let others = self.connections.in_call(place).map(|one| one.ssrc);
-        let others: Vec<u32> = others.filter(|ssrc| *ssrc != viewer).collect();
-        for ssrc in others {
-            self.ask_for_key_frame(ssrc, now);
-        }
     }
 
     /// Brings a packet to everybody else in the call who has a WebRTC connection. `rtx`: of pictures, the SSRC that

@@ -15,6 +15,7 @@ mod pictures;
 mod sfu;
 mod sharding;
 mod songbird;
+mod stream_groups;
 mod stream_signalling;
 mod voice_connection_faults;
 mod voice_faults;

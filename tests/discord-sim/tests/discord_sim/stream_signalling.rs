@@ -1,8 +1,6 @@
 //! The voice gateway of a stream: identify, op 1, ops 12 and 15, resume, displacement, close codes.
 
-use std::time::Instant;
-
-use discord_sim::{DiscordSim, Fault, Media, RecordEvent, StreamFault};
+use discord_sim::{DiscordSim, Fault, RecordEvent, StreamFault};
 use serde_json::{Value, json};
 
 use crate::common::h264::Pictures;
@@ -242,35 +240,34 @@ async fn a_stream_that_ends_takes_its_connections_with_it() {
 }
 
 #[tokio::test]
-async fn members_of_a_stream_come_and_go_in_its_own_group() {
+async fn a_stream_moves_to_another_server() {
     let sim = start().await;
     let mut streamer = Streamer::live(&sim, 7).await;
-    let join = Fault::Dave {
+    let before = streamer.info.clone();
+    let mover = Fault::MoveStreamServer {
         guild: GUILD,
-        what: discord_sim::DaveFault::JoinMember { user: None },
+        user: None,
+        listener: 1,
+        close: Some(4014),
     };
-    // The voice channel's call is there as well.
-    assert_eq!(sim.fault(&join).unwrap(), 2);
-    streamer.follow_commit().await;
-    let begin = Instant::now();
+    assert_eq!(sim.fault(&mover).unwrap(), 1);
+    assert_eq!(streamer.client.close_code().await, 4014);
+    let mut again = Client::open(&sim, "localhost", 8).await.unwrap();
+    again.send(0, identify(&before)).await;
+    assert_eq!(again.close_code().await, 4006);
+    let mut streamer = Streamer::live(&sim, 7).await;
+    assert_eq!(streamer.info.endpoint, sim.voice_endpoints()[1].to_string());
+    assert_eq!(streamer.info.rtc_server_id, before.rtc_server_id);
     streamer.show(&Pictures::new().idr(500));
-    streamer.say(b"some opus");
     seen(&sim, 1).await;
-    until("sound", || {
-        let heard = sim.heard_since(GUILD, begin);
-        (heard.totals().packets == 1).then_some(())
-    })
-    .await;
-    assert_eq!(sim.heard(GUILD).totals().undecryptable, 0);
-    let unannounced = |event: &RecordEvent| {
-        matches!(
-            event,
-            RecordEvent::MediaUnannounced {
-                media: Media::Picture,
-                ..
-            }
-        )
-    };
-    assert!(!sim.record().iter().any(|entry| unannounced(&entry.event)));
+    sim.shutdown().await;
+}
+
+#[tokio::test]
+async fn codecs_may_be_agreed_on_anew() {
+    let sim = start().await;
+    let mut streamer = Streamer::connect(&sim, 7).await;
+    assert_eq!(stream_fault(&sim, StreamFault::SessionUpdate), 1);
+    assert_eq!(streamer.client.receive(14).await["video_codec"], "H264");
     sim.shutdown().await;
 }

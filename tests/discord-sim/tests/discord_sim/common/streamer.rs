@@ -64,7 +64,10 @@ impl Streamer {
     }
 
     pub async fn connect_as(sim: &DiscordSim, info: StreamCredentials) -> Self {
-        let mut client = Client::open(sim, "localhost", 8).await.unwrap();
+        let endpoints = sim.voice_endpoints().map(|one| one.to_string());
+        let listener = endpoints.iter().position(|one| *one == info.endpoint);
+        let dialled = Client::dial(sim, listener.unwrap(), "localhost", 8);
+        let mut client = dialled.await.unwrap();
         client.send(0, identify(&info)).await;
         let ssrcs = ssrcs(&client.receive(2).await);
         let mut offering = Offering::new();
@@ -102,6 +105,46 @@ impl Streamer {
     pub async fn join_group(&mut self) {
         let package = payload(&self.client.message(25).await);
         self.dave.set_external_sender(&package).unwrap();
+        self.ask_in().await;
+    }
+
+    /// The group is made anew: out, and in again.
+    pub async fn rejoin_group(&mut self) {
+        assert_eq!(self.client.receive(24).await["epoch"], 1);
+        self.start_over().await;
+    }
+
+    /// Leaves the group, and asks to be let in again.
+    async fn start_over(&mut self) {
+        let group = self.info.rtc_server_id - 1;
+        let user = self.info.user.0;
+        self.dave
+            .reinit(NonZeroU16::MIN, user, group, None)
+            .unwrap();
+        self.ask_in().await;
+    }
+
+    /// A commit that makes no sense comes.
+    pub async fn refuse_commit(&mut self) {
+        self.proposals().await;
+        let commit = payload(&self.client.message(29).await);
+        let (transition, commit) = commit.split_first_chunk::<2>().unwrap();
+        assert!(!self.dave.process_commit(commit).is_ok_and(|taken| taken));
+        let invalid = json!({"transition_id": u16::from_be_bytes(*transition)});
+        self.client.send(31, invalid).await;
+        self.start_over().await;
+    }
+
+    /// Follows the call to transport encryption.
+    pub async fn downgrade(&mut self) {
+        let prepare = self.client.receive(21).await;
+        assert_eq!(prepare["protocol_version"], 0);
+        let ready = json!({"transition_id": prepare["transition_id"]});
+        self.client.send(23, ready.clone()).await;
+        assert_eq!(self.client.receive(22).await, ready);
+    }
+
+    async fn ask_in(&mut self) {
         let key_package = self.dave.create_key_package().unwrap();
         self.client.send_binary(26, &key_package).await;
         let welcome = payload(&self.client.message(30).await);
@@ -114,6 +157,14 @@ impl Streamer {
 
     /// Follows the listener's commit after somebody came or left.
     pub async fn follow_commit(&mut self) {
+        self.proposals().await;
+        let commit = payload(&self.client.message(29).await);
+        let (transition, commit) = commit.split_first_chunk::<2>().unwrap();
+        assert!(self.dave.process_commit(commit).unwrap());
+        self.finish(u16::from_be_bytes(*transition)).await;
+    }
+
+    async fn proposals(&mut self) {
         let proposals = payload(&self.client.message(27).await);
         let operation = match proposals[0] {
             0 => ProposalsOperationType::APPEND,
@@ -123,10 +174,6 @@ impl Streamer {
             .dave
             .process_proposals(operation, &proposals[1..], None)
             .unwrap();
-        let commit = payload(&self.client.message(29).await);
-        let (transition, commit) = commit.split_first_chunk::<2>().unwrap();
-        assert!(self.dave.process_commit(commit).unwrap());
-        self.finish(u16::from_be_bytes(*transition)).await;
     }
 
     async fn finish(&mut self, transition: u16) {
