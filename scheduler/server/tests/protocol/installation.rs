@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use discord_sim::{DiscordSim, DiscordSimConfig};
 use hyper_util::rt::TokioIo;
-use orb_accounts::{AccountConfig, AccountTiming};
+use orb_accounts::{AccountConfig, AccountKind, AccountTiming};
 use orb_coordinator::{Coordinator, SingleCoordinator};
 use orb_jellyfin::SourcePolicy;
 use orb_proto::v1;
@@ -67,20 +67,14 @@ impl Surroundings {
         coordinator: C,
         address: &str,
     ) -> Scheduler {
-        Scheduler::start(
-            coordinator,
-            self.store().await,
-            address,
-            self.account(),
-            None,
-        )
+        Scheduler::start(coordinator, self.store().await, address, self.bot(), None)
     }
 
     /// A scheduler that is ready to take calls, and says what plays.
     pub(crate) async fn telling(&self, reporter: Arc<dyn ProgressReporter>) -> Scheduler {
         let (alone, store) = (SingleCoordinator::new(), self.store().await);
         let reporter = Some(reporter);
-        let scheduler = Scheduler::start(alone, store, "http://here", self.account(), reporter);
+        let scheduler = Scheduler::start(alone, store, "http://here", self.bot(), reporter);
         scheduler.ready().await;
         scheduler
     }
@@ -91,15 +85,33 @@ impl Surroundings {
         coordinator: C,
         store: S,
     ) -> Scheduler {
-        Scheduler::start(coordinator, store, "http://here", self.account(), None)
+        Scheduler::start(coordinator, store, "http://here", self.bot(), None)
     }
 
-    fn account(&self) -> AccountConfig {
-        AccountConfig {
-            kind: orb_accounts::AccountKind::Bot,
+    /// A scheduler with a bot and a user account, ready when both are connected: the installation allows pictures, or
+    /// not.
+    pub(crate) async fn with_user(&self, go_live: GoLive) -> Scheduler {
+        let (mut accounts, _) = self.bot();
+        accounts.push(AccountConfig {
+            kind: AccountKind::User,
+            token: SecretString::from("user.of.tests"),
+            api_url: Some(self.discord.api_url()),
+        });
+        let (alone, store) = (SingleCoordinator::new(), self.store().await);
+        let accounts = (accounts, go_live);
+        let scheduler = Scheduler::start(alone, store, "http://here", accounts, None);
+        scheduler.ready().await;
+        scheduler
+    }
+
+    /// One account, and no pictures.
+    fn bot(&self) -> (Vec<AccountConfig>, GoLive) {
+        let bot = AccountConfig {
+            kind: AccountKind::Bot,
             token: SecretString::from(self.discord.bot_token().to_owned()),
             api_url: Some(self.discord.api_url()),
-        }
+        };
+        (vec![bot], GoLive::Off)
     }
 
     pub(crate) async fn store(&self) -> SqliteStore {
@@ -118,7 +130,7 @@ impl Scheduler {
         coordinator: C,
         store: S,
         address: &str,
-        account: AccountConfig,
+        (accounts, go_live): (Vec<AccountConfig>, GoLive),
         progress: Option<Arc<dyn ProgressReporter>>,
     ) -> Self {
         let term = TermConfig {
@@ -127,9 +139,9 @@ impl Scheduler {
                 ..SchedulerTiming::default()
             },
             command_retention: Duration::from_hours(1),
-            accounts: vec![account],
+            accounts,
             account_timing: AccountTiming::default(),
-            go_live: GoLive::Off,
+            go_live,
             progress,
             alone: false,
         };
@@ -229,20 +241,20 @@ impl Scheduler {
         incarnation: &str,
         holds: Vec<v1::ObservedState>,
     ) -> Result<FakeWorker, Status> {
+        self.register(registration(id, incarnation, holds)).await
+    }
+
+    /// The same of one that sends pictures.
+    pub(crate) async fn attach_live(&self, id: &str, incarnation: &str) -> FakeWorker {
+        let worker = self.register(v1::Register {
+            go_live: true,
+            ..registration(id, incarnation, Vec::new())
+        });
+        worker.await.unwrap()
+    }
+
+    async fn register(&self, register: v1::Register) -> Result<FakeWorker, Status> {
         let (reports, stream) = mpsc::channel(16);
-        let register = v1::Register {
-            worker_id: id.to_owned(),
-            incarnation: incarnation.to_owned(),
-            capacity: Some(v1::Capacity {
-                total_millicores: 2000,
-                free_millicores: 2000,
-            }),
-            media_url: "http://worker:9000".to_owned(),
-            media_token: "media-token".to_owned(),
-            sessions: holds,
-            draining: false,
-            go_live: false,
-        };
         reports
             .send(v1::AttachRequest {
                 message: Some(Report::Register(register)),
@@ -356,6 +368,22 @@ impl FakeWorker {
             })
             .await
             .unwrap();
+    }
+}
+
+fn registration(id: &str, incarnation: &str, holds: Vec<v1::ObservedState>) -> v1::Register {
+    v1::Register {
+        worker_id: id.to_owned(),
+        incarnation: incarnation.to_owned(),
+        capacity: Some(v1::Capacity {
+            total_millicores: 2000,
+            free_millicores: 2000,
+        }),
+        media_url: "http://worker:9000".to_owned(),
+        media_token: "media-token".to_owned(),
+        sessions: holds,
+        draining: false,
+        go_live: false,
     }
 }
 

@@ -5,6 +5,7 @@ mod batches;
 mod drain;
 mod events;
 mod gate;
+mod golive;
 mod installation;
 mod leadership;
 mod pool;

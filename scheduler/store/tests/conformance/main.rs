@@ -38,6 +38,7 @@ conformance! {
     suite::a_queue_entry_is_one_row_however_often_it_is_written,
     suite::any_title_can_be_written,
     suite::secrets_are_sealed_and_open_with_the_same_tokens_only,
+    suite::a_streams_credentials_are_sealed_and_come_back,
     suite::command_ids_are_found_one_by_one_and_together,
     suite::old_commands_are_forgotten,
     queue::a_queue_comes_back_as_it_was_written,

@@ -3,7 +3,7 @@
 use orb_scheduler_core::{
     CommandId, CommandOutcome, CommandRecord, Desired, EntryId, EventRow, Generation, Item,
     PlaybackState, QueueEntry, QueueRow, QueueStatus, Refusal, SessionId, SessionRecord,
-    SessionStatus, StoredSession, WorkerStateRow, WorkerStatus, Write,
+    SessionStatus, StoredSession, StreamCredentials, WorkerStateRow, WorkerStatus, Write,
 };
 
 pub(crate) const NOW: i64 = 1_795_000_000_000;
@@ -74,6 +74,21 @@ pub(crate) fn session_named(id: &str) -> SessionRecord {
         "last_entry": 12,
     });
     serde_json::from_value(record).unwrap()
+}
+
+/// The same with a picture in the voice channel.
+pub(crate) fn live_session() -> SessionRecord {
+    let mut record = session();
+    record.desired.go_live = true;
+    if let Some(voice) = &mut record.voice {
+        voice.stream = Some(Box::new(StreamCredentials {
+            stream_key: "guild:123:456:9".to_owned(),
+            rtc_server_id: 1_234_567_890_123_456_789,
+            endpoint: "stream.example:443".to_owned(),
+            token: "stream-token-secret".to_owned(),
+        }));
+    }
+    record
 }
 
 /// What the bot sees of [`session`].

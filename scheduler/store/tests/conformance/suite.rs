@@ -8,8 +8,8 @@ use orb_scheduler_store::{AccountSession, Store};
 
 use crate::database::Database;
 use crate::records::{
-    ALL, NOW, command, entry, event, item, put, queue, records, session, session_named,
-    worker_state, write, write_command,
+    ALL, NOW, command, entry, event, item, live_session, put, queue, records, session,
+    session_named, worker_state, write, write_command,
 };
 
 pub(crate) async fn what_was_committed_is_loaded_by_the_next_process<D: Database>() {
@@ -323,6 +323,31 @@ pub(crate) async fn secrets_are_sealed_and_open_with_the_same_tokens_only<D: Dat
     );
     let nothing = (String::new(), None);
     assert_eq!(urls(&loaded[0]), [nothing.clone(), nothing]);
+}
+
+pub(crate) async fn a_streams_credentials_are_sealed_and_come_back<D: Database>() {
+    let database = D::new().await;
+    let store = database.open().await;
+    let epoch = store.lead(Epoch::default()).await.unwrap();
+    // As an earlier version wrote it, and then with a picture.
+    store
+        .commit(epoch, vec![write(session())], NOW)
+        .await
+        .unwrap();
+    let loaded = records(store.load(ALL).await.unwrap());
+    assert!(loaded[0].voice.as_ref().unwrap().stream.is_none());
+    assert!(!loaded[0].desired.go_live);
+    store
+        .commit(epoch, vec![write(live_session())], NOW)
+        .await
+        .unwrap();
+    drop(store);
+    let bytes = database.all_bytes().await;
+    let stands_there = |text: &str| bytes.windows(text.len()).any(|w| w == text.as_bytes());
+    assert!(stands_there("abc123"), "the search finds what is in clear");
+    assert!(!stands_there("stream-token-secret"));
+    let same = database.open().await;
+    assert_eq!(records(same.load(ALL).await.unwrap()), [live_session()]);
 }
 
 pub(crate) async fn command_ids_are_found_one_by_one_and_together<D: Database>() {
