@@ -2,7 +2,10 @@
 //!
 //! Each step is a byte and what it needs.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Once,
+    time::{Duration, Instant},
+};
 
 use orb_voice::packet::{
     MediaKind, OutgoingFrame, PacketError, PacketLayer, PathState, VideoSsrcs, WebRtcConfig,
@@ -26,8 +29,13 @@ const RTX: u32 = 3;
 /// A step may be some milliseconds of work.
 const MOST_STEPS: usize = 200;
 
+/// libFuzzer ends the process at any panic. The layer catches those of str0m, and that is to be seen here: what it lets
+/// through ends the process still, or fails the test.
+static NO_ABORT: Once = Once::new();
+
 /// Returns how many frames the server had of the layer.
 pub fn run(data: &[u8]) -> usize {
+    NO_ABORT.call_once(|| std::panic::set_hook(Box::new(|panic| eprintln!("{panic}"))));
     let mut input = Input::new(data);
     let mut world = World::connected();
     for _ in 0..MOST_STEPS {
