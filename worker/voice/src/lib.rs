@@ -1,10 +1,12 @@
-//! Sends sound into Discord voice channels: voice gateway version 8, end-to-end encryption (DAVE), and a gate that is
-//! asked before every dial.
+//! Sends sound into Discord voice channels, and sound and picture into Go Live streams: voice gateway version 8,
+//! end-to-end encryption (DAVE), and a gate that is asked before every dial.
 //!
 //! # Mental model
 //!
 //! A [`Driver`] is the process's: threads that pace, and the TLS set-up. A [`Call`] is one account in one guild. It has
 //! at most one connection, which [`Call::connect`] replaces whole, and one [`FrameSource`], which outlives connections.
+//! A stream is a second connection of the same account, so it has a call of its own ([`Driver::stream_call`]), with a
+//! [`PictureSource`] besides; the call to the voice channel stays and is silent.
 //!
 //! ```text
 //!      pure, time comes in                                      adapters
@@ -14,8 +16,8 @@
 //!   └─────────────────────────┘   received, ended, timeout    └──────────────────────┘
 //!   ┌─────────────────────────┐                               ┌──────────────────────┐
 //!   │ media: source ▶ dave ▶   │ ◀──── tick every 20 ms ────── │ pacer: few threads,  │
-//!   │  packet layer            │ ───── packets ──▶ UDP         │  many calls          │
-//!   └─────────────────────────┘                               └──────────────────────┘
+//!   │  packet layer            │ ◀──── turn when it is due ─── │  many calls          │
+//!   └─────────────────────────┘ ───── packets ──▶ UDP         └──────────────────────┘
 //! ```
 //!
 //! Three promises, each with its tests:
@@ -27,8 +29,9 @@
 //! * **A frame that was taken is on the wire when [`FrameSource::sent`] says so**: whoever counts frames has a media
 //!   clock.
 //!
-//! The `udp` packet layer is the one that Discord documents for bots: sound. [`packet::PacketLayer`] leaves room for
-//! another.
+//! The `udp` packet layer is the one that Discord documents for bots: sound, in ticks of 20 ms. Streams go by `webrtc`:
+//! pictures have times of their own, and so has what the layer does by itself, so they have *turns* beside the ticks. A
+//! key frame of many packets is spread by the layer, and sound waits for no more than one turn.
 
 mod close;
 mod credentials;

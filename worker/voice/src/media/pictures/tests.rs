@@ -138,7 +138,9 @@ impl Stage {
             start,
         };
         let mut media = Media::for_stream(Box::new(layer), [1000, 2000], start);
-        media.announce(true, start - Duration::from_secs(1));
+        log.lock().unwrap().state = Some(PathState::Opening);
+        media.announce(true, start);
+        log.lock().unwrap().state = Some(PathState::Open);
         let mut dave = Dave::new(1, 2, OnDowngrade::Follow);
         dave.begin(0);
         Self {

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use discord_sim::{DiscordSimConfig, Fault, ResumedOrder, StallAt, StreamFault};
+use discord_sim::{
+    DiscordSimConfig, Fault, LinkDirection, LinkShape, ResumedOrder, StallAt, StreamFault,
+};
 use orb_voice::{CallEvent, Verdict, judge_close_code};
 
 use super::on_stream;
@@ -153,4 +155,42 @@ async fn a_silent_server_is_left_for_a_resume() {
         .await;
     stage.measured("silence of the server", since);
     stage.assert_shown_whole();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_path_that_broke_is_made_anew() {
+    let mut stage = Stage::streaming(DiscordSimConfig::default()).await;
+    let since = Instant::now();
+    let link = |loss_percent| Fault::Link {
+        guild: GUILD_ID,
+        user: None,
+        direction: LinkDirection::Down,
+        shape: LinkShape {
+            loss_percent,
+            ..LinkShape::default()
+        },
+        seed: 1,
+    };
+    stage.fault(&link(100.0));
+    let event = stage.event().await;
+    assert!(
+        matches!(
+            event,
+            CallEvent::Reconnecting {
+                close_code: None,
+                ..
+            }
+        ),
+        "{event:?}"
+    );
+    println!(
+        "measured: stream: a path that broke: noticed after {:?}",
+        since.elapsed()
+    );
+    stage.sim.fault(&link(0.0)).unwrap();
+    let mended = Instant::now();
+    assert_eq!(stage.event().await, CallEvent::Connected { resumed: false });
+    stage.sees_a_picture_after(mended).await;
+    assert_eq!(stage.attempts(since).2, 0, "a RESUME would bring no path");
+    stage.assert_shown_encrypted();
 }
