@@ -45,7 +45,7 @@ impl PictureChain {
             decodable: false,
             skipped: false,
         };
-        let mut slices = 0;
+        let mut has_slice = false;
         for nal in nals(picture) {
             match nal.first().map(|byte| byte & 0x1f) {
                 Some(7) => {
@@ -54,12 +54,11 @@ impl PictureChain {
                     self.counting = Some(Counting { bits, last });
                 }
                 Some(kind @ (1 | 5)) => {
-                    slices += 1;
+                    link.idr = kind == 5;
+                    link.skipped = !self.counts_on(nal, link.idr);
+                    has_slice = true;
                     // All slices of a picture have the same count.
-                    if slices == 1 {
-                        link.idr = kind == 5;
-                        link.skipped = !self.counts_on(nal, link.idr);
-                    }
+                    break;
                 }
                 _ => {}
             }
@@ -69,7 +68,7 @@ impl PictureChain {
         } else if link.skipped {
             self.whole = false;
         }
-        link.decodable = self.whole && slices > 0;
+        link.decodable = self.whole && has_slice;
         link
     }
 
@@ -91,28 +90,15 @@ impl PictureChain {
     }
 }
 
-/// The NAL units of an Annex B stream, without their start codes.
+/// What follows each start code of an Annex B stream, up to the stream's end. Headers alone are read here; where a NAL
+/// unit ends does not matter.
 fn nals(stream: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut starts = Vec::new();
-    let mut at = 0;
-    while at + 3 <= stream.len() {
-        if stream[at..at + 3] == [0, 0, 1] {
-            starts.push(at + 3);
-            at += 3;
-        } else {
-            at += 1;
-        }
-    }
-    let ends: Vec<usize> = starts
-        .iter()
-        .skip(1)
-        .map(|next| next - 3)
-        .chain([stream.len()])
-        .collect();
-    starts
-        .into_iter()
-        .zip(ends)
-        .map(|(start, end)| &stream[start..end])
+    let mut rest = stream;
+    std::iter::from_fn(move || {
+        let at = rest.windows(3).position(|three| three == [0, 0, 1])?;
+        rest = &rest[at + 3..];
+        Some(rest)
+    })
 }
 
 /// Bits of `frame_num` as a sequence parameter set says (7.3.2.1.1). `None`: it has scaling lists, which are not read
