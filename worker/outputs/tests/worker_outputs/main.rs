@@ -2,5 +2,6 @@
 //! and its size.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod golive;
 mod voice;
 mod watch;

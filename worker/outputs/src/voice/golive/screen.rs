@@ -159,7 +159,7 @@ impl Screen {
         report: &LineReport,
         now: Instant,
     ) -> (u64, Option<(u64, Option<Rung>)>) {
-        self.estimate = report.estimate;
+        self.estimate = report.estimate.or(self.estimate);
         self.loss = report.loss;
         let flows = |film: &&Film<'_>| {
             let flowed = film.heard.is_some_and(|last| now < last.sent_at + STANDS);
