@@ -23,14 +23,14 @@ use crate::common::*;
 const RUN_AHEAD: Duration = Duration::from_secs(4);
 
 /// One slice a picture and no B frames: its packets can be sent. A key frame each 10 s.
-pub const SENDABLE: &str = "-c:v libx264 -preset veryfast -bf 0 -g 240 -keyint_min 240 -sc_threshold 0 \
+pub(crate) const SENDABLE: &str = "-c:v libx264 -preset veryfast -bf 0 -g 240 -keyint_min 240 -sc_threshold 0 \
      -x264-params slices=1:sliced-threads=0";
 
-pub fn sendable_film() -> PathBuf {
+pub(crate) fn sendable_film() -> PathBuf {
     film("sendable.mkv", 60, SENDABLE, "-c:a aac -ac 2 -b:a 128k")
 }
 
-pub fn live(mut spec: OpenSpec) -> OpenSpec {
+pub(crate) fn live(mut spec: OpenSpec) -> OpenSpec {
     spec.picture = Some(PictureSpec {
         start_rung: None,
         most_bits_per_second: 12_000_000,
@@ -38,7 +38,7 @@ pub fn live(mut spec: OpenSpec) -> OpenSpec {
     spec
 }
 
-pub async fn planned(pipeline: &mut Pipeline) -> Plan {
+pub(crate) async fn planned(pipeline: &mut Pipeline) -> Plan {
     event_until(pipeline, |event| match event {
         PipelineEvent::Planned { plan, .. } => Some(plan.clone()),
         _ => None,
@@ -48,7 +48,7 @@ pub async fn planned(pipeline: &mut Pipeline) -> Plan {
 
 /// What a channel got.
 #[derive(Default)]
-pub struct Shown {
+pub(crate) struct Shown {
     pub sound: Vec<OpusFrame>,
     pub pictures: Vec<QueuedPicture>,
 }
@@ -56,10 +56,21 @@ pub struct Shown {
 impl Shown {
     /// Plays on until the sound is at `media_ms`, or to the end: sound as fast as it comes, and each picture whose time
     /// has come by it.
-    pub async fn play(&mut self, pipeline: &Pipeline, media_ms: u64) {
+    pub(crate) async fn play(&mut self, pipeline: &Pipeline, media_ms: u64) {
         let pictures = pipeline.pictures.as_ref().unwrap();
         let mut deadline = Instant::now() + PATIENCE;
+        let mut newest = (pictures.last_pts_ms(), Instant::now());
         while self.position() < media_ms {
+            // Sound alone may be read far quicker than it is heard: pictures get the chance to come along.
+            let last = pictures.last_pts_ms();
+            if last != newest.0 {
+                newest = (last, Instant::now());
+            }
+            let behind = last.unwrap_or_default() + 500 < self.position();
+            if behind && !pictures.is_over() && newest.1.elapsed() < Duration::from_secs(2) {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+                continue;
+            }
             match pipeline.frames.pop() {
                 Pop::Frame(frame) => {
                     self.sound.push(frame);
@@ -77,7 +88,7 @@ impl Shown {
         }
     }
 
-    pub async fn play_to_the_end(&mut self, pipeline: &Pipeline) {
+    pub(crate) async fn play_to_the_end(&mut self, pipeline: &Pipeline) {
         self.play(pipeline, u64::MAX).await;
         let pictures = pipeline.pictures.as_ref().unwrap();
         eventually("no more pictures", || pictures.is_over()).await;
@@ -86,16 +97,16 @@ impl Shown {
     }
 
     /// Media time up to which sound was heard.
-    pub fn position(&self) -> u64 {
+    pub(crate) fn position(&self) -> u64 {
         self.sound.last().map_or(0, |frame| frame.pts_ms + 20)
     }
 
-    pub fn pts(&self) -> Vec<u64> {
+    pub(crate) fn pts(&self) -> Vec<u64> {
         self.pictures.iter().map(|picture| picture.pts_ms).collect()
     }
 
     /// The encodings, in the order of their first pictures.
-    pub fn rungs(&self) -> Vec<Option<Rung>> {
+    pub(crate) fn rungs(&self) -> Vec<Option<Rung>> {
         let mut rungs: Vec<_> = self.pictures.iter().map(|picture| picture.rung).collect();
         rungs.dedup();
         rungs
@@ -104,7 +115,7 @@ impl Shown {
     /// Sound in step and without a gap, pictures that rise in time and that a decoder takes without a word, one slice
     /// each, with an IDR picture at least each `gop_ms`.
     #[track_caller]
-    pub fn assert_whole(&self, gop_ms: u64) {
+    pub(crate) fn assert_whole(&self, gop_ms: u64) {
         assert_contiguous(&self.sound);
         for at in clicks(&self.sound) {
             assert!(((at + 500) % 1000).abs_diff(500) <= 40, "click at {at}");
@@ -134,7 +145,7 @@ impl Shown {
 
 /// How many frames ffmpeg decodes, from all the pictures in a row; a word of complaint fails the test.
 #[track_caller]
-pub fn decoded(pictures: &[QueuedPicture]) -> usize {
+pub(crate) fn decoded(pictures: &[QueuedPicture]) -> usize {
     assert_eq!(pictures[0].picture.entry, Entry::Idr);
     let mut ffmpeg = Command::new("ffmpeg")
         .args(["-v", "error", "-f", "h264", "-i", "-"])
@@ -158,11 +169,11 @@ pub fn decoded(pictures: &[QueuedPicture]) -> usize {
 }
 
 /// Media time of each picture of a film in ms, as ffprobe shows them, counted from the film's start.
-pub fn source_pts(film: &Path) -> Vec<u64> {
+pub(crate) fn source_pts(film: &Path) -> Vec<u64> {
     let output = Command::new("ffprobe")
         .args(["-v", "error", "-of", "csv=p=0", "-show_entries"])
         .args([
-            "format=start_time:packet=pts_time",
+            "format=start_time:packet=pts_time,dts_time",
             "-select_streams",
             "v:0",
         ])
@@ -172,7 +183,8 @@ pub fn source_pts(film: &Path) -> Vec<u64> {
     let text = String::from_utf8(output.stdout).unwrap();
     let mut times: Vec<f64> = text
         .lines()
-        .filter_map(|line| line.trim_matches(',').parse().ok())
+        // AVI has no presentation times, but then no B frames either.
+        .filter_map(|line| line.split(',').find_map(|time| time.parse().ok()))
         .collect();
     let start = times.pop().unwrap();
     let ms: BTreeSet<u64> = times
@@ -184,7 +196,7 @@ pub fn source_pts(film: &Path) -> Vec<u64> {
 
 /// Each picture is one of the film's, to the millisecond that containers round to, and none is missing in between.
 #[track_caller]
-pub fn assert_from_film(shown: &[u64], film: &[u64]) {
+pub(crate) fn assert_from_film(shown: &[u64], film: &[u64]) {
     let first = film.partition_point(|at| at + 1 < shown[0]);
     let expected = &film[first..(first + shown.len()).min(film.len())];
     for (shown, film) in shown.iter().zip(expected) {
@@ -194,21 +206,21 @@ pub fn assert_from_film(shown: &[u64], film: &[u64]) {
 }
 
 /// Small, so that two encoders run at ease.
-pub const SMALL: Rung = Rung {
+pub(crate) const SMALL: Rung = Rung {
     width: 320,
     height: 180,
     frame_rate: 24.0,
     bits_per_second: 300_000,
 };
 
-pub const MIDDLE: Rung = Rung {
+pub(crate) const MIDDLE: Rung = Rung {
     width: 480,
     height: 270,
     frame_rate: 24.0,
     bits_per_second: 700_000,
 };
 
-pub async fn changed(pipeline: &mut Pipeline) -> Option<Rung> {
+pub(crate) async fn changed(pipeline: &mut Pipeline) -> Option<Rung> {
     event_until(pipeline, |event| match event {
         PipelineEvent::RungChanged { rung, .. } => Some(*rung),
         PipelineEvent::RungFailed { .. } => panic!("{event:?}"),
