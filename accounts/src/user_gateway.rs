@@ -9,6 +9,8 @@
 
 mod link;
 mod message;
+#[cfg(test)]
+mod tests;
 
 use std::{
     future::poll_fn,

@@ -29,6 +29,8 @@ mod pacing;
 mod script;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod walk_tests;
 
 use std::{
     collections::{BTreeMap, VecDeque},

@@ -11,8 +11,8 @@ use std::{
 use crate::support::*;
 use discord_sim::{ClosedBy, DiscordSim, DiscordSimConfig, Fault, GuildId, RecordEvent};
 use orb_accounts::{
-    AccountEvent, AccountId, AccountTiming, GatewaySession, Permission, RestoredAccount, Shutdown,
-    VoiceCredentials,
+    AccountConfig, AccountEvent, AccountId, AccountTiming, GatewaySession, Permission,
+    RestoredAccount, Shutdown, VoiceCredentials,
 };
 use secrecy::ExposeSecret;
 
@@ -171,10 +171,17 @@ impl Grant {
 
 #[tokio::test]
 async fn a_connection_that_was_cut_comes_back_only_after_a_confirmation() {
+    for account in [config, user_config] {
+        comes_back_only_after_a_confirmation(account).await;
+    }
+}
+
+async fn comes_back_only_after_a_confirmation(account: fn(&DiscordSim) -> AccountConfig) {
     let sim = sim(DiscordSimConfig::default()).await;
     let grant = Grant::new();
     let timing = AccountTiming::default();
-    let mut bot = Bot::connect_restored(config(&sim), Vec::new(), timing, grant.permission()).await;
+    let mut bot =
+        Bot::connect_restored(account(&sim), Vec::new(), timing, grant.permission()).await;
     assert!(!bot.ready().await);
     let connects = |event: &RecordEvent| {
         matches!(
@@ -202,10 +209,17 @@ async fn a_connection_that_was_cut_comes_back_only_after_a_confirmation() {
 
 #[tokio::test]
 async fn without_permission_nothing_is_said_any_more() {
+    for account in [config, user_config] {
+        says_nothing_without_permission(account).await;
+    }
+}
+
+async fn says_nothing_without_permission(account: fn(&DiscordSim) -> AccountConfig) {
     let sim = sim(DiscordSimConfig::default()).await;
     let grant = Grant::new();
     let timing = AccountTiming::default();
-    let mut bot = Bot::connect_restored(config(&sim), Vec::new(), timing, grant.permission()).await;
+    let mut bot =
+        Bot::connect_restored(account(&sim), Vec::new(), timing, grant.permission()).await;
     bot.ready().await;
     grant.holds.store(false, Ordering::Relaxed);
     // Whatever makes it look again: here a command.
