@@ -14,7 +14,7 @@
 //!                                      └──────────────────────┘
 //! ```
 //!
-//! Nothing has to be set up: any token is a bot, any guild and channel that a bot joins exists at
+//! Nothing has to be set up: any token is a bot (or a person's account, when it begins with `user.`), any guild and channel that a bot joins exists at
 //! once, with a *listening member* in it, the listener. It takes part in the call's DAVE group,
 //! decrypts what the bots send and writes it down; [`Heard::listen`] decodes it and says which
 //! second of the film was heard when. Further members come and go by [`DaveFault`]; of each packet
