@@ -31,6 +31,7 @@ mod collector;
 mod ears;
 mod environment;
 mod event_stream;
+mod eyes;
 mod films;
 mod in_step;
 mod installation;
@@ -49,6 +50,7 @@ pub use collector::{CALLERS_SPAN, Collector, TracedSpan};
 pub use ears::Ears;
 pub use environment::Environment;
 pub use event_stream::{EventStream, SentEvent};
+pub use eyes::{Eyes, behind_sound_ms};
 pub use films::{Title, in_ten_bits, made};
 pub use installation::{Installation, Roles};
 pub use orb_process::OrbProcess;
@@ -57,6 +59,6 @@ pub use processes::{ProcessInfo, command_lines, descendants, ffmpegs, is_running
 pub use queue::Queue;
 pub use scrape::Scrape;
 pub use surroundings::{
-    API_TOKEN, BOT_TOKEN, JELLYFIN_KEY, SECOND_API_TOKEN, Setting, Surroundings,
+    API_TOKEN, BOT_TOKEN, JELLYFIN_KEY, SECOND_API_TOKEN, Setting, Surroundings, USER_TOKEN,
 };
 pub use waiting::until;

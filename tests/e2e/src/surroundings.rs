@@ -16,6 +16,8 @@ pub const API_TOKEN: &str = "e2e-api-token-Zm9vYmFy";
 pub const SECOND_API_TOKEN: &str = "e2e-other-token-cXV1eA";
 /// The token of the first bot account; those of others have a number at the end.
 pub const BOT_TOKEN: &str = "e2e.bot.token.s3cr3t";
+/// The token of the user account that can go live.
+pub const USER_TOKEN: &str = "user.e2e.token.s3cr3t";
 /// The key that jellyfin-sim demands, also of streams.
 pub const JELLYFIN_KEY: &str = "e2ejellyfinkey0123456789abcdef00";
 
@@ -30,6 +32,8 @@ pub struct Setting {
     pub jellyfin: JellyfinSimConfig,
     /// Bot accounts.
     pub accounts: usize,
+    /// A user account beside them, and pictures allowed.
+    pub go_live: bool,
     /// Whether no other test may run meanwhile. `.config/nextest.toml` has to know of it too.
     pub alone: bool,
 }
@@ -41,6 +45,7 @@ impl Default for Setting {
             titles: vec![Title::Clock],
             jellyfin: JellyfinSimConfig::default(),
             accounts: 1,
+            go_live: false,
             alone: false,
         }
     }
@@ -74,6 +79,7 @@ pub struct Surroundings {
     /// Database and temporary files.
     pub folder: TempDir,
     accounts: usize,
+    go_live: bool,
     _turn: Turn,
 }
 
@@ -89,7 +95,10 @@ impl Surroundings {
         for title in setting.titles {
             films.push(Film::new(title.id(), title.name(), title.file().await));
         }
-        let tokens = bot_tokens(setting.accounts);
+        let mut tokens = bot_tokens(setting.accounts);
+        if setting.go_live {
+            tokens.push(USER_TOKEN.to_owned());
+        }
         let discord = DiscordSimConfig {
             tokens,
             ..setting.discord
@@ -105,6 +114,7 @@ impl Surroundings {
             jellyfin: JellyfinSim::start(jellyfin).await.expect("jellyfin-sim"),
             folder: tempfile::tempdir().expect("a temporary folder"),
             accounts: setting.accounts,
+            go_live: setting.go_live,
             _turn: turn,
         }
     }
@@ -130,6 +140,11 @@ impl Surroundings {
             )
             .set("ORB_LOG", "info")
             .set("TMPDIR", self.folder.path().display().to_string());
+        if self.go_live {
+            environment
+                .set("ORB_GOLIVE", "accept-account-risk")
+                .set("ORB_DISCORD__GOLIVE_TOKENS", USER_TOKEN);
+        }
         environment
     }
 

@@ -10,6 +10,7 @@ mod drain;
 mod empty_leave;
 mod endings;
 mod gate;
+mod golive;
 mod hostile_media;
 mod leader_change;
 mod mutual_tls;
