@@ -18,12 +18,13 @@ use std::{
 
 use str0m::{
     Candidate, Event, IceConnectionState, IceCreds, Input, Output, Rtc,
-    bwe::{Bitrate, BweKind},
+    bwe::BweKind,
     config::Fingerprint,
     media::{Frequency, MediaTime, Mid},
     net::{Protocol, Receive},
 };
 
+mod bandwidth;
 mod config;
 mod feedback;
 mod queue;
@@ -36,9 +37,8 @@ pub use config::{VideoSsrcs, WebRtcConfig};
 pub use feedback::LineReport;
 
 use super::{IncomingFrame, MediaKind, OutgoingFrame, PacketError, PacketLayer, PathState};
+use bandwidth::Bandwidth;
 use feedback::Feedback;
-use room::{Line, Room};
-use steady::Steady;
 
 /// What is due so soon is done at once. str0m's pacer lets packets of one burst out a microsecond apart.
 const AT_ONCE: Duration = Duration::from_micros(100);
@@ -95,13 +95,7 @@ pub struct WebRtcLayer {
     deadline: Option<Instant>,
     feedback: Feedback,
     key_frame_requests: u64,
-    probe_target: u64,
-    /// What str0m was told to look for, with sound.
-    probing: Option<u64>,
-    room: Room,
-    steady: Steady,
-    /// Where the estimator is to begin anew.
-    begin_anew: Option<u64>,
+    bandwidth: Bandwidth,
 }
 
 impl WebRtcLayer {
@@ -147,11 +141,7 @@ impl WebRtcLayer {
             deadline: None,
             feedback: Feedback::new(config.audio_ssrc, now),
             key_frame_requests: 0,
-            probe_target: 0,
-            probing: None,
-            room: Room::new(),
-            steady: Steady::new(),
-            begin_anew: None,
+            bandwidth: Bandwidth::new(),
         })
     }
 
@@ -346,42 +336,19 @@ impl WebRtcLayer {
         self.feedback.waits(wait);
     }
 
-    /// Second thoughts about the estimate.
     fn judge_estimate(&mut self, now: Instant) {
-        let (Some(wanted), Some((estimate, loss, queue))) = (self.probing, self.feedback.line())
-        else {
-            return;
-        };
-        let mut line = Line {
-            estimate,
-            wanted,
-            loss,
-            queue,
-        };
-        let (believed, set_back) = self.steady.watch(&line, now);
-        self.feedback.believe(believed);
-        line.estimate = believed;
-        if self.room.look(line, now) || set_back {
-            self.begin_anew = Some(believed);
+        let line = self.feedback.line();
+        if let Some(believed) = line.and_then(|line| self.bandwidth.judge(line, now)) {
+            self.feedback.believe(believed);
         }
     }
 
-    /// Tells str0m what to look for. Not before the first picture: there is nothing to pad with, and it would send
-    /// packets of an SSRC of its own, which Discord's server has not been told of.
+    /// Not before the first picture: there is nothing to pad with, and str0m would send packets of an SSRC of its own, which
+    /// Discord's server has not been told of.
     fn probe(&mut self, now: Instant) {
-        let begun = self.picture.is_some_and(|picture| picture.declared);
-        if !begun || self.probe_target == 0 {
-            return;
-        }
-        let wanted = self.probe_target + self.feedback.sound(now);
-        if let Some(from) = self.begin_anew.take() {
-            self.rtc.bwe().reset(Bitrate::bps(from));
-        }
-        // Sound varies by a little, and each change is looked into.
-        let near = |old: u64| wanted.abs_diff(old) * 20 <= old;
-        if !self.probing.is_some_and(near) {
-            self.probing = Some(wanted);
-            self.rtc.bwe().set_desired_bitrate(Bitrate::bps(wanted));
+        if self.picture.is_some_and(|picture| picture.declared) {
+            let sound = self.feedback.sound(now);
+            self.bandwidth.tell(&mut self.rtc, sound);
         }
     }
 }
@@ -442,7 +409,7 @@ impl PacketLayer for WebRtcLayer {
     }
 
     fn set_probe_target(&mut self, bits_per_second: u64) {
-        self.probe_target = bits_per_second;
+        self.bandwidth.aim_at(bits_per_second);
     }
 
     fn key_frame_requests(&self) -> u64 {

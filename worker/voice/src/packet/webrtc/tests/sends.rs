@@ -1,6 +1,6 @@
 //! Frames arrive as they were sent; and what becomes of pictures that the packetizer does not take as they are.
 
-use std::num::NonZeroU16;
+use std::{num::NonZeroU16, time::Duration};
 
 use davey::{Codec, DaveSession, MediaType, ProposalsOperationType};
 use openmls::prelude::{
@@ -114,6 +114,12 @@ fn frames_arrive_as_they_were_sent() {
     assert_eq!((film.pictures.len(), film.sounds.len()), (120, 250));
     let pictures = film.pictures.iter().map(|(_, picture)| &picture[..]);
     assert!(world.got(MediaKind::Video).eq(pictures));
+    // Receivers may delay pictures by so much, and no more.
+    for (_, frame) in &world.server.frames {
+        let is_picture = frame.mid == "1".into();
+        let allowed = frame.ext_vals.play_delay_max.map(Duration::from);
+        assert_eq!(allowed, is_picture.then_some(ms(100)));
+    }
     let sounds = film.sounds.iter().map(|(_, sound)| &sound[..]);
     assert!(world.got(MediaKind::Audio).eq(sounds));
 }
