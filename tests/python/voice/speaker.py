@@ -26,12 +26,13 @@ class Speaker:
     """`start` makes one; `heard` is what it printed of other members."""
 
     @classmethod
-    async def start(cls, credentials, ca):
+    async def start(cls, credentials, ca, *arguments):
         self = cls()
         self.user = credentials["user_id"]
         self.heard, self.events = [], []
         self.process = await asyncio.create_subprocess_exec(
             PROGRAM,
+            *arguments,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             env=os.environ | {"SSL_CERT_FILE": ca},

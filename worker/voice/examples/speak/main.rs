@@ -21,16 +21,24 @@
 //!     SSL_CERT_FILE=$CA cargo run -p orb-voice --example speak
 //! ```
 //!
+//! With `--pictures film.h264` (24 a second, Annex B, none reordered) it is a Go Live stream: the credentials then have
+//! `"rtc_server_id": 4` besides, and the stream's endpoint and token. The simulator makes these up at `/_sim/stream`.
+//!
 //! Without a file it sends counted frames (see [`frames`]) without end: no sound, but whoever gets them can tell which
 //! are missing. Everything that happens is a line of JSON on the standard output.
 
+#[path = "../show/film.rs"]
+mod film;
 mod frames;
 mod ogg;
+mod pictures;
 mod printed;
 
 use std::{error::Error, future, sync::Arc, time::Duration};
 
-use orb_voice::{Call, CallEvent, Driver, DriverConfig, FrameSource, OpenGate, VoiceServer};
+use orb_voice::{
+    Call, CallEvent, Driver, DriverConfig, FrameSource, OpenGate, StreamServer, VoiceServer,
+};
 use serde::Deserialize;
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines, Stdin},
@@ -38,6 +46,7 @@ use tokio::{
 };
 
 use frames::Frames;
+use pictures::Pictures;
 
 /// Events that wait for being printed. A call waits for no reader: what finds no room is lost.
 const EVENTS: usize = 64;
@@ -57,6 +66,8 @@ struct Credentials {
     user_id: String,
     session_id: String,
     token: String,
+    /// Of a stream.
+    rtc_server_id: Option<u64>,
 }
 
 impl Credentials {
@@ -71,17 +82,27 @@ impl Credentials {
             user_id: read.user_id.parse()?,
             session_id: read.session_id.into(),
             token: read.token.into(),
-            stream: None,
+            stream: read
+                .rtc_server_id
+                .map(|rtc_server_id| StreamServer { rtc_server_id }),
         })
     }
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let frames = Arc::new(match std::env::args_os().nth(1) {
-        Some(path) => Frames::of(ogg::opus_packets(&std::fs::read(path)?)?),
-        None => Frames::counted(),
-    });
+    let mut arguments = std::env::args_os().skip(1);
+    let (mut frames, mut pictures) = (Frames::counted(), None);
+    while let Some(argument) = arguments.next() {
+        if argument == "--pictures" {
+            let path = arguments.next().ok_or("--pictures needs a file")?;
+            let film = film::pictures(std::fs::read(path)?.into())?;
+            pictures = Some(Arc::new(Pictures::of(film)));
+        } else {
+            frames = Frames::of(ogg::opus_packets(&std::fs::read(argument)?)?);
+        }
+    }
+    let frames = Arc::new(frames);
     let mut input = BufReader::new(tokio::io::stdin()).lines();
     let first = input.next_line().await?.unwrap_or_default();
     let server = Credentials::read(&first)?;
@@ -91,7 +112,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (events, mut told) = mpsc::channel(EVENTS);
     let (heard, mut packets) = mpsc::channel(PACKETS);
     let source = Arc::clone(&frames) as Arc<dyn FrameSource>;
-    let mut call = driver.listening_call(source, events, heard);
+    let mut call = match &pictures {
+        Some(pictures) => driver.stream_call(source, Arc::clone(pictures) as _, events),
+        None => driver.listening_call(source, events, heard),
+    };
     // Nobody else has these credentials. Who may have a successor asks before every dial: `Gate`.
     call.connect(server, Arc::new(OpenGate));
 
@@ -106,7 +130,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             }
             Some(packet) = packets.recv() => printed::heard(&packet),
             sent = frames.idle() => {
-                printed::idle(sent);
+                printed::idle(sent, pictures.as_ref().map(|pictures| pictures.sent()));
                 if commands.is_none() {
                     tokio::time::sleep(SILENCE_TAIL).await;
                     return Ok(());

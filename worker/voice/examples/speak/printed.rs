@@ -35,9 +35,9 @@ pub(crate) fn heard(packet: &Heard) {
     }));
 }
 
-/// There is nothing to say; so many frames were sent until now.
-pub(crate) fn idle(sent: u32) {
-    line(&json!({"event": "idle", "sent": sent}));
+/// There is nothing to say; so many frames were sent until now, and pictures, if any are shown.
+pub(crate) fn idle(sent: u32, pictures: Option<u32>) {
+    line(&json!({"event": "idle", "sent": sent, "pictures": pictures}));
 }
 
 fn line(value: &Value) {
