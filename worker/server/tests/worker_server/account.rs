@@ -9,7 +9,7 @@ use twilight_gateway::{
 };
 
 pub(crate) const GUILD: u64 = 41;
-const CHANNEL: u64 = 42;
+pub(crate) const CHANNEL: u64 = 42;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Joins a channel by its main connection, and gives what a voice connection needs.

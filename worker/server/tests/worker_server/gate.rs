@@ -6,7 +6,7 @@ use orb_proto::v1;
 use orb_proto::v1::attach_request::Message as Report;
 use orb_proto::v1::attach_response::Message as Word;
 
-use super::stage::{LONG_PERMIT, Stage};
+use super::stage::{LONG_PERMIT, Setting, Stage};
 
 #[tokio::test]
 async fn it_dials_when_the_lease_is_confirmed_and_not_before() {
@@ -23,6 +23,33 @@ async fn it_dials_when_the_lease_is_confirmed_and_not_before() {
     stage.is_silent(&mut stream).await;
     stream.confirm(question, 1, true).await;
     stage.dialled().await;
+    stage.strike().await;
+}
+
+#[tokio::test]
+async fn a_stream_is_dialled_as_its_channel_is_when_the_lease_is_confirmed() {
+    let mut stage = Stage::set_with(Setting {
+        go_live: true,
+        ..Setting::default()
+    })
+    .await;
+    let mut stream = stage.attach(LONG_PERMIT).await;
+    stream.say(stage.live_lease(1)).await;
+    let question = stream.question(1).await;
+    stage.is_silent(&mut stream).await;
+    stream.confirm(question, 1, true).await;
+    stage.dialled().await;
+    // Whichever is later may have asked by itself.
+    let second = async {
+        loop {
+            let asked = stream.question(1).await;
+            stream.confirm(asked, 1, true).await;
+        }
+    };
+    tokio::select! {
+        () = stage.dialled() => {}
+        () = second => {}
+    }
     stage.strike().await;
 }
 

@@ -4,5 +4,6 @@
 mod account;
 mod advance;
 mod gate;
+mod golive;
 mod party;
 mod stage;

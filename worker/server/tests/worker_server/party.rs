@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use discord_sim::{DiscordSim, DiscordSimConfig, HeardPacket};
+use discord_sim::{DiscordSim, DiscordSimConfig, HeardPacket, SeenCounters};
 use jellyfin_sim::film::{FilmSpec, generate};
 use jellyfin_sim::{Film, JellyfinSim, JellyfinSimConfig};
 use orb_jellyfin::SourcePolicy;
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 use twilight_gateway::Shard;
 
-use super::account::{GUILD, join};
+use super::account::{CHANNEL, GUILD, join};
 use super::stage::{LONG_PERMIT, PATIENCE, Setting, Stage, Stream};
 
 /// A packet lasts 20 ms: so many samples at 48 kHz.
@@ -63,6 +63,7 @@ impl Party {
         let mut stage = Stage::set_with(Setting {
             capacity_millicores,
             sources: sources.unwrap(),
+            go_live: true,
             voice: orb_voice::DriverConfig {
                 extra_ca_file: Some(discord.ca_file().to_owned()),
                 ..orb_voice::DriverConfig::default()
@@ -123,6 +124,44 @@ impl Party {
     pub(crate) async fn pauses(&mut self, paused: bool) -> u64 {
         self.desired.paused = paused;
         self.say().await
+    }
+
+    /// The picture goes into the channel: by another account, which streams there.
+    pub(crate) async fn goes_live(&mut self) -> u64 {
+        let (channel, user) = (CHANNEL, 77);
+        let stream = self.discord.stream_credentials(GUILD, channel, user);
+        let stream = stream.unwrap();
+        let voice = self.discord.voice_credentials(GUILD, channel, user);
+        let voice = voice.unwrap();
+        self.voice = v1::VoiceCredentials {
+            user_id: user.to_string(),
+            voice_session_id: voice.session,
+            endpoint: voice.endpoint,
+            token: voice.token,
+            revision: self.voice.revision + 1,
+            stream: Some(v1::StreamCredentials {
+                stream_key: stream.stream_key,
+                rtc_server_id: stream.rtc_server_id.to_string(),
+                endpoint: stream.endpoint,
+                token: stream.token,
+            }),
+            ..self.voice.clone()
+        };
+        self.desired.go_live = true;
+        self.say().await
+    }
+
+    /// The sound goes into the channel again, and no picture.
+    pub(crate) async fn goes_dark(&mut self) -> u64 {
+        self.voice.stream = None;
+        self.voice.revision += 1;
+        self.desired.go_live = false;
+        self.say().await
+    }
+
+    /// What the member saw so far.
+    pub(crate) fn seen(&self) -> SeenCounters {
+        self.discord.seen(GUILD).totals()
     }
 
     async fn say(&mut self) -> u64 {

@@ -33,6 +33,7 @@ pub(crate) const LONG_PERMIT: Duration = Duration::from_mins(1);
 
 pub(crate) struct Stage {
     attached: mpsc::Receiver<Stream>,
+    go_live: bool,
     voice_server: TcpListener,
     cancel: CancellationToken,
     tasks: JoinSet<()>,
@@ -43,6 +44,7 @@ pub(crate) struct Stage {
 pub(crate) struct Setting {
     pub(crate) capacity_millicores: u32,
     pub(crate) sources: SourcePolicy,
+    pub(crate) go_live: bool,
     pub(crate) voice: orb_voice::DriverConfig,
 }
 
@@ -51,6 +53,7 @@ impl Default for Setting {
         Self {
             capacity_millicores: 1_000,
             sources: SourcePolicy::default(),
+            go_live: false,
             voice: orb_voice::DriverConfig::default(),
         }
     }
@@ -82,7 +85,7 @@ impl Stage {
             ..MediaConfig::default()
         });
         let config = WorkerConfig {
-            go_live: false,
+            go_live: setting.go_live,
             incarnation: uuid::Uuid::new_v4(),
             id: "w1".to_owned(),
             capacity_millicores: setting.capacity_millicores,
@@ -116,6 +119,7 @@ impl Stage {
         });
         Self {
             attached,
+            go_live: setting.go_live,
             voice_server: TcpListener::bind("127.0.0.1:0").await.unwrap(),
             cancel,
             tasks,
@@ -135,6 +139,7 @@ impl Stage {
         let draining = match stream.report().await {
             Report::Register(register) => {
                 assert_eq!(register.worker_id, "w1");
+                assert_eq!(register.go_live, self.go_live);
                 register.draining
             }
             other => panic!("{other:?}"),
@@ -176,6 +181,24 @@ impl Stage {
             }),
             ..v1::Lease::default()
         })
+    }
+
+    /// The same with a stream, whose server is this stage's as well.
+    pub(crate) fn live_lease(&self, token: u64) -> Word {
+        let Word::Lease(mut lease) = self.lease(token) else {
+            unreachable!("that is what it makes");
+        };
+        if let Some(desired) = &mut lease.desired {
+            desired.go_live = true;
+            let voice = desired.voice.as_mut().unwrap();
+            voice.stream = Some(v1::StreamCredentials {
+                stream_key: "guild:1:2:3".to_owned(),
+                rtc_server_id: "9".to_owned(),
+                endpoint: voice.endpoint.clone(),
+                token: "stream-token".to_owned(),
+            });
+        }
+        Word::Lease(lease)
     }
 
     /// The same, to be warmed up: a source that this worker may not open.

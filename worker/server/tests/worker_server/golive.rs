@@ -1,0 +1,85 @@
+//! The picture into the channel, turned on and off while a film plays.
+
+use orb_proto::v1;
+
+use super::party::Party;
+
+/// More than any film here costs.
+const ROOM: u32 = 1_000;
+
+fn position_ms(observed: &v1::ObservedState) -> i64 {
+    observed.position.map_or(0, |position| position.media_ms)
+}
+
+fn has_done(observed: &v1::ObservedState, generation: u64) -> bool {
+    let done = observed.fence.map(|fence| fence.generation);
+    done == Some(generation) && observed.playback_state() == v1::PlaybackState::Playing
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn turned_on_and_off_under_way_the_film_goes_on_where_it_is() {
+    let mut party = Party::of(&[60, 20], ROOM).await;
+    party.plays(1, 2).await;
+    let plain = party
+        .until("it is under way", |one| position_ms(one) > 2_000)
+        .await;
+    assert_eq!(plain.picture, None);
+    assert_eq!(party.seen().pictures, 0);
+
+    let live = party.goes_live().await;
+    let shown = party
+        .until("it is shown", |one| {
+            has_done(one, live)
+                && one.voice_revision == 2
+                && one.worker_status() == v1::WorkerStatus::Connected
+                && one
+                    .picture
+                    .as_ref()
+                    .is_some_and(|picture| picture.pictures_sent > 48)
+        })
+        .await;
+    assert!(position_ms(&shown) > position_ms(&plain));
+    let picture = shown.picture.unwrap();
+    assert_eq!((picture.width, picture.height), (320, 180));
+    assert!(picture.kbits_per_second > 0 && picture.rung_changes == 0);
+    assert!(
+        shown
+            .known_plan
+            .is_some_and(|plan| plan.cost_millicores > 0)
+    );
+    let seen = party.seen();
+    assert!(seen.decodable > 0 && seen.in_the_clear == 0, "{seen:?}");
+
+    let held = party.pauses(true).await;
+    party
+        .until("it is held", |one| {
+            one.fence.map(|fence| fence.generation) == Some(held)
+        })
+        .await;
+    party.pauses(false).await;
+    let sought = party.seeks(30_000).await;
+    let there = party
+        .until("it is there", |one| {
+            has_done(one, sought) && position_ms(one) > 31_000
+        })
+        .await;
+    let before = party.seen();
+    assert!(before.decodable > seen.decodable);
+    assert_eq!(before.undecryptable, 0, "{before:?}");
+
+    let dark = party.goes_dark().await;
+    let plain = party
+        .until("it is heard in the channel", |one| {
+            has_done(one, dark) && position_ms(one) > position_ms(&there) + 1_000
+        })
+        .await;
+    assert_eq!(plain.picture, None);
+    let after = party.seen().pictures;
+    party
+        .until("it goes on", |one| {
+            position_ms(one) > position_ms(&plain) + 1_000
+        })
+        .await;
+    assert_eq!(party.seen().pictures, after);
+    party.strike().await;
+}
