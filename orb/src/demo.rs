@@ -95,6 +95,10 @@ async fn discord(config: &mut Config, trust: &Trust) -> Result<Option<DiscordSim
     config.discord.tokens = (1..=ACCOUNTS)
         .map(|n| SecretString::from(format!("demo-account-{n}")))
         .collect();
+    if config.worker.golive.is_on() && config.discord.golive_tokens.is_empty() {
+        // Which the simulator takes for a person's; it leaves this machine as little as the others do.
+        config.discord.golive_tokens = vec![SecretString::from("user.demo")];
+    }
     Ok(Some(sim))
 }
 

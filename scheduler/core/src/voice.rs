@@ -243,9 +243,10 @@ impl Scheduler {
         let Some(session) = self.sessions.get_mut(&observed.session) else {
             return;
         };
-        let (part, event) = match loss.stream {
-            true => (Part::Stream, "golive_lost"),
-            false => (Part::Voice, "voice_lost"),
+        let (part, event) = if loss.stream {
+            (Part::Stream, "golive_lost")
+        } else {
+            (Part::Voice, "voice_lost")
         };
         let lost = Lost {
             revision: Generation::new(loss.revision),

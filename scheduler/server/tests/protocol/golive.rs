@@ -55,7 +55,7 @@ async fn session(scheduler: &Scheduler) -> v1::Session {
     answer.unwrap().into_inner().session.unwrap()
 }
 
-async fn control(scheduler: &Scheduler, action: v1::control_request::Action) {
+fn control(scheduler: &Scheduler, action: v1::control_request::Action) {
     let asked = v1::ControlRequest {
         session_id: "s".to_owned(),
         action: Some(action),
@@ -113,13 +113,12 @@ async fn a_party_goes_live_by_a_user_account_and_its_pauses_show() {
     assert_ne!(stream.token, voice.token);
     let shown = session(&scheduler).await;
     assert_eq!(shown.picture.unwrap().pictures_sent, 24);
-    control(&scheduler, v1::control_request::Action::Pause(v1::Pause {})).await;
+    control(&scheduler, v1::control_request::Action::Pause(v1::Pause {}));
     worker.lease_where(|desired| desired.paused).await;
     control(
         &scheduler,
         v1::control_request::Action::Resume(v1::Resume {}),
-    )
-    .await;
+    );
     worker.lease_where(|desired| !desired.paused).await;
     let expected = [(18, None), (22, Some(true)), (22, Some(false))];
     until("Discord heard of both", async || {

@@ -328,7 +328,7 @@ async fn a_queue_and_what_it_plays_survive_a_leader_in_postgres() {
             .unwrap()
     };
     let (one, other) = (open().await, open().await);
-    survives_a_leader(&surroundings, one, other).await;
+    Box::pin(survives_a_leader(&surroundings, one, other)).await;
 }
 
 async fn survives_a_leader(surroundings: &Surroundings, one: impl Store, other: impl Store) {
