@@ -34,6 +34,10 @@ use message::{Incoming, SessionEnd};
 /// A connection that has not come up after so long is dialled anew.
 const DIAL_WAIT: Duration = Duration::from_secs(20);
 
+/// A connection without a session after so long is dialled anew. Our turn to IDENTIFY comes within five seconds, and READY
+/// within a few more.
+const READY_WAIT: Duration = Duration::from_mins(1);
+
 /// The longest wait between two dials that came to nothing; the first one is a second, and each doubles it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
@@ -73,6 +77,7 @@ pub(crate) struct UserConnection {
     cut: Option<std::time::Instant>,
     /// Connections in a row that did not get as far as READY or RESUMED.
     failures: u32,
+    ready_within: Duration,
 }
 
 impl UserConnection {
@@ -95,6 +100,7 @@ impl UserConnection {
             ready: false,
             cut: None,
             failures: 0,
+            ready_within: READY_WAIT,
         }
     }
 
@@ -181,8 +187,9 @@ impl UserConnection {
             }
         });
         let url = checked.unwrap_or_else(|| self.gateway_url.clone());
+        let ready_within = self.ready_within;
         Box::pin(async move {
-            match tokio::time::timeout(DIAL_WAIT, Link::open(&url)).await {
+            match tokio::time::timeout(DIAL_WAIT, Link::open(&url, ready_within)).await {
                 Ok(opened) => opened,
                 Err(_) => Err("no connection in time"),
             }
@@ -280,6 +287,9 @@ impl UserConnection {
                 if matches!(dispatch, Dispatch::Ready { .. } | Dispatch::Resumed) {
                     self.ready = true;
                     self.failures = 0;
+                    if let State::Up(link) = &mut self.state {
+                        link.has_begun();
+                    }
                 }
                 Signal::Dispatch(dispatch)
             }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
@@ -13,7 +14,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     sync::oneshot,
-    time::{Instant, Interval, MissedTickBehavior, interval_at},
+    time::{Instant, Interval, MissedTickBehavior, Sleep, interval_at, sleep},
 };
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::{
@@ -57,11 +58,14 @@ pub(super) struct Link {
     acknowledged: bool,
     /// Our turn to IDENTIFY, and the message.
     turn: Option<(oneshot::Receiver<()>, String)>,
+    /// When READY or RESUMED is given up, until it has come.
+    ready_by: Pin<Box<Sleep>>,
+    ready: bool,
 }
 
 impl Link {
     /// Dials. `url`: checked by the dial rule.
-    pub(super) async fn open(url: &str) -> Result<Self, &'static str> {
+    pub(super) async fn open(url: &str, ready_within: Duration) -> Result<Self, &'static str> {
         let url = Url::parse(url).map_err(|_| "the url is none")?;
         let host = url.host_str().ok_or("the url has no host")?;
         let port = url.port_or_known_default().ok_or("the url has no port")?;
@@ -96,6 +100,8 @@ impl Link {
             heartbeat: None,
             acknowledged: true,
             turn: None,
+            ready_by: Box::pin(sleep(ready_within)),
+            ready: false,
         })
     }
 
@@ -122,6 +128,11 @@ impl Link {
         self.queue(message::heartbeat(sequence));
     }
 
+    /// READY or RESUMED has come.
+    pub(super) fn has_begun(&mut self) {
+        self.ready = true;
+    }
+
     pub(super) fn acknowledge(&mut self) {
         self.acknowledged = true;
     }
@@ -132,6 +143,9 @@ impl Link {
         cx: &mut Context<'_>,
         sequence: Option<u64>,
     ) -> Poll<Received> {
+        if !self.ready && self.ready_by.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Received::Broken("no session in time"));
+        }
         while let Some(beats) = &mut self.heartbeat
             && beats.poll_tick(cx).is_ready()
         {

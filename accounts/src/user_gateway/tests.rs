@@ -116,6 +116,20 @@ async fn a_server_that_acknowledges_nothing_is_left_and_the_session_resumed() {
 }
 
 #[tokio::test]
+async fn a_server_that_begins_no_session_is_left() {
+    let server = Server::start().await;
+    let mut connection = connection(&server.url(), None);
+    connection.ready_within = Duration::from_millis(200);
+    beside(&mut connection, async {
+        let mut first = server.accept(40_000).await;
+        first.hear(2).await;
+        server.accept(40_000).await
+    })
+    .await;
+    assert!(!connection.is_live());
+}
+
+#[tokio::test]
 async fn an_acknowledged_connection_stays() {
     let server = Server::start().await;
     let url = server.url();

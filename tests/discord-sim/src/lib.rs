@@ -14,8 +14,8 @@
 //!                                      └──────────────────────┘
 //! ```
 //!
-//! Nothing has to be set up: any token is a bot (or a person's account, when it begins with `user.`), any guild and channel that a bot joins exists at
-//! once, with a *listening member* in it, the listener. It takes part in the call's DAVE group,
+//! Nothing has to be set up: any token is a bot (or a person's account, when it begins with
+//! `user.`), any guild and channel that a bot joins exists at once, with a *listening member* in it, the listener. It takes part in the call's DAVE group,
 //! decrypts what the bots send and writes it down; [`Heard::listen`] decodes it and says which
 //! second of the film was heard when. Further members come and go by [`DaveFault`]; of each packet
 //! it is known how many of them could decrypt it.
@@ -116,8 +116,8 @@ pub use guests::VoiceCredentials;
 pub use heard::{ConnectionInfo, Heard, HeardConnection, HeardCounters, HeardPacket};
 pub use joins::Join;
 pub use kept::HeardDetail;
-pub use lip_sync::Skew;
 pub use link::{LinkDirection, LinkShape};
+pub use lip_sync::Skew;
 pub use media_faults::StreamFault;
 pub use record::{ClosedBy, RecordEntry, RecordEvent};
 pub use seen::{
