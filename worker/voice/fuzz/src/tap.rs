@@ -59,15 +59,15 @@ impl Sealer {
 
     fn tap(key: Key, iv: [u8; 12], clear: &[u8]) {
         // Of SRTP the clear part is another: a header of twelve bytes, and version 2 with a media's payload type.
-        let Ok(&[_, kind, _, _, a, b, c, d, e, f, g, h]) = <&[u8; CLEAR + 4]>::try_from(clear)
-        else {
+        let Ok(clear) = <&[u8; CLEAR + 4]>::try_from(clear) else {
             return;
         };
-        if !(200..=207).contains(&kind) {
+        if !(200..=207).contains(&clear[1]) {
             return;
         }
-        let index = u32::from_be_bytes([e, f, g, h]) & !ENCRYPTED;
-        let salt = mixed(iv, [a, b, c, d], index);
+        let [.., s0, s1, s2, s3, i0, i1, i2, i3] = *clear;
+        let index = u32::from_be_bytes([i0, i1, i2, i3]) & !ENCRYPTED;
+        let salt = mixed(iv, [s0, s1, s2, s3], index);
         TAPPED.set(Some(Self {
             key,
             salt,

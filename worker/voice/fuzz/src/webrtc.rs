@@ -142,9 +142,9 @@ impl World {
         };
         let mut packets = Vec::new();
         let lost = self.layer.state() == PathState::Lost;
-        let sent = self
-            .layer
-            .send(frame, self.now, &mut |packet| packets.push(packet.to_vec()));
+        let sent = self.layer.send(frame, self.now, &mut |packet| {
+            packets.push(packet.to_vec());
+        });
         match sent {
             Ok(()) => assert!(!lost),
             Err(PacketError::Broken) => assert!(self.layer.state() == PathState::Lost),
@@ -156,7 +156,7 @@ impl World {
             Err(other) => panic!("{other}"),
         }
         assert!(!lost || packets.is_empty());
-        self.to_server(packets);
+        self.serve(packets);
     }
 
     fn deliver_sealed(&mut self, rtcp: &[u8]) {
@@ -168,19 +168,20 @@ impl World {
     fn deliver(&mut self, packet: &mut [u8]) {
         let mut packets = Vec::new();
         let heard = self.layer.receive(packet, self.now, &mut |packet| {
-            packets.push(packet.to_vec())
+            packets.push(packet.to_vec());
         });
         assert!(!matches!(heard, Ok(Some(_))), "it hears nobody");
-        self.to_server(packets);
+        self.serve(packets);
     }
 
     fn run_for(&mut self, time: Duration) {
         let until = self.now + time;
         loop {
             let mut packets = Vec::new();
-            self.layer
-                .on_deadline(self.now, &mut |packet| packets.push(packet.to_vec()));
-            self.to_server(packets);
+            self.layer.on_deadline(self.now, &mut |packet| {
+                packets.push(packet.to_vec());
+            });
+            self.serve(packets);
             let due = self.layer.next_deadline();
             assert!(due.is_none_or(|due| due > self.now), "due again at once");
             if self.server_deadline <= self.now {
@@ -196,7 +197,7 @@ impl World {
         }
     }
 
-    fn to_server(&mut self, packets: Vec<Vec<u8>>) {
+    fn serve(&mut self, packets: Vec<Vec<u8>>) {
         for packet in packets {
             let received = Receive::new(Protocol::Udp, address(1), address(2), &packet);
             let received = received.expect("a datagram of the layer");

@@ -25,7 +25,7 @@ fn a_minute_of_film() {
     film.play(&mut world, from + Duration::from_secs(5));
     let (before, sent) = (world.spent, world.sent);
     film.play(&mut world, from + Duration::from_secs(65));
-    let spent = world.spent - before;
+    let spent = world.spent.saturating_sub(before);
     println!(
         "measured: a minute of 2.5 Mbit/s at 24 pictures a second: {spent:?} in the layer, {:.4} cores, {} packets",
         spent.as_secs_f64() / 60.0,
