@@ -1,6 +1,6 @@
 //! The way of a picture from its source to the packet layer.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -14,6 +14,9 @@ use crate::{
 /// Pictures that are taken in a row, when several are late or there is something to catch up on: others wait meanwhile,
 /// sound among them.
 const MOST_AT_ONCE: u32 = 8;
+
+/// While much waits for the line, as after a seek that begins with seconds of pictures, it is looked at again after so long.
+const NO_ROOM: Duration = Duration::from_millis(5);
 
 pub(super) struct Pictures {
     clock: RtpClock,
@@ -62,6 +65,10 @@ impl Pictures {
             return Some(from);
         }
         for _ in 0..MOST_AT_ONCE {
+            // What is refused breaks the chain; what is left with its source does not.
+            if !exit.layer.has_room() {
+                return Some(now + NO_ROOM);
+            }
             match source.next(now) {
                 NextPicture::Picture { data, due, idr } => {
                     if self.send(&data, due, idr, now, &mut exit) {

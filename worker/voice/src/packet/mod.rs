@@ -109,6 +109,11 @@ pub trait PacketLayer: Send {
         PathState::Open
     }
 
+    /// Whether it takes a picture now. If not, so much waits for the line that it is to be offered later.
+    fn has_room(&mut self) -> bool {
+        true
+    }
+
     /// What the line does, about ten times a second once the connection is open. `None`: nothing new, or never known.
     fn take_feedback(&mut self, _now: Instant) -> Option<LineReport> {
         None

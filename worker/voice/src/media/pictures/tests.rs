@@ -3,7 +3,6 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use orb_video::ladder::Wants;
@@ -23,6 +22,7 @@ const MS: Duration = Duration::from_millis(1);
 struct Log {
     state: Option<PathState>,
     refuses: bool,
+    is_full: bool,
     sent: Vec<(MediaKind, u32, Duration, Vec<u8>)>,
     report: Option<LineReport>,
     probed: Option<u64>,
@@ -74,6 +74,10 @@ impl PacketLayer for Layer {
 
     fn state(&self) -> PathState {
         self.log.lock().unwrap().state.unwrap_or(PathState::Open)
+    }
+
+    fn has_room(&mut self) -> bool {
+        !self.log.lock().unwrap().is_full
     }
 
     fn take_feedback(&mut self, _: Instant) -> Option<LineReport> {
@@ -290,6 +294,18 @@ fn what_the_layer_refuses_breaks_the_chain_until_the_next_idr_picture() {
     assert_eq!(stage.sent(), ["a", "d"]);
     let counts = stage.media.counts();
     assert_eq!((counts.pictures_refused, counts.pictures_dropped), (1, 1));
+}
+
+#[test]
+fn while_much_waits_for_the_line_pictures_stay_with_their_source() {
+    let mut stage = Stage::new();
+    stage.give([stage.picture("a", 1, true), stage.picture("b", 2, false)]);
+    stage.log().is_full = true;
+    assert_eq!(stage.turn(2), Some(2 * MS + NO_ROOM));
+    assert_eq!(stage.film.asked(), 0);
+    stage.log().is_full = false;
+    stage.turn(7);
+    assert_eq!(stage.sent(), ["a", "b"]);
 }
 
 #[test]

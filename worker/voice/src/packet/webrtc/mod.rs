@@ -404,6 +404,10 @@ impl PacketLayer for WebRtcLayer {
         self.state
     }
 
+    fn has_room(&mut self) -> bool {
+        self.waiting().0 <= MOST_WAITING - MOST_PICTURE
+    }
+
     fn take_feedback(&mut self, now: Instant) -> Option<LineReport> {
         self.is_connected().then(|| self.feedback.report(now))?
     }
