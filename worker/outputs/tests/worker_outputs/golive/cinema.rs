@@ -27,7 +27,7 @@ pub(crate) const CHANNEL: u64 = 42;
 const USER: u64 = 77;
 
 /// For anything that should come at once, on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Seconds of each film.
 const SECONDS: u32 = 24;
