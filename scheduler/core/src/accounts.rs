@@ -108,6 +108,10 @@ impl Accounts {
         shards.entry(shard).or_default();
     }
 
+    pub(crate) fn remove(&mut self, account: AccountId) {
+        self.0.remove(&account);
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -167,6 +167,11 @@ pub enum Event {
         /// Whether Discord's session went on.
         resumed: bool,
     },
+    /// Discord refuses the account for good: it was banned, or its token changed. It is in no channel any more.
+    AccountLost {
+        /// Which.
+        account: AccountId,
+    },
     /// Discord handed out voice credentials (after a join, a move, a server change or a refresh).
     /// Their revision is set here.
     Credentials {

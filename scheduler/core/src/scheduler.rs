@@ -210,6 +210,7 @@ impl Scheduler {
             } => {
                 self.account_ready((account, kind), shard, resumed, &mut step);
             }
+            Event::AccountLost { account } => self.account_lost(account, now, &mut step),
             Event::Credentials {
                 account,
                 credentials,

@@ -62,6 +62,16 @@ impl Scheduler {
         }
     }
 
+    /// Nothing more comes of it: its parties end as if it had been put out, and the next play takes another account.
+    pub(crate) fn account_lost(&mut self, account: AccountId, now: Now, step: &mut Step) {
+        self.accounts.remove(account);
+        let leased = self.leased.range((account, 0)..=(account, u64::MAX));
+        let guilds: Vec<u64> = leased.map(|((_, guild), _)| *guild).collect();
+        for guild in guilds {
+            self.voice_left(account, guild, false, now, step);
+        }
+    }
+
     pub(crate) fn credentials(
         &mut self,
         account: AccountId,

@@ -132,7 +132,7 @@ async fn carry(
     };
     let from_accounts = async {
         while let Some(event) = events.recv().await {
-            if !hand_in(leader, event).await {
+            if !hand_in(accounts, leader, event).await {
                 return;
             }
         }
@@ -156,12 +156,12 @@ async fn hand_over(
         tokio::select! {
             () = &mut ending => break,
             Some(event) = events.recv() => {
-                hand_in(leader, event).await;
+                hand_in(accounts, leader, event).await;
             }
         }
     }
     while let Ok(event) = events.try_recv() {
-        hand_in(leader, event).await;
+        hand_in(accounts, leader, event).await;
     }
 }
 
@@ -248,7 +248,7 @@ async fn carry_out(accounts: &Accounts, command: AccountCommand) {
 }
 
 /// False when the leader is gone.
-async fn hand_in(leader: &LeaderHandle, event: AccountEvent) -> bool {
+async fn hand_in(accounts: &Accounts, leader: &LeaderHandle, event: AccountEvent) -> bool {
     if let AccountEvent::Progress {
         account,
         shard,
@@ -263,10 +263,29 @@ async fn hand_in(leader: &LeaderHandle, event: AccountEvent) -> bool {
         };
         return leader.progress(session).await;
     }
-    match translate(event) {
-        Some(event) => leader.event(event).await,
-        None => true,
+    let lost = lost(accounts, &event);
+    for event in translate(event).into_iter().chain(lost) {
+        if !leader.event(event).await {
+            return false;
+        }
     }
+    true
+}
+
+/// A user account that Discord refuses for good, as it does those that it bans: nobody mends that, and its party need not
+/// wait for it. (A bot's owner can.)
+fn lost(accounts: &Accounts, event: &AccountEvent) -> Option<Event> {
+    let AccountEvent::Disconnected {
+        account,
+        fatal: Some(_),
+        ..
+    } = event
+    else {
+        return None;
+    };
+    let is_user = accounts.kind(*account) == Some(orb_accounts::AccountKind::User);
+    let account = AccountId::new(account.0);
+    is_user.then_some(Event::AccountLost { account })
 }
 
 /// A gateway session as the store keeps it (sealed).

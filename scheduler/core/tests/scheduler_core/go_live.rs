@@ -450,6 +450,31 @@ fn an_installation_that_allows_it_no_more_stops_what_has_one() {
 }
 
 #[test]
+fn a_banned_account_ends_its_party_and_is_chosen_no_more() {
+    let mut h = playing();
+    h.event(Event::AccountLost { account: USER });
+    let view = h.view("s");
+    assert_eq!(view.playback, PlaybackState::Stopped);
+    assert_eq!(view.last_error.unwrap().code, "voice_kicked");
+    assert_eq!(
+        h.scheduler.no_picture(moment(&h)),
+        Some(NoPicture::NoAccount)
+    );
+    let call = h.call("s", Request::Play(Box::new(item(2))));
+    assert_eq!(h.refusal(call).code, "no_free_account");
+    // Another one can go on with it.
+    let other = AccountId::new(4444);
+    connect(&mut h, other, AccountKind::User);
+    h.play("s", 3);
+    assert!(h.effects.contains(&Effect::JoinVoice {
+        account: other,
+        guild_id: GUILD,
+        channel_id: 456,
+        live: true
+    }));
+}
+
+#[test]
 fn readers_see_the_picture_that_the_worker_reports() {
     let mut h = playing();
     assert_eq!(h.view("s").picture, None);
