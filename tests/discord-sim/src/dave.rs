@@ -36,8 +36,8 @@ use std::time::Instant;
 
 pub(crate) use effects::Effects;
 pub use fault::{DaveFault, Spoil};
-pub(crate) use members::{Hearing, Sight};
 use members::Members;
+pub(crate) use members::{Hearing, Sight};
 use mischief::Mischief;
 use proposals::Proposals;
 use transitions::Transitions;

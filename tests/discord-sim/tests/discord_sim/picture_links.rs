@@ -212,9 +212,11 @@ async fn viewers_get_what_is_shown_and_may_ask_for_key_frames() {
     let come = json!({"any": 100});
     let told = come.to_string();
     viewer.client.send(15, come).await;
-    recorded(&sim, "op 15", |entry| {
-        matches!(&entry.event, RecordEvent::VoiceWants { wants, .. } if *wants == told)
-    })
+    recorded(
+        &sim,
+        "op 15",
+        |entry| matches!(&entry.event, RecordEvent::VoiceWants { wants, .. } if *wants == told),
+    )
     .await;
     let mut pictures = Pictures::new();
     let mut sent = vec![streamer.show(&pictures.idr(5_000))];

@@ -145,9 +145,7 @@ async fn what_is_not_announced_or_not_encrypted_is_told() {
     let mut pictures = Pictures::new();
     let early = pictures.idr(500);
     streamer.show_plain(&early);
-    streamer
-        .media
-        .say(b"opus".to_vec(), 960, Instant::now());
+    streamer.media.say(b"opus".to_vec(), 960, Instant::now());
     for media in [Media::Picture, Media::Sound] {
         let is_it = move |event: &RecordEvent| matches!(event, RecordEvent::MediaUnannounced { media: which, .. } if *which == media);
         recorded(&sim, "unannounced", |entry| is_it(&entry.event)).await;

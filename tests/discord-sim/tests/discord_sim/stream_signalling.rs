@@ -1,6 +1,6 @@
 //! The voice gateway of a stream: identify, op 1, ops 12 and 15, resume, displacement, close codes.
 
-use discord_sim::{DiscordSim, Fault, RecordEvent, StreamFault};
+use discord_sim::{DiscordSim, DiscordSimConfig, Displacement, Fault, RecordEvent, StreamFault};
 use serde_json::{Value, json};
 
 use crate::common::h264::Pictures;
@@ -8,7 +8,7 @@ use crate::common::media_client::Offering;
 use crate::common::streamer::{SIZE, Streamer, frame_time, identify, select};
 use crate::common::voice_client::Client;
 use crate::common::{CHANNEL, GUILD, recorded, until};
-use crate::pictures::{seen, start};
+use crate::pictures::{config, seen, start};
 
 async fn identified(sim: &DiscordSim) -> (Client, Value) {
     let info = sim.stream_credentials(GUILD, CHANNEL, 7).unwrap();
@@ -215,6 +215,36 @@ async fn a_newer_connection_displaces_the_older_one_and_not_the_parent() {
     again.send(0, identify(&newer.info)).await;
     assert_eq!(again.close_code().await, 4006, "its credentials are void");
     sim.shutdown().await;
+}
+
+#[tokio::test]
+async fn however_the_older_one_gives_way_the_newer_one_is_seen() {
+    for displacement in Displacement::ALL {
+        let config = DiscordSimConfig {
+            displacement,
+            ..config()
+        };
+        let sim = DiscordSim::start(config).await.unwrap();
+        let mut older = Streamer::live(&sim, 7).await;
+        let mut newer = Streamer::live(&sim, 7).await;
+        recorded(&sim, "displaced", |entry| {
+            matches!(entry.event, RecordEvent::VoiceDisplaced { how, .. } if how == displacement)
+        })
+        .await;
+        let mut pictures = Pictures::new();
+        let picture = pictures.idr(500);
+        older.show(&picture);
+        newer.show(&picture);
+        until("the newer one is seen", || {
+            let seen = sim.seen(GUILD);
+            let newer = seen.connections[1].counters;
+            (newer.decodable == 1).then_some(())
+        })
+        .await;
+        let older = sim.seen(GUILD).connections[0].counters;
+        assert_eq!(older.decodable, 0, "{displacement:?}");
+        sim.shutdown().await;
+    }
 }
 
 #[tokio::test]
