@@ -43,6 +43,7 @@ mod clock;
 mod config;
 mod control;
 mod dave;
+mod early_media;
 mod ears;
 mod error;
 mod external_sender;

@@ -6,6 +6,7 @@
 //! frames included: those are opaque here.
 
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -13,6 +14,7 @@ use crate::UserId;
 use crate::call::Place;
 use crate::member::is_dave_frame;
 use crate::record::RecordEvent;
+use crate::seen::Media;
 use crate::voice_connections::VoiceOut;
 use crate::voice_video::video_event;
 use crate::voice_wire::op;
@@ -109,6 +111,7 @@ impl State {
             speaking,
         };
         self.context.record.add(source, Some(user), event);
+        self.announced(ssrc, Media::Sound, Instant::now());
         let relayed = speaking_event(user, ssrc, speaking);
         for other in self.connections.in_call(place) {
             if other.user != user {

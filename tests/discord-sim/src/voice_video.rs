@@ -9,8 +9,9 @@ use std::time::Instant;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::early_media::OVERTAKES_BY;
 use crate::record::RecordEvent;
-use crate::seen::VideoAnnouncement;
+use crate::seen::{Media, VideoAnnouncement};
 use crate::voice_connections::{SocketOut, VoiceConnection, VoiceOut};
 use crate::voice_wire::op;
 use crate::world::State;
@@ -24,8 +25,18 @@ const BEST: u8 = 100;
 pub(crate) struct Announced {
     /// There are pictures.
     pub(crate) active: bool,
+    /// When there were some last, if there are none.
+    ended: Option<Instant>,
     /// As it came: what the others are told.
     data: Value,
+}
+
+impl Announced {
+    /// Whether a packet of a picture that came then is no surprise: some are still on their way when op 12 takes the
+    /// pictures back.
+    pub(crate) fn allows(&self, at: Instant) -> bool {
+        self.active || self.ended.is_some_and(|ended| at < ended + OVERTAKES_BY)
+    }
 }
 
 /// Voice op 12.
@@ -134,12 +145,18 @@ impl State {
             .seen
             .with(ssrc, |stored| stored.announce(announcement));
         let active = announcement.active;
-        let began = active
-            && !connection
-                .video
-                .as_ref()
-                .is_some_and(|before| before.active);
-        connection.video = Some(Announced { active, data });
+        let before = connection.video.take();
+        let was_active = before.as_ref().is_some_and(|before| before.active);
+        let ended = match before {
+            Some(before) if !was_active => before.ended,
+            _ => (was_active && !active).then_some(announcement.at),
+        };
+        let began = active && !was_active;
+        connection.video = Some(Announced {
+            active,
+            ended,
+            data,
+        });
         let relayed = video_event(connection);
         for other in self.connections.in_call(place) {
             if other.user != user {
@@ -147,6 +164,7 @@ impl State {
             }
         }
         if began {
+            self.announced(ssrc, Media::Picture, announcement.at);
             // The listener looks on.
             self.want(ssrc, BEST, None);
         }

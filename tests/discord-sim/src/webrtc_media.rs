@@ -42,8 +42,10 @@ impl State {
             return;
         };
         let (place, user) = (connection.place(), connection.user);
-        if connection.speaking.unwrap_or_default() == 0 {
-            self.unannounced(ssrc, Media::Sound);
+        if connection.speaking.is_none()
+            && let Some(path) = self.webrtc.get_mut(ssrc)
+        {
+            path.early.came(Media::Sound, at);
         }
         let Some(call) = self.calls.get_mut(&place) else {
             return;
@@ -67,18 +69,19 @@ impl State {
     ) -> Option<u32> {
         let connection = self.connections.get(ssrc)?;
         let PictureSsrcs { rtx, .. } = connection.pictures?;
-        let announced = connection.video.as_ref().is_some_and(|video| video.active);
+        let announced = connection.video.as_ref();
+        let announced = announced.is_some_and(|video| video.allows(at));
         self.context.seen.with(ssrc, |stored| {
             let counters = &mut stored.counters;
             counters.packets += 1;
             counters.bytes += packet.payload.len() as u64;
             counters.retransmitted += u64::from(again);
-            counters.unannounced += u64::from(!announced);
         });
+        let path = self.webrtc.get_mut(ssrc)?;
         if !announced {
-            self.unannounced(ssrc, Media::Picture);
+            path.early.came(Media::Picture, at);
         }
-        let unpacked = self.webrtc.get_mut(ssrc)?.watch.push(PicturePacket {
+        let unpacked = path.watch.push(PicturePacket {
             sequence: *packet.seq_no,
             rtp_time: packet.header.timestamp,
             marker: packet.header.marker,
@@ -156,18 +159,33 @@ impl State {
         });
     }
 
-    /// A client sends what it did not announce. The first time is in the record.
-    fn unannounced(&mut self, ssrc: u32, media: Media) {
-        let path = self.webrtc.get_mut(ssrc);
-        if !path.is_some_and(|path| path.unannounced.insert(media)) {
-            return;
+    /// A client has said by now that there is sound, or that there are pictures.
+    pub(crate) fn announced(&mut self, ssrc: u32, media: Media, now: Instant) {
+        self.judge_early(ssrc, now);
+        if let Some(path) = self.webrtc.get_mut(ssrc) {
+            path.early.announced(media);
         }
-        let user = self.connections.get(ssrc).map(|connection| connection.user);
-        let event = RecordEvent::MediaUnannounced {
-            connection: u64::from(ssrc),
-            media,
+    }
+
+    /// Writes down what came unannounced: of each kind the first time is in the record.
+    pub(crate) fn judge_early(&mut self, ssrc: u32, now: Instant) {
+        let Some(path) = self.webrtc.get_mut(ssrc) else {
+            return;
         };
-        self.context.record.add(None, user, event);
+        let user = self.connections.get(ssrc).map(|connection| connection.user);
+        for early in path.early.overdue(now) {
+            if early.media == Media::Picture {
+                let seen = &self.context.seen;
+                seen.with(ssrc, |stored| stored.counters.unannounced += early.packets);
+            }
+            if early.first {
+                let event = RecordEvent::MediaUnannounced {
+                    connection: u64::from(ssrc),
+                    media: early.media,
+                };
+                self.context.record.add(None, user, event);
+            }
+        }
     }
 
     /// Asks a client for a key frame; `false`: it shows nothing.

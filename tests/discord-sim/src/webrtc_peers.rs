@@ -1,6 +1,6 @@
 //! All WebRTC connections of the voice server: which datagram belongs to whom, and which links lie between.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,10 +8,10 @@ use std::time::Instant;
 use str0m::crypto::{self, CryptoProvider};
 use str0m::ice::StunMessage;
 
+use crate::early_media::EarlyMedia;
 use crate::in_flight::InFlight;
 use crate::link::{Link, LinkDirection, LinkShape};
 use crate::picture_watch::PictureWatch;
-use crate::seen::Media;
 use crate::webrtc_peer::Peer;
 use crate::{GuildId, UserId};
 
@@ -24,8 +24,7 @@ pub(crate) struct MediaPath {
     pub(crate) up: Option<Link>,
     pub(crate) down: Option<Link>,
     pub(crate) watch: PictureWatch,
-    /// What it sent without having announced it; in the record already.
-    pub(crate) unannounced: BTreeSet<Media>,
+    pub(crate) early: EarlyMedia,
 }
 
 /// A fault that lies on all connections of its kind, also on later ones.
@@ -82,7 +81,7 @@ impl WebRtcPeers {
             down: link(LinkDirection::Down),
             peer,
             watch,
-            unannounced: BTreeSet::new(),
+            early: EarlyMedia::default(),
         };
         self.paths.insert(ssrc, path);
     }
@@ -155,7 +154,7 @@ impl WebRtcPeers {
 
 impl MediaPath {
     fn due(&self) -> Instant {
-        let wake = self.peer.wake();
-        self.watch.due().map_or(wake, |due| due.min(wake))
+        let others = self.watch.due().into_iter().chain(self.early.due());
+        others.fold(self.peer.wake(), Instant::min)
     }
 }

@@ -135,6 +135,7 @@ impl State {
             }
         }
         for ssrc in self.webrtc.due(now) {
+            self.judge_early(ssrc, now);
             let Some(path) = self.webrtc.get_mut(ssrc) else {
                 continue;
             };
