@@ -18,6 +18,10 @@
 //! thread, the full pipe blocks ffmpeg, and ffmpeg stops reading from the proxy. A pause is simply
 //! not popping.
 //!
+//! With [`OpenSpec::picture`] the pipe bears the picture as well, ready for a voice channel, in a [`PictureQueue`] beside
+//! the sound's. The sound is the clock: pictures wait for it, never the other way round. Another bit rate is a second
+//! ffmpeg beside the first ([`Pipeline::change_rung`]), which takes over at a key frame.
+//!
 //! The supervisor keeps a film playing: it restarts ffmpeg at the last frame, goes to the second
 //! source, and gives each end a typed reason ([`Failure`]). The run-ahead hides what that takes.
 

@@ -219,4 +219,26 @@ mod tests {
         runs.remove_all();
         assert!(!second.exists() && next.exists());
     }
+
+    #[test]
+    fn a_run_beside_the_current_one_leaves_that_alone_until_it_is_adopted() {
+        let parent = tempfile::tempdir().unwrap();
+        let mut runs = Runs::new(WatchSpool {
+            dir: parent.path().to_owned(),
+            prefix: "film".into(),
+        });
+        let (now, kept) = (Instant::now(), Duration::from_secs(90));
+        let (current, _) = runs.begin(now, kept).unwrap();
+        let (dropped, _) = runs.prepare().unwrap();
+        let (beside, name) = runs.prepare().unwrap();
+        assert!(!dropped.exists(), "one at a time");
+        assert_eq!((runs.newest(), name.as_str()), (Some(&*current), "film-2"));
+        runs.adopt(now, kept);
+        assert_eq!(runs.newest(), Some(&*beside));
+        runs.begin(now + kept, kept).unwrap();
+        assert!(!current.exists() && beside.exists());
+        let (left, _) = runs.prepare().unwrap();
+        runs.remove_all();
+        assert!(!left.exists() && !beside.exists());
+    }
 }

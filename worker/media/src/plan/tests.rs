@@ -1,3 +1,5 @@
+use orb_video::ladder::Rung;
+
 use super::*;
 
 const WATCHED: Abilities = Abilities {
@@ -159,4 +161,100 @@ fn what_is_missing_is_left_out_or_replaced() {
     let silent = Plan::new(&film(Some(video()), None), WATCHED);
     assert_eq!(silent.audio, AudioPlan::Silence);
     assert!(silent.explain().contains("silence"));
+}
+
+fn live(v: VideoStream, start_rung: Option<Rung>, most_bits_per_second: u64) -> Plan {
+    let spec = PictureSpec {
+        start_rung,
+        most_bits_per_second,
+    };
+    let abilities = Abilities {
+        live: Some(spec),
+        ..WATCHED
+    };
+    Plan::new(&film(Some(v), Some(2)), abilities)
+}
+
+#[test]
+fn a_film_that_can_be_sent_is_the_top_of_its_ladder() {
+    let plan = live(video(), None, 8_000_000);
+    assert_eq!(plan.video, VideoPlan::Copy { stream: 0 });
+    assert_eq!(plan.cost_millicores, 20);
+    let picture = plan.picture.unwrap();
+    assert!(picture.copies);
+    let rungs = picture.ladder.rungs();
+    let top = rungs[rungs.len() - 1];
+    assert_eq!(
+        (top.width, top.height, top.bits_per_second),
+        (1920, 1080, 7_000_000)
+    );
+    assert_eq!((picture.current(), picture.index()), (top, rungs.len() - 1));
+    let asked = rungs[2];
+    let plan = live(video(), Some(asked), 8_000_000);
+    assert!(
+        plan.explain()
+            .contains("the voice channel's line asks for it")
+    );
+    assert!(
+        matches!(plan.video, VideoPlan::Transcode { live: Some(live), .. }
+        if live.bits_per_second == asked.bits_per_second)
+    );
+    let picture = plan.picture.unwrap();
+    assert_eq!((picture.copies, picture.index()), (true, 2));
+}
+
+#[test]
+fn what_cannot_be_sent_begins_at_720_lines_and_below_the_limit() {
+    type Change = fn(&mut VideoStream);
+    let changes: [(Change, &str); 4] = [
+        (|v| v.reorders = true, "B frames"),
+        (
+            |v| v.copy_refused = Some("it has several slices".into()),
+            "several slices",
+        ),
+        (
+            |v| v.bits_per_second = Some(9_500_000),
+            "9 Mbit/s is too much",
+        ),
+        (|v| v.codec = "hevc".into(), "hevc is not H.264"),
+    ];
+    for (change, why) in changes {
+        let mut v = video();
+        change(&mut v);
+        let plan = live(v, None, 8_000_000);
+        assert!(plan.explain().contains(why), "{}", plan.explain());
+        let picture = plan.picture.unwrap();
+        assert!(!picture.copies);
+        let rung = picture.rung.unwrap();
+        assert_eq!((rung.height, rung.bits_per_second), (720, 4_000_000));
+        assert_eq!(picture.current(), rung);
+    }
+}
+
+/// Less is encoded at a low rung, and the decoding stays.
+#[test]
+fn low_rungs_cost_less() {
+    let mut v = video();
+    v.reorders = true;
+    let ladder = live(v.clone(), None, 8_000_000).picture.unwrap().ladder;
+    let cost = |rung: &Rung| live(v.clone(), Some(*rung), 8_000_000).cost_millicores;
+    let costs: Vec<u32> = ladder.rungs().iter().map(cost).collect();
+    assert!(costs.is_sorted(), "{costs:?}");
+    assert!(costs[0] < 400 && costs[costs.len() - 1] > 900, "{costs:?}");
+}
+
+#[test]
+fn a_film_without_a_picture_has_none_to_send() {
+    let spec = PictureSpec {
+        start_rung: None,
+        most_bits_per_second: 1,
+    };
+    let abilities = Abilities {
+        live: Some(spec),
+        ..WATCHED
+    };
+    let plan = Plan::new(&film(None, Some(2)), abilities);
+    assert_eq!((plan.picture, plan.cost_millicores), (None, 16));
+    let seen = live(video(), None, 8_000_000);
+    assert_eq!(seen.sound_only().picture, None);
 }

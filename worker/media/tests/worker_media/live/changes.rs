@@ -13,7 +13,7 @@ fn assert_seamless(shown: &Shown, film: &Path) {
 async fn a_change_in_mid_film_is_seamless() {
     let server = Server::with(transcode_film()).await;
     let (media, _spool) = media(&server, RUN_AHEAD).await;
-    let mut spec = live(spec(&server.url("/ok/film"), 0));
+    let mut spec = watched(&media, live(spec(&server.url("/ok/film"), 0)));
     spec.picture.as_mut().unwrap().start_rung = Some(MIDDLE);
     let mut pipeline = media.open(spec);
     let mut shown = Shown::default();

@@ -42,8 +42,12 @@ async fn after_a_seek_the_key_frame_before_is_first_and_sound_begins_where_asked
     let server = Server::with(sendable_film()).await;
     let (media, _spool) = media(&server, RUN_AHEAD).await;
     let film = source_pts(&sendable_film());
-    for start in [25_340, 39_960, 40_000] {
-        let mut pipeline = media.open(live(spec(&server.url("/ok/film"), start)));
+    for (start, watch) in [(25_340, false), (39_960, true), (40_000, false)] {
+        let mut spec = live(spec(&server.url("/ok/film"), start));
+        if watch {
+            spec = watched(&media, spec);
+        }
+        let mut pipeline = media.open(spec);
         assert_eq!(first_frame(&mut pipeline).await, start);
         let mut shown = Shown::default();
         shown.play(&pipeline, start + 5_000).await;
@@ -60,7 +64,8 @@ async fn after_a_seek_the_key_frame_before_is_first_and_sound_begins_where_asked
 async fn the_first_picture_after_a_seek_does_not_wait_for_the_sound() {
     let server = Server::with(sendable_film()).await;
     let (media, _spool) = media(&server, RUN_AHEAD).await;
-    let pipeline = media.open(live(spec(&server.url("/ok/film"), 29_900)));
+    let spec = live(spec(&server.url("/ok/film"), 29_900));
+    let pipeline = media.open(watched(&media, spec));
     let pictures = pipeline.pictures.clone().unwrap();
     let frames = std::sync::Arc::clone(&pipeline.frames);
     let (told, mut first) = tokio::sync::mpsc::unbounded_channel();
@@ -82,7 +87,10 @@ async fn other_containers_are_copied_as_well() {
         let film = film(name, 12, &SENDABLE.replace("240", "48"), "-c:a ac3 -ac 2");
         server.put(name, std::fs::read(&film).unwrap());
         for start in [0, 5_000] {
-            let spec = live(spec(&server.url(&format!("/ok/{name}")), start));
+            let mut spec = live(spec(&server.url(&format!("/ok/{name}")), start));
+            if start == 0 {
+                spec = watched(&media, spec);
+            }
             let mut pipeline = media.open(spec);
             let plan = planned(&mut pipeline).await;
             assert!(

@@ -33,6 +33,7 @@ async fn a_killed_ffmpeg_costs_no_picture() {
     for (name, film) in [("film", sendable_film()), ("encoded", transcode_film())] {
         let mut spec = live(spec(&server.url(&format!("/ok/{name}")), 0));
         if name == "encoded" {
+            spec = watched(&media, spec);
             spec.picture.as_mut().unwrap().start_rung = Some(SMALL);
         }
         let mut pipeline = media.open(spec);
