@@ -31,6 +31,13 @@ fn a_minute_of_film() {
         spent.as_secs_f64() / 60.0,
         world.sent - sent,
     );
+    let (before, sent) = (world.spent, world.sent);
+    world.run_for(Duration::from_mins(1));
+    let spent = world.spent.saturating_sub(before);
+    println!(
+        "measured: a minute of pause: {spent:?} in the layer, {} packets",
+        world.sent - sent
+    );
 }
 
 /// Memory of the process, in bytes.
