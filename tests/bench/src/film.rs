@@ -21,9 +21,12 @@ pub(crate) enum Film {
     Transcoded,
     /// Its sound alone, as Opus.
     Sound,
+    /// 720p24 at 2.5 Mbit/s with a key frame each second, and eleven minutes long: copied.
+    Steady,
 }
 
 impl Film {
+    /// What every bench has in its library.
     pub(crate) const ALL: [Self; 3] = [Self::Copied, Self::Transcoded, Self::Sound];
 
     /// Item id in the library.
@@ -32,6 +35,7 @@ impl Film {
             Self::Copied => "be0c0000000000000000000000000001",
             Self::Transcoded => "be0c0000000000000000000000000002",
             Self::Sound => "be0c0000000000000000000000000003",
+            Self::Steady => "be0c0000000000000000000000000004",
         }
     }
 
@@ -40,6 +44,7 @@ impl Film {
             Self::Copied => "copy",
             Self::Transcoded => "transcode",
             Self::Sound => "sound",
+            Self::Steady => "steady",
         }
     }
 
@@ -49,6 +54,7 @@ impl Film {
             Self::Copied => 240,
             Self::Transcoded => 120,
             Self::Sound => 900,
+            Self::Steady => 660,
         }
     }
 
@@ -80,6 +86,20 @@ impl Film {
                 let options = "-c:v libx264 -preset ultrafast -crf 23 -pix_fmt yuv420p10le -c:a copy \
                                -force_key_frames source -g 100000 -sc_threshold 0";
                 convert(&copied, options, self.seconds(), &path).await?;
+            }
+            Self::Steady => {
+                let long = folder.join("long-720p24.mkv");
+                let spec = FilmSpec {
+                    seconds: self.seconds(),
+                    ..FilmSpec::default()
+                };
+                generate(&long, spec).await?;
+                // A test card needs little; noise makes it cost what a film does, and leaves the time readable.
+                let options = "-vf noise=alls=24:allf=t,format=yuv420p -c:v libx264 -preset superfast -bf 0 -g 24 \
+                               -sc_threshold 0 -x264-params slices=1:sliced-threads=0 -b:v 2500k -maxrate 2500k \
+                               -bufsize 1250k -c:a copy";
+                convert(&long, options, self.seconds(), &path).await?;
+                std::fs::remove_file(&long).context("cannot remove the film's model")?;
             }
             Self::Sound => {
                 let copied = Box::pin(Self::Copied.file()).await?;

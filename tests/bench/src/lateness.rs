@@ -34,13 +34,18 @@ pub(crate) fn lateness<'a>(arrivals: impl IntoIterator<Item = &'a Arrival>) -> S
 ///
 /// Sender and member count on the same clock, so no rate is fitted: a stream that falls behind is late from then on.
 pub(crate) fn of_stream(packets: &[(Instant, u32)]) -> Vec<Arrival> {
+    of_stream_at(TICKS_PER_SECOND, packets)
+}
+
+/// The same where timestamps count so many a second.
+pub(crate) fn of_stream_at(ticks_per_second: u64, packets: &[(Instant, u32)]) -> Vec<Arrival> {
     let Some(&(first_at, first_timestamp)) = packets.first() else {
         return Vec::new();
     };
     // Nanoseconds between due and arrival, both counted from the first packet.
     let offset = |&(at, timestamp): &(Instant, u32)| {
         let ticks = u64::from(timestamp.wrapping_sub(first_timestamp));
-        let due = ticks * 1_000_000_000 / TICKS_PER_SECOND;
+        let due = ticks * 1_000_000_000 / ticks_per_second;
         at.duration_since(first_at).as_nanos() as i64 - due as i64
     };
     let earliest = packets.iter().map(offset).min().unwrap_or_default();

@@ -17,6 +17,7 @@
 
 mod children;
 mod film;
+mod golive;
 mod lateness;
 mod listener;
 mod machine;
@@ -72,6 +73,12 @@ enum Bench {
         #[arg(long)]
         only: Option<party_api::Part>,
     },
+    /// The picture in the voice channel.
+    Golive {
+        /// One part; its results go to a file of their own.
+        #[arg(long)]
+        only: Option<golive::Part>,
+    },
     /// One after the other.
     All,
     /// The child role of `voice`; its orders come on standard input.
@@ -98,11 +105,16 @@ async fn main() -> Result<()> {
             let name = file_name("party", only.map(party_api::Part::name));
             publish(name, party_api::run(only)).await
         }
+        Bench::Golive { only } => {
+            let name = file_name("golive", only.map(golive::Part::name));
+            publish(name, golive::run(only)).await
+        }
         Bench::All => {
             publish("path".to_owned(), path::run()).await?;
             publish("voice".to_owned(), voice::run(None)).await?;
             publish("pool".to_owned(), pool::run(None)).await?;
-            publish("party".to_owned(), party_api::run(None)).await
+            publish("party".to_owned(), party_api::run(None)).await?;
+            publish("golive".to_owned(), golive::run(None)).await
         }
         Bench::Drive => voice::drive().await,
         Bench::Discord => pool::scale::serve_discord().await,

@@ -46,7 +46,7 @@ async fn probe(url: &str) -> Result<()> {
 
 async fn first_byte(film: Film, url: &str) -> Result<()> {
     let picture = match film {
-        Film::Copied => COPY,
+        Film::Copied | Film::Steady => COPY,
         Film::Sound => "-vn",
         Film::Transcoded => TRANSCODE,
     };

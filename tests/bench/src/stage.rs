@@ -9,8 +9,8 @@ use jellyfin_sim::JellyfinSimConfig;
 
 use crate::film::Film;
 use crate::party::{Api, Party};
-use crate::role_process::RoleProcess;
-use crate::surroundings::{API_TOKEN, Surroundings};
+use crate::role_process::{Environment, RoleProcess};
+use crate::surroundings::{API_TOKEN, Extras, Surroundings};
 
 /// Simulators, scheduler, worker and gateway, ready for calls. Dropping it ends all of them.
 pub(crate) struct Stage {
@@ -19,6 +19,7 @@ pub(crate) struct Stage {
     worker: RoleProcess,
     scheduler: RoleProcess,
     api: Api,
+    of_worker: Environment,
     surroundings: Surroundings,
 }
 
@@ -28,6 +29,8 @@ pub(crate) struct Setup {
     pub(crate) discord: DiscordSimConfig,
     /// A library for the roles to ask; without one they only play what they are given.
     pub(crate) library: Option<JellyfinSimConfig>,
+    /// User accounts; with any, every party goes live.
+    pub(crate) users: usize,
     /// Further variables of the worker.
     pub(crate) worker: Vec<(&'static str, String)>,
 }
@@ -40,7 +43,11 @@ impl Stage {
 
     /// The same, set up otherwise.
     pub(crate) async fn start_as(setup: Setup) -> Result<Self> {
-        let surroundings = Surroundings::start_with(setup.discord, setup.library).await?;
+        let extras = Extras {
+            library: setup.library,
+            users: setup.users,
+        };
+        let surroundings = Surroundings::start_with(setup.discord, extras).await?;
         let folder = surroundings.folder();
         let grpc = free_port()?;
         let mut environment = surroundings.environment();
@@ -66,12 +73,20 @@ impl Stage {
             worker,
             scheduler,
             api: Api::new(address, API_TOKEN)?,
+            of_worker,
             surroundings,
         })
     }
 
     pub(crate) fn discord(&self) -> &DiscordSim {
         &self.surroundings.discord
+    }
+
+    /// Another worker beside the first one.
+    pub(crate) fn add_worker(&self, name: &str) -> Result<RoleProcess> {
+        let mut environment = self.of_worker.clone();
+        environment.insert("ORB_WORKER_ID", name.to_owned());
+        RoleProcess::start_as(name, "worker", &environment, self.surroundings.folder())
     }
 
     /// Process id of the worker.

@@ -16,6 +16,15 @@ use crate::role_process::Environment;
 pub(crate) const API_TOKEN: &str = "bench-api-token";
 const BOT_TOKEN: &str = "bench.bot.token";
 
+/// What a bench may have otherwise.
+#[derive(Default)]
+pub(crate) struct Extras {
+    /// A library for the roles to ask.
+    pub(crate) library: Option<JellyfinSimConfig>,
+    /// User accounts; every party goes live on one of them.
+    pub(crate) users: usize,
+}
+
 /// Simulators and files. Dropping it ends them, so the roles go before it.
 pub(crate) struct Surroundings {
     pub(crate) discord: DiscordSim,
@@ -25,23 +34,22 @@ pub(crate) struct Surroundings {
     /// When the simulator's own times began.
     jellyfin_since: Instant,
     plays: AtomicU64,
+    users: usize,
     folder: TempDir,
 }
 
 impl Surroundings {
     /// Makes the films if need be and starts the simulators.
     pub(crate) async fn start(discord: DiscordSimConfig) -> Result<Self> {
-        Self::start_with(discord, None).await
+        Self::start_with(discord, Extras::default()).await
     }
 
-    /// The same with a library, which has the films too.
-    pub(crate) async fn start_with(
-        discord: DiscordSimConfig,
-        library: Option<JellyfinSimConfig>,
-    ) -> Result<Self> {
-        let has_library = library.is_some();
-        let mut library = library.unwrap_or_default();
-        for film in Film::ALL {
+    /// The same with more; a library has the films too.
+    pub(crate) async fn start_with(discord: DiscordSimConfig, extras: Extras) -> Result<Self> {
+        let has_library = extras.library.is_some();
+        let mut library = extras.library.unwrap_or_default();
+        let of_pictures = (extras.users > 0).then_some(Film::Steady);
+        for film in Film::ALL.into_iter().chain(of_pictures) {
             let path = film.file().await?;
             let film = jellyfin_sim::Film::new(film.id(), film.name(), path);
             library.films.push(film);
@@ -54,6 +62,7 @@ impl Surroundings {
             has_library,
             jellyfin_since: Instant::now(),
             plays: AtomicU64::new(0),
+            users: extras.users,
             // Not in /tmp, which may be in memory: the database's syncs are part of what is measured.
             folder: tempfile::tempdir_in(report::folder()?).context("cannot make a folder")?,
         })
@@ -82,6 +91,14 @@ impl Surroundings {
         ]);
         if self.has_library {
             environment.insert("ORB_JELLYFIN_API_KEY", jellyfin.api_key().to_owned());
+        }
+        if self.users > 0 {
+            let tokens: Vec<_> = (1..=self.users)
+                .map(|number| format!("user.bench.token.{number}"))
+                .collect();
+            environment.insert("ORB_GOLIVE", "accept-account-risk".to_owned());
+            environment.insert("ORB_DISCORD__GOLIVE_TOKENS", tokens.join(","));
+            environment.insert("ORB_PARTY__GO_LIVE", "true".to_owned());
         }
         environment
     }
