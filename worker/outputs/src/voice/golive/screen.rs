@@ -75,6 +75,8 @@ pub(in crate::voice) struct Screen {
     before_entry: PictureCounts,
     /// Of the entry.
     lateness: Lateness,
+    /// As the server was told.
+    format: Option<PictureFormat>,
     estimate: Option<u64>,
     loss: f32,
 }
@@ -98,6 +100,7 @@ impl Default for Screen {
             total: PictureCounts::default(),
             before_entry: PictureCounts::default(),
             lateness: Lateness::default(),
+            format: None,
             estimate: None,
             loss: 0.0,
         }
@@ -200,10 +203,13 @@ impl Screen {
         self.rate.rung(run)
     }
 
-    /// What the pictures of a film are; none without.
-    pub(in crate::voice) fn format(&self, film: &Film<'_>) -> Option<PictureFormat> {
+    /// What the pictures of a film are; none without. Until its plan is known they pass for what was shown before: to be
+    /// told that there are none, and then some again, costs the server's members a moment at each seek.
+    pub(in crate::voice) fn format(&mut self, film: &Film<'_>) -> Option<PictureFormat> {
         film.track.pictures.as_ref()?;
-        self.rate.format(film.track.run)
+        let known = self.rate.format(film.track.run);
+        self.format = known.or(self.format);
+        self.format
     }
 
     /// Since the session began.

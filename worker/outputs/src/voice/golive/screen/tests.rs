@@ -384,6 +384,14 @@ fn a_line_that_breaks_down_drains_and_goes_on_with_the_new_encoder() {
     let film = bench.clock.film();
     let format = bench.screen.format(film.as_ref().unwrap()).unwrap();
     assert_eq!(format.bits_per_second, low.bits_per_second);
+    // Of a seek's pipeline nothing is known yet.
+    bench.play(&self::film(2, 0, 0, 1_000));
+    let film = bench.clock.film();
+    assert_eq!(bench.screen.format(film.as_ref().unwrap()), Some(format));
+    assert_eq!(
+        bench.screen.read(film.as_ref().unwrap()).unwrap().format,
+        None
+    );
 }
 
 #[test]
