@@ -151,7 +151,7 @@ fn shaped(
         guild: viewer.guild().into(),
         user: None,
         direction,
-        shape: shape.clone(),
+        shape: *shape,
         seed: SEED,
     })?;
     Ok(())
