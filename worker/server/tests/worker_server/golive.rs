@@ -83,3 +83,48 @@ async fn turned_on_and_off_under_way_the_film_goes_on_where_it_is() {
     assert_eq!(party.seen().pictures, after);
     party.strike().await;
 }
+
+fn sent(observed: &v1::ObservedState) -> u64 {
+    observed.picture.map_or(0, |picture| picture.pictures_sent)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_film_is_opened_with_its_picture_and_counted_anew() {
+    let mut party = Party::of(&[8, 20], ROOM).await;
+    party.plays(1, 2).await;
+    party.goes_live().await;
+    party.until("it is shown", |one| sent(one) > 24).await;
+    let advanced = party.until_plays(2).await;
+    assert_eq!(advanced.advanced_from_entry_id, 1);
+    party.plays(2, 0).await;
+    let second = party
+        .until("it is shown", |one| {
+            one.entry_id == 2 && position_ms(one) > 3_000 && sent(one) > 24
+        })
+        .await;
+    let shown = sent(&second) as i64 * 1_000 / 24;
+    assert!(shown <= position_ms(&second) + 200, "of the second alone");
+    let seen = party.seen();
+    assert_eq!((seen.undecryptable, seen.broken), (0, 0), "{seen:?}");
+    party.strike().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_breaks_down_gets_another_encoder() {
+    let mut party = Party::of(&[60], ROOM).await;
+    party.plays(1, 0).await;
+    party.goes_live().await;
+    let before = party.until("it is shown", |one| sent(one) > 48).await;
+    let rate = |one: &v1::ObservedState| one.picture.map_or(0, |picture| picture.kbits_per_second);
+    party.line_takes(u64::from(rate(&before)) * 600);
+    let after = party
+        .until("another encoder's pictures are sent", |one| {
+            one.picture.is_some_and(|picture| picture.rung_changes > 0)
+        })
+        .await;
+    assert!(rate(&after) < rate(&before), "{after:?}");
+    assert_eq!(after.playback_state(), v1::PlaybackState::Playing);
+    let cost = |one: v1::ObservedState| one.known_plan.unwrap().cost_millicores;
+    assert!(cost(after) > cost(before), "a copy became a transcode");
+    party.strike().await;
+}

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use discord_sim::{DiscordSim, DiscordSimConfig, HeardPacket, SeenCounters};
+use discord_sim::{
+    DiscordSim, DiscordSimConfig, Fault, GuildId, HeardPacket, LinkDirection, LinkShape,
+    SeenCounters,
+};
 use jellyfin_sim::film::{FilmSpec, generate};
 use jellyfin_sim::{Film, JellyfinSim, JellyfinSimConfig};
 use orb_jellyfin::SourcePolicy;
@@ -157,6 +160,21 @@ impl Party {
         self.voice.revision += 1;
         self.desired.go_live = false;
         self.say().await
+    }
+
+    /// From now on the account's line takes so much.
+    pub(crate) fn line_takes(&self, bits_per_second: u64) {
+        let link = Fault::Link {
+            guild: GuildId(GUILD),
+            user: None,
+            direction: LinkDirection::Up,
+            shape: LinkShape {
+                bits_per_second: Some(bits_per_second),
+                ..LinkShape::default()
+            },
+            seed: 7,
+        };
+        self.discord.fault(&link).unwrap();
     }
 
     /// What the member saw so far.
