@@ -95,10 +95,10 @@ mod tests {
 
     #[test]
     fn what_leads_up_to_the_begin_of_a_film_does_not_move_what_follows() {
-        let epoch = Instant::now() + Duration::from_secs(5);
+        let lead_in = Instant::now();
+        let begin = lead_in + Duration::from_secs(1);
+        let epoch = lead_in + Duration::from_millis(950);
         let mut pictures = RtpClock::of_pictures(1_000_000, epoch);
-        let begin = epoch + Duration::from_millis(50);
-        let lead_in = begin - Duration::from_secs(1);
         for number in 0..600_u32 {
             let (time, moment) = pictures.at(lead_in);
             let expected = lead_in + Duration::from_micros(100) * number;

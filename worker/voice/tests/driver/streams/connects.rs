@@ -80,22 +80,23 @@ async fn sound_and_picture_are_on_one_clock_by_their_sender_reports() {
     stage.plays_for(Duration::from_secs(3)).await;
     let seen = stage.sim.seen(GUILD);
     let connection = &seen.connections[0];
-    // Both were due when they were sent: what the reports say of them, less when they came, is the same for both.
-    let picture = connection.pictures.last().unwrap();
-    let picture_time = connection.sender_time(Media::Picture, picture.rtp_time);
-    let picture_at = seen.clock().unix_ns(picture.first_at);
-    let packets = stage.packets();
-    let sound = packets.iter().rev().find(|packet| !packet.silence).unwrap();
-    let sound_time = connection.sender_time(Media::Sound, sound.timestamp);
-    let sound_at = seen.clock().unix_ns(sound.at);
-    let late = |at: u64, due: Duration| Duration::from_nanos(at).as_secs_f64() - due.as_secs_f64();
-    let apart = late(picture_at, picture_time.unwrap()) - late(sound_at, sound_time.unwrap());
-    println!(
-        "measured: stream: picture against sound by sender reports: {:.1} ms",
-        apart * 1e3
-    );
-    // A busy machine delivers late; half a frame would be a fault of the clocks.
-    assert!(apart.abs() < 0.02, "{apart}");
+    // When they came, less when the reports say that they were due. The least of many: a busy machine delivers late.
+    let late = |at: Instant, media, time| {
+        let came = Duration::from_nanos(seen.clock().unix_ns(at)).as_secs_f64();
+        came - connection.sender_time(media, time).unwrap().as_secs_f64()
+    };
+    let pictures = connection.pictures.iter();
+    let picture = pictures
+        .map(|picture| late(picture.first_at, Media::Picture, picture.rtp_time))
+        .fold(f64::MAX, f64::min);
+    let sound = stage
+        .packets()
+        .iter()
+        .map(|packet| late(packet.at, Media::Sound, packet.timestamp))
+        .fold(f64::MAX, f64::min);
+    let apart = (picture - sound) * 1e3;
+    println!("measured: stream: picture against sound by sender reports: {apart:.1} ms");
+    assert!(apart.abs() < 10.0, "{apart} ms: half a frame of sound");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -165,10 +166,16 @@ async fn the_line_is_reported_with_what_viewers_want() {
         .await;
     assert!(report.sent > 0);
     let (before, since) = (stage.film().reports().len(), Instant::now());
-    stage.shows_for(Duration::from_secs(1)).await;
-    let reports = stage.film().reports().len() - before;
-    let a_second = reports as f64 / since.elapsed().as_secs_f64();
-    assert!((5.0..15.0).contains(&a_second), "{a_second} a second");
+    stage
+        .until("ten more reports came", |stage| {
+            (stage.film().reports().len() >= before + 10).then_some(())
+        })
+        .await;
+    let took = since.elapsed();
+    assert!(
+        took > Duration::from_millis(500),
+        "ten in {took:?}: a flood"
+    );
     stage.fault(&Fault::KeyFrame { guild, user });
     stage
         .until("the key frame request is counted", |stage| {
