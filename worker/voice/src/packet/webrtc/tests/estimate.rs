@@ -132,6 +132,29 @@ fn a_queue_in_the_line_is_seen() {
     assert!(seen <= ms(1_000), "{seen:?}");
 }
 
+#[test]
+fn a_line_that_jitters_is_not_taken_for_a_full_one() {
+    let mut world = World::connected(ms(30));
+    world.up.jitter = ms(30);
+    world.down.jitter = ms(30);
+    let mut film = Adaptive::new(world.now - world.start);
+    let (mut least, mut longest) = (u64::MAX, Duration::ZERO);
+    for tenth in 0..600 {
+        let report = film.tenth(&mut world);
+        if tenth >= 50 {
+            least = least.min(report.estimate.unwrap());
+            longest = longest.max(report.queue_delay);
+        }
+        assert_eq!(film.rate(), 4 * MBIT, "{tenth}: {report:?}");
+    }
+    println!("measured: 30 ms of jitter: estimate at least {least}, queue at most {longest:?}");
+    // Below what the ladder or the layer take for a queue.
+    assert!(
+        least >= 4 * MBIT && longest < ms(100),
+        "{least} {longest:?}"
+    );
+}
+
 /// Some servers report no arrivals, but say what they would take.
 #[test]
 fn the_receivers_word_is_taken_where_there_are_no_arrivals() {

@@ -12,6 +12,8 @@ const OVERHEAD: usize = 28;
 
 pub(super) struct Link {
     pub(super) delay: Duration,
+    /// Added to it, up to so much; packets stay in order, as on a wireless link that waits for its turn.
+    pub(super) jitter: Duration,
     /// Share of packets that vanish.
     pub(super) loss: f64,
     pub(super) bits_per_second: Option<u64>,
@@ -29,6 +31,7 @@ impl Link {
     pub(super) fn new(delay: Duration) -> Self {
         Self {
             delay,
+            jitter: Duration::ZERO,
             loss: 0.0,
             bits_per_second: None,
             queue: Duration::from_secs(1),
@@ -54,8 +57,11 @@ impl Link {
             leaves = begins + Duration::from_secs_f64(bits / rate as f64);
             self.free_at = Some(leaves);
         }
-        self.under_way
-            .push_back((leaves + self.delay, packet.to_vec()));
+        let jitter = self.jitter.mul_f64(self.random.random());
+        let arrives = leaves + self.delay + jitter;
+        let before = self.under_way.back().map(|(at, _)| *at);
+        let arrives = before.map_or(arrives, |before| before.max(arrives));
+        self.under_way.push_back((arrives, packet.to_vec()));
     }
 
     pub(super) fn next(&self) -> Option<Instant> {
