@@ -28,8 +28,11 @@ pub(super) async fn check(subject: &Subject) -> Vec<Finding> {
             "ORB_GOLIVE is off: no picture goes into voice channels",
         )];
     }
-    if !subject.is(&[Role::Up, Role::Scheduler]) || config.discord.golive_tokens.is_empty() {
+    if !subject.is(&[Role::Up, Role::Scheduler]) {
         return subject.not_needed(CHECK);
+    }
+    if config.discord.golive_tokens.is_empty() {
+        return vec![Finding::skipped(CHECK, "no user account's token is set")];
     }
     // A wrong file is a finding of the bots' check.
     let Ok(client) = http::client(config.discord.ca.as_deref()) else {
