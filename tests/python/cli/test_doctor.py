@@ -13,8 +13,10 @@ from deploy import backends
 import processes
 
 TOKENS = ("good-bot-token", "second-bot-token")
+#: Of a person, as the simulator tells it, and of a bot besides.
+USER, THIRD = "user.token-of-a-person", "third-bot-token"
 API_TOKEN = "secret-api-token"
-SECRETS = (*TOKENS, API_TOKEN, "bad-bot-token", "wrong-jellyfin-key", "secret-password")
+SECRETS = (*TOKENS, USER, THIRD, API_TOKEN, "bad-bot-token", "wrong-jellyfin-key", "secret-password")
 
 
 class DoctorTest(unittest.TestCase):
@@ -25,7 +27,7 @@ class DoctorTest(unittest.TestCase):
         temporary = tempfile.TemporaryDirectory(prefix="orb-doctor-tests-")
         cls.addClassCleanup(temporary.cleanup)
         cls.folder = pathlib.Path(temporary.name)
-        discord = processes.DiscordSim(cls.folder / "discord", "--tokens", ",".join(TOKENS))
+        discord = processes.DiscordSim(cls.folder / "discord", "--tokens", ",".join((*TOKENS, USER, THIRD)))
         cls.addClassCleanup(discord.stop)
         jellyfin = processes.jellyfin_sim()
         cls.well = {
@@ -139,6 +141,20 @@ class DoctorTest(unittest.TestCase):
         self.assertEqual(others, {"discord token 2"})
         self.only_fails("discord", "no-such-file", "ORB_DISCORD_CA", ORB_DISCORD_CA="/no-such-file")
         self.fails("settings", "ORB_DISCORD_TOKENS", "developers/applications", ORB_DISCORD_TOKENS="")
+
+    def test_golive(self):
+        self.assertEqual(self.doctor(code=0)["golive"]["outcome"], "skipped")
+
+        def on(tokens):
+            return {"ORB_GOLIVE": "accept-account-risk", "ORB_DISCORD__GOLIVE_TOKENS": tokens}
+
+        person = self.doctor(code=0, **on(USER))["golive token 1"]
+        self.assertEqual(person["outcome"], "warning")
+        self.assertRegex(person["found"], "terms forbid")
+        self.only_fails("golive token 1", "it is the bot", "ORB_DISCORD_TOKENS", **on(THIRD))
+        self.only_fails("golive token 1", "does not take it", "take it out", **on("user.banned"))
+        self.only_fails("settings", "GOLIVE_TOKENS", "ORB_GOLIVE=accept", ORB_DISCORD__GOLIVE_TOKENS=USER)
+        self.only_fails("settings", "GOLIVE_TOKENS", "unset ORB_GOLIVE", **on(""))
 
     def test_ports(self):
         with socket.socket() as other:
