@@ -121,6 +121,10 @@ impl Args {
                 // Without copytb the tee muxer counts in frames of the nominal rate, which moves
                 // pictures by up to half a frame.
                 self.add("-c:v copy -copytb 1");
+                if run.plan.picture.is_some() {
+                    // Matroska behind a tee does not take the tag of a transport stream.
+                    self.add("-tag:v avc1");
+                }
             }
             VideoPlan::Transcode {
                 stream,

@@ -75,8 +75,6 @@ struct State {
     given_ms: Option<u64>,
     /// The producer that owns the queue.
     lane: u64,
-    /// It gives nothing more.
-    lane_over: bool,
     /// Pictures were thrown away: those that come are of no use up to an IDR picture.
     needs_idr: bool,
     finished: bool,
@@ -202,7 +200,7 @@ impl PictureQueue {
     /// is thrown away. False, and nothing happens, when the picture is not after all that was given out.
     ///
     /// With `patience` it waits for the last producer to come that far, so that nothing is missing in between, but not
-    /// for one that is over, nor when there is nothing to show and this picture is `due`. None: it is not there yet.
+    /// when the film was read to its end, nor when there is nothing to show and this picture is `due`. None: it is not there yet.
     pub(crate) fn take_over(
         &self,
         lane: u64,
@@ -214,7 +212,7 @@ impl PictureQueue {
         let early = |s: &State| s.given_ms.is_some_and(|given| picture.pts_ms <= given);
         let waits = |s: &mut State| {
             let joins = s.last_pts_ms.is_none_or(|last| last >= picture.pts_ms);
-            let free = joins || s.lane_over || s.over() || due && s.pictures.is_empty();
+            let free = joins || s.over() || due && s.pictures.is_empty();
             s.lane < lane && !early(s) && !free
         };
         let (mut state, waited) = self
@@ -241,7 +239,6 @@ impl PictureQueue {
         state.bytes -= freed;
         state.full = state.bytes >= self.capacity;
         state.lane = lane;
-        state.lane_over = false;
         state.finished = false;
         if state.closed {
             self.changed.notify_all();
@@ -256,13 +253,6 @@ impl PictureQueue {
     pub(crate) fn go_on_as(&self, lane: u64) {
         let mut state = self.lock();
         state.lane = state.lane.max(lane);
-        state.lane_over = false;
-        self.changed.notify_all();
-    }
-
-    /// The producer that owns the queue gives nothing more, or another one will soon give what follows.
-    pub(crate) fn set_over(&self, over: bool) {
-        self.lock().lane_over = over;
         self.changed.notify_all();
     }
 

@@ -190,8 +190,7 @@ impl Supervisor {
                 },
                 Err(cause) => cause,
             };
-            let copied = matches!(opened.plan.video, VideoPlan::Copy { .. });
-            if copied && code::is_picture_refused(cause.code) {
+            if self.is_uncopyable(&opened, &cause, progressed) {
                 // Nothing broke, and it cannot happen twice.
                 self.keep_refusal(&mut opened, &cause);
                 opened.plan = Plan::new(&opened.probe, self.abilities());
@@ -243,6 +242,24 @@ impl Supervisor {
         // Asked again at the same place, there was nothing: either the sound is shorter than the
         // picture, or the file is cut off.
         (missing > timing::SHORT_SOUND).then(|| Failure::new(code::SOURCE_INCOMPLETE, message))
+    }
+
+    /// Whether a copy for a voice channel failed for what the film's packets are: one was refused, or none came at all.
+    fn is_uncopyable(&self, opened: &Opened, cause: &Failure, progressed: bool) -> bool {
+        let pictures = self.queues.pictures.as_ref();
+        let copies = matches!(opened.plan.video, VideoPlan::Copy { .. });
+        if !copies || opened.plan.picture.is_none() {
+            return false;
+        }
+        let none_came = !progressed && pictures.is_some_and(|p| p.last_pts_ms().is_none());
+        let may_be_the_copy = [
+            code::SOURCE_UNDECODABLE,
+            code::SOURCE_INCOMPLETE,
+            code::FFMPEG_GARBLED,
+            code::FFMPEG_OUTPUT_FAILED,
+        ]
+        .contains(&cause.code);
+        code::is_picture_refused(cause.code) || none_came && may_be_the_copy && !opened.is_told
     }
 
     async fn tell(&mut self, event: Event) {

@@ -134,7 +134,7 @@ fn no_playlist_demuxer_is_allowed() {
 fn pictures_for_a_channel_share_the_pipe_with_the_sound() {
     let copied = live_plan("h264", None);
     let alone = line(&copied, 25_040, false);
-    assert!(alone.contains(" -map 0:0 -c:v copy -copytb 1 -map 0:2 "));
+    assert!(alone.contains(" -map 0:0 -c:v copy -copytb 1 -tag:v avc1 -map 0:2 "));
     assert!(alone.contains(" -max_interleave_delta 100000 "));
     assert!(alone.ends_with(" pipe:1"));
     let watched = line(&copied, 25_040, true);

@@ -250,7 +250,7 @@ fn no_sound_is_lost_when_the_old_run_has_given_too_little() {
     );
     give(&mut old, together(0, 400, 500)).unwrap();
     give(&mut new, sounds(400, 1_000)).unwrap();
-    queues.pictures.as_ref().unwrap().set_over(true);
+    queues.pictures.as_ref().unwrap().finish();
     give(&mut new, together(1_000, 1_400, 500)).unwrap();
     queues.frames.finish();
     let shown = show(&queues, true);

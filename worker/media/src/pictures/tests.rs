@@ -132,13 +132,12 @@ fn another_encoding_takes_over_at_its_first_idr_after_what_was_given_out() {
 #[test]
 fn what_takes_over_waits_for_the_old_one_but_not_for_an_end() {
     type Happening = fn(&PictureQueue);
-    let cases: [(&str, Happening, Vec<u64>); 4] = [
+    let cases: [(&str, Happening, Vec<u64>); 3] = [
         (
             "it came so far",
             |queue| assert_eq!(queue.push_within(1, other(500), 1 << 20, NOW), Ok(None)),
             vec![400],
         ),
-        ("it is over", |queue| queue.set_over(true), vec![400]),
         (
             "the consumer has nothing left",
             |queue| {

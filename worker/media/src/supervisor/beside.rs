@@ -188,7 +188,11 @@ impl Supervisor {
     /// The picture's packets are not tried again for this film.
     pub(super) fn keep_refusal(&self, opened: &mut Opened, cause: &Failure) {
         if let Some(video) = &mut opened.probe.video {
-            video.copy_refused = Some(cause.message.clone());
+            video.copy_refused = Some(if code::is_picture_refused(cause.code) {
+                cause.message.clone()
+            } else {
+                "copying it failed".into()
+            });
         }
         let source = &opened.route.route().source;
         self.shared.keep_probe(source, opened.probe.clone());

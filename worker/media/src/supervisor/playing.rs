@@ -76,9 +76,6 @@ impl Supervisor {
             }
         };
         drop(head);
-        if let Some(pictures) = &self.queues.pictures {
-            pictures.set_over(true);
-        }
         if let DemuxEnd::Refused(refused) = end {
             return Err(refused);
         }

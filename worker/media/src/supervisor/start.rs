@@ -41,9 +41,6 @@ impl Supervisor {
             Join::AtIdr
         };
         opened.copied_before = copies;
-        if let Some(pictures) = &self.queues.pictures {
-            pictures.set_over(false);
-        }
         let plan = opened.plan.clone();
         let start_ms = self.restart_ms(&plan);
         self.start(opened, &plan, dir, join, start_ms).await
