@@ -112,13 +112,8 @@ impl Accounts {
         self.0.remove(&account);
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub(crate) fn has_user(&self) -> bool {
-        let mut accounts = self.0.values();
-        accounts.any(|account| account.kind == AccountKind::User)
+    pub(crate) fn has(&self, kind: AccountKind) -> bool {
+        self.0.values().any(|account| account.kind == kind)
     }
 
     fn note(&mut self, account: AccountId, guild: u64, now: Millis) {

@@ -6,7 +6,9 @@
 //! leaves the channel, and goes on with sound.
 
 use crate::cause::{By, Cause};
-use crate::{AccountId, Effect, Failure, Now, Refusal, Scheduler, Session, SessionId, Step};
+use crate::{
+    AccountId, AccountKind, Effect, Failure, Now, Refusal, Scheduler, Session, SessionId, Step,
+};
 
 /// What the installation says about pictures in voice channels.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -42,11 +44,17 @@ impl Scheduler {
         }
     }
 
+    /// What a party takes whose creator says nothing.
+    pub(crate) fn usual_kind(&self) -> AccountKind {
+        let usual = GoLive::Allowed { by_default: true };
+        AccountKind::of_party(self.go_live == usual)
+    }
+
     /// What stands in the way of a picture in any new party; none: nothing but room may be missing.
     pub fn no_picture(&self, now: Now) -> Option<NoPicture> {
         if self.go_live == GoLive::Off {
             Some(NoPicture::Off)
-        } else if !self.accounts.has_user() {
+        } else if !self.accounts.has(AccountKind::User) {
             Some(NoPicture::NoAccount)
         } else if !self.has_live_worker(now) {
             Some(NoPicture::NoWorker)

@@ -329,9 +329,9 @@ impl Scheduler {
             .any(|(id, worker)| self.is_alive(id, &worker.incarnation, now.monotonic))
     }
 
-    /// Whether some account has been connected.
+    /// Whether some account has been connected, of the kind that a party takes whose creator says nothing.
     pub fn has_account(&self) -> bool {
-        !self.accounts.is_empty()
+        self.accounts.has(self.usual_kind())
     }
 
     fn tick(&mut self, now: Now, step: &mut Step) {

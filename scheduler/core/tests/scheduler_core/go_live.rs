@@ -8,6 +8,8 @@ use orb_scheduler_core::{
 
 use crate::harness::{GUILD, Harness, create, credentials, item};
 
+mod pauses;
+
 const USER: AccountId = AccountId::new(3333);
 
 fn moment(h: &Harness) -> Now {
@@ -159,6 +161,18 @@ fn the_installations_default_counts_where_the_caller_says_nothing() {
         start(&mut h, "silent", GUILD + 1, None).unwrap();
         assert_eq!(h.view("silent").go_live, by_default);
     }
+}
+
+#[test]
+fn an_account_that_no_party_takes_makes_nobody_ready() {
+    for (by_default, kind) in [(false, AccountKind::User), (true, AccountKind::Bot)] {
+        let mut h = allow(Harness::empty(), by_default);
+        connect(&mut h, USER, kind);
+        assert!(!h.scheduler.has_account(), "{kind:?}");
+    }
+    let mut h = allow(Harness::empty(), true);
+    connect(&mut h, USER, AccountKind::User);
+    assert!(h.scheduler.has_account());
 }
 
 #[test]
@@ -356,32 +370,6 @@ fn a_stream_that_keeps_closing_is_given_up_and_the_sound_goes_on() {
         live: false
     }));
     assert_eq!(h.view("s").playback, PlaybackState::Playing);
-}
-
-#[test]
-fn discord_is_told_of_pauses_each_once() {
-    let mut h = playing();
-    assert!(pauses(&h).is_empty());
-    h.control("s", Action::Pause);
-    h.control("s", Action::Seek { position_ms: 2_000 });
-    h.control("s", Action::Resume);
-    assert_eq!(pauses(&h), [true, false]);
-    h.control("s", Action::Pause);
-    h.effects.clear();
-    // A stream that is made anew is not held: it is told again.
-    hand_out(&mut h, with_stream("stream-2"));
-    assert_eq!(pauses(&h), [true]);
-    // What plays next is not held.
-    h.effects.clear();
-    h.play("s", 2);
-    assert_eq!(pauses(&h), [false]);
-}
-
-#[test]
-fn a_party_without_a_picture_has_nothing_told_of_its_pauses() {
-    let mut h = Harness::playing();
-    h.control("s", Action::Pause);
-    assert!(pauses(&h).is_empty());
 }
 
 #[test]
