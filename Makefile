@@ -12,7 +12,7 @@ VENV  := .venv
 BUF   := target/tools/node_modules/.bin/buf
 KUBECTL := target/tools/kubectl
 # nextest where it is installed, else cargo's own runner: the tests do not mind.
-TEST_RUNNER := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo "nextest run" || echo "test")
+TEST_RUNNER := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo "nextest run --test-threads $$((2 * $$(nproc)))" || echo "test")
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint bench fuzz sim chaos deps test-deps web fmt
