@@ -1,3 +1,4 @@
+#![allow(clippy::unwrap_used)]
 use orb_video::ladder::Rung;
 
 use super::*;

@@ -25,6 +25,11 @@ async fn restarted(shown: &mut Shown, pipeline: &mut Pipeline) -> &'static str {
     }
 }
 
+fn has(shown: &Shown, pts_ms: u64) -> bool {
+    let near = |picture: &QueuedPicture| picture.pts_ms.abs_diff(pts_ms) <= 1;
+    shown.pictures.iter().any(near)
+}
+
 #[tokio::test]
 async fn a_killed_ffmpeg_costs_no_picture() {
     let server = Server::with(sendable_film()).await;
@@ -103,7 +108,19 @@ async fn a_change_outlives_the_encoder_that_it_replaces() {
     assert_eq!(changed(&mut pipeline).await, Some(SMALL));
     shown.play_to_the_end(&pipeline).await;
     assert_eq!(shown.rungs(), [Some(MIDDLE), Some(SMALL)]);
-    assert_from_film(&shown.pts(), &source_pts(&transcode_film()));
+    // Nothing was read ahead here, so the channel is shown what there is rather than kept waiting: less than half a
+    // second may be missing at that place, and nowhere else.
+    let film = source_pts(&transcode_film());
+    let missing: Vec<u64> = film
+        .iter()
+        .filter(|pts| !has(&shown, **pts))
+        .copied()
+        .collect();
+    let span = missing
+        .first()
+        .zip(missing.last())
+        .map_or(0, |(first, last)| last - first);
+    assert!(span < 500, "{missing:?}");
     shown.assert_whole(2_000);
 }
 
