@@ -12,6 +12,7 @@
 mod clean;
 mod line;
 mod load;
+mod peer;
 mod seek;
 mod skew;
 mod start;
@@ -57,10 +58,12 @@ pub(crate) enum Part {
     Rate,
     /// The worker is killed.
     Takeover,
+    /// The peer: what npm's discord-video-stream gives on the same film.
+    Peer,
 }
 
 impl Part {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Start,
         Self::Seek,
         Self::Load,
@@ -69,6 +72,7 @@ impl Part {
         Self::Loss,
         Self::Rate,
         Self::Takeover,
+        Self::Peer,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -81,6 +85,7 @@ impl Part {
             Self::Loss => "loss",
             Self::Rate => "rate",
             Self::Takeover => "takeover",
+            Self::Peer => "peer",
         }
     }
 
@@ -94,6 +99,7 @@ impl Part {
             Self::Loss => line::lossy(stage).await,
             Self::Rate => line::narrowing(stage).await,
             Self::Takeover => takeover::measure(stage).await,
+            Self::Peer => Ok(peer::measure(stage).await),
         }
     }
 }
