@@ -213,7 +213,7 @@ impl Batch {
         )
         .bind(column(rows, |event| event.session.as_str()))
         .bind(column(rows, |event| event.event_type))
-        .bind(column(rows, |event| event.payload_json()))
+        .bind(column(rows, EventRow::payload_json))
         .bind(wall_ms)
         .execute(connection)
         .await?;
