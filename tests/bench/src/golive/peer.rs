@@ -1,7 +1,7 @@
 //! The peer beside Orb: npm's `@dank074/discord-video-stream`, with its ways to Discord cut off.
 //!
-//! What is measured is its media half: its own ffmpeg, pipes, Opus encoder and pacing, up to where it hands a whole picture
-//! to its connection (`peer/play.mjs`). Its RTP, encryption and sockets come on top of that and are not counted; Orb's are.
+//! What is measured is its media half: its own ffmpeg, pipes, Opus encoder, pacing, RTP packets and encryption, up to the
+//! socket, which is left out (`peer/play.mjs`); Orb's sockets are counted.
 //! It is software of others under a licence of its own: installed on demand, run for measuring, never linked nor shipped.
 
 mod player;
@@ -126,8 +126,9 @@ async fn steady(
             late.percentile(99.0),
             "ms",
             format!(
-                "each picture handed over against picture number / {RATE} s, from the earliest: {}; {sent}; {who}",
-                late.describe()
+                "each picture handed over against picture number / {RATE} s, from the earliest: {}; {sent}; {who}: {}",
+                late.describe(),
+                played.command
             ),
         ),
         Measurement::new(
@@ -151,11 +152,12 @@ fn sent(played: &Played, length: Duration, pictures: usize) -> String {
     let share = pictures as f64 / played.pictures_ms.len().max(1) as f64;
     let mbit = played.picture_bytes as f64 * share * 8.0 / 1e6 / length.as_secs_f64();
     format!(
-        "{:.2} pictures a second, {mbit:.2} Mbit/s of picture; {} sound frames, encoded by {} in the node process; {}",
+        "{:.2} pictures a second, {mbit:.2} Mbit/s of picture; in all {} packets and {} sound frames, encoded by {} in the \
+         node process",
         pictures as f64 / length.as_secs_f64(),
+        played.packets,
         played.sound_frames,
         played.opus,
-        played.command
     )
 }
 

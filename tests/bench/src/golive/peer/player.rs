@@ -82,6 +82,8 @@ pub(super) struct Played {
     pub(super) pictures_ms: Vec<f64>,
     pub(super) picture_bytes: u64,
     pub(super) sound_frames: u64,
+    /// Those of RTP and RTCP, of picture and sound.
+    pub(super) packets: u64,
     /// The package that encoded the sound: compiled, or JavaScript.
     pub(super) opus: String,
     /// How it started ffmpeg.
@@ -168,7 +170,7 @@ impl Player {
         } = &self.about;
         format!(
             "npm @dank074/discord-video-stream {version} ({license}) on node {node}, tests/bench/peer/play.mjs: its \
-             sendVideoFrame and sendAudioFrame stubbed, so without RTP, encryption and network"
+             packets are made and encrypted, its sendPacket (the socket) is stubbed"
         )
     }
 
@@ -248,7 +250,7 @@ mod tests {
 
     #[test]
     fn what_came_before_is_left_out() {
-        let stopped = r#"{"stopped":{"pictures_ms":[500,541.5,600],"picture_bytes":9,"sound_frames":2,"opus":"","command":""}}"#;
+        let stopped = r#"{"stopped":{"pictures_ms":[500,541.5,600],"picture_bytes":9,"sound_frames":2,"packets":3,"opus":"","command":""}}"#;
         let Answer::Stopped(played) = serde_json::from_str(stopped).unwrap() else {
             panic!("{stopped}");
         };
