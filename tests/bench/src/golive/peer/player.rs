@@ -202,7 +202,8 @@ async fn install() -> Result<PathBuf> {
     let same = |(name, text): &(&str, &str)| {
         std::fs::read_to_string(folder.join(name)).is_ok_and(|there| there == *text)
     };
-    let installed = folder.join(INSTALLED).exists() && FILES[..2].iter().all(same);
+    let done = folder.join(INSTALLED);
+    let installed = done.exists() && FILES[..2].iter().all(same);
     for (name, text) in FILES {
         let path = folder.join(name);
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
@@ -211,6 +212,10 @@ async fn install() -> Result<PathBuf> {
         return Ok(folder);
     }
     eprintln!("installing the peer in {}", folder.display());
+    if done.exists() {
+        // Of another version: npm may fail before it takes that away.
+        std::fs::remove_file(&done).with_context(|| format!("cannot remove {}", done.display()))?;
+    }
     // What it asks for beside itself is a client of Discord, which is not needed to play.
     let npm = Command::new("npm")
         .args("ci --legacy-peer-deps --no-audit --no-fund --loglevel=error".split(' '))
