@@ -20,7 +20,13 @@ CERTIFICATES = {"secretName": "orb-tls", "defaultMode": 0o440}
 #: What each role may be given of the Secret. Workers hold no bot token.
 SECRETS = {
     "gateway": {"ORB_API_TOKENS", "ORB_JELLYFIN_API_KEY", "ORB_SCHEDULER__TOKEN"},
-    "scheduler": {"ORB_DATABASE_URL", "ORB_DISCORD_TOKENS", "ORB_JELLYFIN_API_KEY", "ORB_SCHEDULER__TOKEN"},
+    "scheduler": {
+        "ORB_DATABASE_URL",
+        "ORB_DISCORD_TOKENS",
+        "ORB_DISCORD__GOLIVE_TOKENS",
+        "ORB_JELLYFIN_API_KEY",
+        "ORB_SCHEDULER__TOKEN",
+    },
     "worker": {"ORB_JELLYFIN_API_KEY", "ORB_SCHEDULER__TOKEN"},
 }
 

@@ -143,7 +143,7 @@ def variables_in_use():
 
 
 def environment_of(container, folder):
-    """What the container would see, with a made-up value for each secret."""
+    """What the container would see, with a made-up value for each secret that must be there."""
     assert is_orb(container) and role(container)
     environment = {}
     for reference in container.get("envFrom", []):
@@ -152,6 +152,8 @@ def environment_of(container, folder):
     made_up = {"status.podIP": "127.0.0.1", "metadata.name": "orb-pod-1"}
     for variable in container["env"]:
         source = variable.get("valueFrom", {})
+        if source.get("secretKeyRef", {}).get("optional"):
+            continue  # The Secret of this container has none of those.
         if "secretKeyRef" in source:
             value = "made-up"
         elif "fieldRef" in source:
