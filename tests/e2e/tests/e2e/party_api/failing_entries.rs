@@ -162,7 +162,10 @@ async fn a_key_that_is_refused_in_mid_film() {
     let ears = party.ears(&orb.surroundings.discord);
     // The fallback goes on.
     ears.numbers_until(8, started, 2 * SOON).await;
-    assert_eq!(ears.numbers(started), (1..=8).collect::<Vec<_>>());
+    let mut numbers = ears.numbers(started);
+    // What AAC leaves of the film's first click is one, or is none.
+    numbers.retain(|second| *second > 0);
+    assert_eq!(numbers, (1..=8).collect::<Vec<_>>());
 
     // Of the other one, too: a seek needs what was not read yet.
     fault(&orb, refused.scope(Scope::Download));
