@@ -24,9 +24,8 @@ const ACCOUNTS: usize = 400;
 const PER_S: u32 = 200;
 const AT_RATE: Duration = Duration::from_secs(20);
 
-/// Calls under way at once while as much is started as can be: so many that there is always something to do. With half of
-/// them a seventh of the machine stands, because all wait for the same sync of the disk.
-const CALLERS: usize = 192;
+/// Calls under way at once while as much is started as can be. More only wait longer.
+const CALLERS: usize = 96;
 const WARM_UP: Duration = Duration::from_secs(2);
 const SUSTAINED: Duration = Duration::from_secs(10);
 
