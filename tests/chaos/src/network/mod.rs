@@ -5,20 +5,23 @@
 //!  worker-3 ──▶        "                                    so one relay a server is enough to part any two
 //! ```
 //!
-//! A relay also remembers by which port of its own it passed a connection on. That port is the source that the server
-//! sees, so whatever Discord's record says can be traced to one process.
+//! A relay also remembers by which address of its own it passed a connection on. That address is the source that the
+//! server sees, so whatever Discord's record says can be traced to one process. Two connections may have the same port
+//! at the same time when they lead to different servers, or one is TCP and one UDP; so each kind of relay passes on from
+//! a loopback address of its own ([`outgoing`]).
 
 mod owners;
 mod relay;
 mod udp_relay;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::watch;
 
 pub use owners::Owners;
+use owners::Protocol;
 pub use relay::Relay;
 pub use udp_relay::UdpRelay;
 
@@ -186,6 +189,21 @@ impl LinkState {
             }
         }
     }
+}
+
+/// Where the connections that relays pass on to a side come from, with any free port.
+fn outgoing(protocol: Protocol, side: Side) -> SocketAddr {
+    let kind = match protocol {
+        Protocol::Tcp => 1,
+        Protocol::Udp => 2,
+    };
+    let side = match side {
+        Side::Etcd => 1,
+        Side::Postgres => 2,
+        Side::Scheduler => 3,
+        Side::Discord => 4,
+    };
+    SocketAddr::from((Ipv4Addr::new(127, 0, kind, side), 0))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::owners::Protocol;
-use super::{LinkState, Network};
+use super::{LinkState, Network, outgoing};
 use crate::place::Side;
 use crate::schedule::Outage;
 
@@ -116,15 +116,21 @@ impl Front {
             return;
         };
         let Some(server) = known else { return };
-        let Ok(server) = TcpStream::connect(server).await else {
+        let Ok(server) = connect(outgoing(Protocol::Tcp, self.side), server).await else {
             return reset(&client);
         };
-        if let Ok(outgoing) = server.local_addr() {
-            self.network.passed(life, outgoing, Instant::now());
+        if let Ok(source) = server.local_addr() {
+            self.network.passed(life, source, Instant::now());
         }
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
         pass_on(client, server, link).await;
     }
+}
+
+async fn connect(from: SocketAddr, to: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(from)?;
+    socket.connect(to).await
 }
 
 /// Until both sides have ended; when one of them breaks off, or the link is cut, both are reset.
@@ -272,5 +278,33 @@ mod tests {
             .await
             .unwrap()
             .unwrap();
+    }
+
+    #[tokio::test]
+    async fn each_side_sees_a_source_that_no_other_side_can_see() {
+        let network = Arc::new(Network::default());
+        let life = Life {
+            place: PLACE,
+            number: 1,
+        };
+        network.owners.began(std::process::id(), life);
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut sources = Vec::new();
+        for side in [Side::Etcd, Side::Postgres, Side::Scheduler, Side::Discord] {
+            let relay = Relay::listen(&network, side).await.unwrap();
+            relay.lead_to(server.local_addr().unwrap());
+            let _client = TcpStream::connect(relay.address()).await.unwrap();
+            let (_stream, source) = timeout(SOON, server.accept()).await.unwrap().unwrap();
+            assert!(!sources.contains(&source.ip()), "{source}, {sources:?}");
+            sources.push(source.ip());
+            // It is noted once the server may already have accepted.
+            timeout(SOON, async {
+                while network.caller(source, Instant::now()) != Some(life) {
+                    tokio::task::yield_now().await;
+                }
+            })
+            .await
+            .unwrap();
+        }
     }
 }

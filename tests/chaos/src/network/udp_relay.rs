@@ -112,7 +112,9 @@ impl Passing {
             .network
             .owners
             .of_socket(Protocol::Udp, from, self.address)?;
-        let outgoing = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.ok()?;
+        let outgoing = UdpSocket::bind(super::outgoing(Protocol::Udp, self.side))
+            .await
+            .ok()?;
         outgoing.connect(self.server).await.ok()?;
         self.network
             .passed(life, outgoing.local_addr().ok()?, Instant::now());
