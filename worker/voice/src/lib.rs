@@ -53,7 +53,7 @@ pub use credentials::{StreamServer, VoiceServer};
 pub use dave::{Dave, OPUS_SILENCE, OnDowngrade, Sealed};
 pub use error::Error;
 pub use gate::{Gate, OpenGate, Passing, Permit, Refused, Step};
-pub use media::{FRAME, Media, MediaCounts, Ticked};
+pub use media::{FRAME, Group, Media, MediaCounts, Ticked};
 pub use orb_video::ladder::Wants;
 pub use packet::LineReport;
 pub use picture::{NextPicture, PictureFormat, PictureSource};

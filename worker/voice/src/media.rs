@@ -14,9 +14,11 @@ use crate::{
 };
 
 mod clock;
+mod group;
 mod pictures;
 
 use clock::RtpClock;
+pub use group::Group;
 use pictures::{Exit, Pictures};
 
 /// Length of a frame.
@@ -70,6 +72,8 @@ pub struct MediaCounts {
     pub refused: u64,
     /// Pictures that went to the packet layer.
     pub pictures: u64,
+    /// Of these: that had been sent on the path before, and lead up to where this one began.
+    pub pictures_again: u64,
     /// Pictures that nobody could have begun with, dropped up to the next IDR picture.
     pub pictures_dropped: u64,
     /// Pictures that could not be encrypted, or that the packet layer refused.
@@ -108,6 +112,19 @@ impl Media {
     /// Whether it is a path to a stream.
     pub fn is_stream(&self) -> bool {
         self.pictures.is_some()
+    }
+
+    /// This path takes the place of one that was given these pictures last.
+    pub fn begin_after(&mut self, group: Group) {
+        if let Some(pictures) = &mut self.pictures {
+            pictures.begin_after(group);
+        }
+    }
+
+    /// What this path was given last, for the one that takes its place.
+    pub fn take_group(&mut self) -> Group {
+        let pictures = self.pictures.as_mut();
+        pictures.map(Pictures::take_group).unwrap_or_default()
     }
 
     /// The server was told at `now` what the pictures are, or that there are none: they are taken, or not any more.

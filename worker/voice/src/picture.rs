@@ -46,8 +46,9 @@ pub trait PictureSource: Send + Sync + 'static {
     /// The picture that goes out now, or when there will be one. Asked only when it can be sent: while there is no
     /// connection or no key, nobody asks, so nothing is lost.
     ///
-    /// One exception: a receiver can only begin with an IDR picture. On a new media path, and after a picture that could
-    /// not be sent, others are taken and dropped until one comes.
+    /// One exception: a receiver can only begin with an IDR picture. After a picture that could not be sent, others are
+    /// taken and dropped until one comes; on a new media path only where what came since the last one cannot be sent once
+    /// more: it is more than two seconds or two MiB, or the line is too narrow for it.
     fn next(&self, now: Instant) -> NextPicture;
 
     /// The picture that was taken last is with the packet layer, which spreads its packets over some milliseconds.

@@ -4,12 +4,16 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::{MediaCounts, clock::RtpClock};
+use super::{Group, MediaCounts, clock::RtpClock, soonest};
 use crate::{
     NextPicture, PictureSource,
     dave::{Dave, Sealed},
     packet::{MediaKind, OutgoingFrame, PacketLayer},
 };
+
+mod catch_up;
+
+use catch_up::CatchUp;
 
 /// Pictures that are taken in a row, when several are late or there is something to catch up on: others wait meanwhile,
 /// sound among them.
@@ -24,6 +28,11 @@ pub(super) struct Pictures {
     announced: Option<Instant>,
     /// No receiver could begin with another one.
     needs_idr: bool,
+    /// Nothing has been sent on this path.
+    is_new: bool,
+    group: Group,
+    /// The path began in the middle of a group.
+    catch_up: Option<CatchUp>,
     sealed: Vec<u8>,
 }
 
@@ -41,8 +50,21 @@ impl Pictures {
             clock: RtpClock::of_pictures(rtp_start, now),
             announced: None,
             needs_idr: true,
+            is_new: true,
+            group: Group::default(),
+            catch_up: None,
             sealed: Vec::new(),
         }
+    }
+
+    /// What the path before this one was given last.
+    pub(super) fn begin_after(&mut self, group: Group) {
+        self.group = group;
+    }
+
+    /// For the path after this one.
+    pub(super) fn take_group(&mut self) -> Group {
+        std::mem::take(&mut self.group)
     }
 
     /// Also when it is told anew: what goes out already goes on.
@@ -51,6 +73,9 @@ impl Pictures {
             (Some(before), Some(_)) => Some(before),
             (_, from) => from,
         };
+        if from.is_none() && self.catch_up.take().is_some() {
+            self.needs_idr = true;
+        }
     }
 
     /// Sends what is due. Returns when to ask again; none: when something has changed.
@@ -64,6 +89,7 @@ impl Pictures {
         if from > now {
             return Some(from);
         }
+        let mut next = Some(now);
         for _ in 0..MOST_AT_ONCE {
             // What is refused breaks the chain; what is left with its source does not.
             if !exit.layer.has_room() {
@@ -71,15 +97,44 @@ impl Pictures {
             }
             match source.next(now) {
                 NextPicture::Picture { data, due, idr } => {
-                    if self.send(&data, due, idr, now, &mut exit) {
-                        source.sent(now, now.saturating_duration_since(due));
-                    }
+                    self.take(&data, due, idr, now, source, &mut exit);
                 }
-                NextPicture::At(at) => return Some(at),
-                NextPicture::Idle => return None,
+                NextPicture::At(at) => {
+                    next = Some(at);
+                    break;
+                }
+                NextPicture::Idle => {
+                    next = None;
+                    break;
+                }
             }
         }
-        Some(now)
+        let catches_up = self.catch_up(now, source, &mut exit);
+        soonest(next, catches_up)
+    }
+
+    /// A picture of the source's, which goes out now unless others go before it.
+    fn take(
+        &mut self,
+        data: &Bytes,
+        due: Instant,
+        idr: bool,
+        now: Instant,
+        source: &dyn PictureSource,
+        exit: &mut Exit<'_>,
+    ) {
+        if idr {
+            // Whatever is left before it: here is something to begin with.
+            self.drop_catch_up(exit.counts);
+        } else if std::mem::take(&mut self.is_new) {
+            self.begin_in_the_middle(due, now);
+        }
+        self.group.keep(data, due, idr);
+        if let Some(catch_up) = &mut self.catch_up {
+            catch_up.add(data, due);
+        } else if self.send(data, due, idr, now, exit) {
+            source.sent(now, now.saturating_duration_since(due));
+        }
     }
 
     fn send(
@@ -97,6 +152,7 @@ impl Pictures {
         let sent = self.seal_and_send(picture, due, now, exit);
         // What refers to a picture that is missing shows nothing good.
         self.needs_idr = !sent;
+        self.is_new = false;
         if sent {
             exit.counts.pictures += 1;
         } else {

@@ -114,6 +114,11 @@ pub trait PacketLayer: Send {
         true
     }
 
+    /// Bytes of pictures that it has taken and not sent yet.
+    fn bytes_waiting(&mut self) -> usize {
+        0
+    }
+
     /// What the line does, about ten times a second once the connection is open. `None`: nothing new, or never known.
     fn take_feedback(&mut self, _now: Instant) -> Option<LineReport> {
         None

@@ -14,7 +14,7 @@ use super::{
     shared::{SPEAKING_QUEUE, Shared, Wire},
 };
 use crate::{
-    Dave, Gate, MediaCounts, VoiceServer,
+    Dave, Gate, Group, MediaCounts, VoiceServer,
     pacer::{Paced, Ticket},
 };
 
@@ -38,6 +38,8 @@ pub struct Call {
     /// A group in which DAVE was negotiated: `(group, account)`.
     encrypted: Option<(u64, u64)>,
     place: Option<(u64, u64)>,
+    /// What the last connection was given, of a stream.
+    group: Group,
 }
 
 impl Call {
@@ -60,6 +62,7 @@ impl Call {
             connections: 0,
             encrypted: None,
             place: None,
+            group: Group::default(),
         }
     }
 
@@ -82,7 +85,12 @@ impl Call {
         let (flags, speaking) = mpsc::channel(SPEAKING_QUEUE);
         self.place = Some(place);
         self.connections += 1;
-        let wire = Wire::new(self.connections, dave, flags);
+        let wire = Wire::new(
+            self.connections,
+            dave,
+            flags,
+            std::mem::take(&mut self.group),
+        );
         self.shared.replace(Some(wire));
         let tickets = Tickets {
             sound: Arc::clone(&self.ticket),
@@ -105,10 +113,13 @@ impl Call {
     pub fn disconnect(&mut self) {
         self.connection = None;
         // From here on nothing is sent: the pacer finds no wire.
-        let wire = self.shared.replace(None);
-        if wire.is_some_and(|wire| wire.dave.is_required()) {
+        let Some(mut wire) = self.shared.replace(None) else {
+            return;
+        };
+        if wire.dave.is_required() {
             self.encrypted = self.place;
         }
+        self.group = wire.take_group();
     }
 
     fn line(&mut self) -> Arc<Ticket> {

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::{event::Encryption, stats::DriverStats};
 use crate::{
-    Dave, FrameSource, Media, MediaCounts, PictureSource,
+    Dave, FrameSource, Group, Media, MediaCounts, PictureSource,
     pacer::{Paced, Tick},
     wire::Speaking,
 };
@@ -36,6 +36,8 @@ pub(super) struct Wire {
     pub(super) path: Option<Path>,
     /// Of those who watch.
     pub(super) wants: Wants,
+    /// What the last path was given, while there is none.
+    group: Group,
     held: bool,
     speaking: mpsc::Sender<Speaking>,
 }
@@ -47,12 +49,18 @@ pub(super) struct Path {
 }
 
 impl Wire {
-    pub(super) fn new(connection: u64, dave: Dave, speaking: mpsc::Sender<Speaking>) -> Self {
+    pub(super) fn new(
+        connection: u64,
+        dave: Dave,
+        speaking: mpsc::Sender<Speaking>,
+        group: Group,
+    ) -> Self {
         Self {
             connection,
             dave,
             path: None,
             wants: Wants::default(),
+            group,
             held: true,
             speaking,
         }
@@ -62,7 +70,16 @@ impl Wire {
         if self.held {
             path.media.hold();
         }
+        path.media.begin_after(self.take_group());
         self.path = Some(path);
+    }
+
+    /// What was given to the present path, or to the last one.
+    pub(super) fn take_group(&mut self) -> Group {
+        match &mut self.path {
+            Some(path) => path.media.take_group(),
+            None => std::mem::take(&mut self.group),
+        }
     }
 
     pub(super) fn hold(&mut self, held: bool) {

@@ -7,6 +7,8 @@ use std::{
 
 use orb_video::ladder::Wants;
 
+mod in_the_middle;
+
 use super::{super::ANNOUNCED_BEFORE, *};
 use crate::{
     LineReport, Media, NextFrame, PictureFormat,
@@ -23,6 +25,7 @@ struct Log {
     state: Option<PathState>,
     refuses: bool,
     is_full: bool,
+    waiting: usize,
     sent: Vec<(MediaKind, u32, Duration, Vec<u8>)>,
     report: Option<LineReport>,
     probed: Option<u64>,
@@ -78,6 +81,10 @@ impl PacketLayer for Layer {
 
     fn has_room(&mut self) -> bool {
         !self.log.lock().unwrap().is_full
+    }
+
+    fn bytes_waiting(&mut self) -> usize {
+        self.log.lock().unwrap().waiting
     }
 
     fn take_feedback(&mut self, _: Instant) -> Option<LineReport> {
@@ -136,7 +143,11 @@ struct Stage {
 impl Stage {
     /// A path that is open and announced, in a call without DAVE.
     fn new() -> Self {
-        let (log, start) = (Arc::<Mutex<Log>>::default(), Instant::now());
+        Self::begun_at(Instant::now())
+    }
+
+    fn begun_at(start: Instant) -> Self {
+        let log = Arc::<Mutex<Log>>::default();
         let layer = Layer {
             log: Arc::clone(&log),
             start,

@@ -408,6 +408,10 @@ impl PacketLayer for WebRtcLayer {
         self.waiting().0 <= MOST_WAITING - MOST_PICTURE
     }
 
+    fn bytes_waiting(&mut self) -> usize {
+        self.waiting().0
+    }
+
     fn take_feedback(&mut self, now: Instant) -> Option<LineReport> {
         self.is_connected().then(|| self.feedback.report(now))?
     }
