@@ -7,8 +7,8 @@
 //!
 //! A relay also remembers by which address of its own it passed a connection on. That address is the source that the
 //! server sees, so whatever Discord's record says can be traced to one process. Two connections may have the same port
-//! at the same time when they lead to different servers, or one is TCP and one UDP; so each kind of relay passes on from
-//! a loopback address of its own ([`outgoing`]).
+//! at the same time when they lead to different servers, or one is TCP and one UDP; so the relays to Discord pass on from
+//! loopback addresses of their own ([`outgoing`]).
 
 mod owners;
 mod relay;
@@ -191,19 +191,15 @@ impl LinkState {
     }
 }
 
-/// Where the connections that relays pass on to a side come from, with any free port.
+/// Where the connections that relays pass on to a side come from, with any free port. Only Discord's record is asked for
+/// them; PostgreSQL lets nobody in from another loopback address.
 fn outgoing(protocol: Protocol, side: Side) -> SocketAddr {
-    let kind = match protocol {
-        Protocol::Tcp => 1,
-        Protocol::Udp => 2,
+    let ip = match (side, protocol) {
+        (Side::Discord, Protocol::Tcp) => Ipv4Addr::new(127, 0, 1, 1),
+        (Side::Discord, Protocol::Udp) => Ipv4Addr::new(127, 0, 1, 2),
+        (Side::Etcd | Side::Postgres | Side::Scheduler, _) => Ipv4Addr::LOCALHOST,
     };
-    let side = match side {
-        Side::Etcd => 1,
-        Side::Postgres => 2,
-        Side::Scheduler => 3,
-        Side::Discord => 4,
-    };
-    SocketAddr::from((Ipv4Addr::new(127, 0, kind, side), 0))
+    SocketAddr::from((ip, 0))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
