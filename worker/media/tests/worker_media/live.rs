@@ -22,6 +22,10 @@ use crate::common::*;
 
 const RUN_AHEAD: Duration = Duration::from_secs(4);
 
+/// Without a picture for so long, the film has none for a while: an encoder that shares its core with three others takes
+/// seconds for its first one.
+const NO_MORE: Duration = Duration::from_secs(10);
+
 /// One slice a picture and no B frames: its packets can be sent. A key frame each 10 s.
 pub(crate) const SENDABLE: &str = "-c:v libx264 -preset veryfast -bf 0 -g 240 -keyint_min 240 -sc_threshold 0 \
      -x264-params slices=1:sliced-threads=0";
@@ -67,7 +71,7 @@ impl Shown {
                 newest = (last, Instant::now());
             }
             let behind = last.unwrap_or_default() + 500 < self.position();
-            if behind && !pictures.is_over() && newest.1.elapsed() < Duration::from_secs(2) {
+            if behind && !pictures.is_over() && newest.1.elapsed() < NO_MORE {
                 tokio::time::sleep(Duration::from_millis(2)).await;
                 continue;
             }

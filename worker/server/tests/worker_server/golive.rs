@@ -114,17 +114,24 @@ async fn a_line_that_breaks_down_gets_another_encoder() {
     let mut party = Party::of(&[60], ROOM).await;
     party.plays(1, 0).await;
     party.goes_live().await;
-    let before = party.until("it is shown", |one| sent(one) > 48).await;
     let rate = |one: &v1::ObservedState| one.picture.map_or(0, |picture| picture.kbits_per_second);
-    party.line_takes(u64::from(rate(&before)) * 600);
+    let cost = |one: &v1::ObservedState| {
+        let plan = one.known_plan.as_ref();
+        plan.map_or(0, |plan| plan.cost_millicores)
+    };
+    // A machine that is busy with other tests is a narrow line itself, so this is the film before anything was sent.
+    let copied = party.until("it is looked at", |one| rate(one) > 0).await;
+    party.until("it is shown", |one| sent(one) > 48).await;
+    party.line_takes(u64::from(rate(&copied)) * 600);
+    let changed = |one: &v1::ObservedState| one.picture.is_some_and(|one| one.rung_changes > 0);
     let after = party
-        .until("another encoder's pictures are sent", |one| {
-            one.picture.is_some_and(|picture| picture.rung_changes > 0)
+        .until("another encoder's pictures are sent", changed)
+        .await;
+    assert!(rate(&after) < rate(&copied), "{after:?}");
+    party
+        .until("a copy became a transcode, and goes on", |one| {
+            cost(one) > cost(&copied) && one.playback_state() == v1::PlaybackState::Playing
         })
         .await;
-    assert!(rate(&after) < rate(&before), "{after:?}");
-    assert_eq!(after.playback_state(), v1::PlaybackState::Playing);
-    let cost = |one: v1::ObservedState| one.known_plan.unwrap().cost_millicores;
-    assert!(cost(after) > cost(before), "a copy became a transcode");
     party.strike().await;
 }

@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use futures::StreamExt;
+use tokio::sync::watch;
 
 /// Bytes that a faulty body sends before its fault.
 pub const BEFORE_FAULT: usize = 400_000;
@@ -35,6 +36,7 @@ struct Shared {
     files: Arc<Mutex<HashMap<String, Bytes>>>,
     requests: Arc<Mutex<Vec<Request>>>,
     down_until: Arc<Mutex<Option<tokio::time::Instant>>>,
+    held: watch::Sender<bool>,
 }
 
 /// What was asked.
@@ -76,6 +78,16 @@ impl Server {
     /// No byte leaves for this long, on any connection.
     pub fn go_silent(&self, time: Duration) {
         *self.state.down_until.lock().unwrap() = Some(tokio::time::Instant::now() + time);
+    }
+
+    /// No byte leaves, on any connection, until [`let_go`](Self::let_go): what is started meanwhile gets nowhere.
+    pub fn hold(&self) {
+        self.state.held.send_replace(true);
+    }
+
+    /// Takes [`hold`](Self::hold) back.
+    pub fn let_go(&self) {
+        self.state.held.send_replace(false);
     }
 
     pub fn requests(&self) -> Vec<Request> {
@@ -173,6 +185,8 @@ fn body(
             if let Some(until) = until {
                 tokio::time::sleep_until(until).await;
             }
+            let mut held = state.held.subscribe();
+            held.wait_for(|held| !held).await.unwrap();
             match faulty {
                 None => Ok(chunk),
                 Some(true) => std::future::pending().await,

@@ -82,8 +82,11 @@ async fn a_copy_goes_to_a_transcode_and_back() {
     assert_eq!(changed(&mut pipeline).await, Some(SMALL));
     shown.play(&pipeline, 22_000).await;
     pipeline.change_rung(None, 22_300);
-    shown.play_to_the_end(&pipeline).await;
+    // As near to the key frame as a channel comes in the time that an ffmpeg takes to start; the pictures up to it are
+    // read ahead by then, however long it takes here.
+    shown.play(&pipeline, 28_000).await;
     assert_eq!(changed(&mut pipeline).await, None);
+    shown.play_to_the_end(&pipeline).await;
     assert_eq!(shown.rungs(), [None, Some(SMALL), None]);
     let back = shown
         .pictures
@@ -110,16 +113,21 @@ async fn of_changes_in_quick_succession_the_last_one_counts() {
         height: 90,
         ..SMALL
     };
+    // The first one must not be done before the second one is asked for.
+    server.hold();
     pipeline.change_rung(Some(never), 5_300);
     eventually("a second ffmpeg", || children().len() == 2).await;
     pipeline.change_rung(Some(SMALL), 5_300);
+    server.let_go();
     assert_eq!(changed(&mut pipeline).await, Some(SMALL));
     shown.play(&pipeline, 15_000).await;
     assert!(!shown.rungs().contains(&Some(never)));
     // Back to what plays: nothing is started, and that is said.
+    server.hold();
     pipeline.change_rung(Some(MIDDLE), 15_300);
     eventually("a second ffmpeg", || children().len() == 2).await;
     pipeline.change_rung(Some(SMALL), 15_300);
+    server.let_go();
     assert_eq!(changed(&mut pipeline).await, Some(SMALL));
     eventually("one ffmpeg", || children().len() == 1).await;
     shown.play_to_the_end(&pipeline).await;
@@ -208,12 +216,14 @@ async fn viewers_of_the_page_follow() {
     })
     .await;
     // One that comes to nothing is not told, and leaves nothing.
+    server.hold();
     pipeline.change_rung(Some(MIDDLE), 15_300);
     eventually("a third folder", || {
         media.spool_dir().join("film-2").exists()
     })
     .await;
     pipeline.change_rung(Some(SMALL), 15_300);
+    server.let_go();
     assert_eq!(changed(&mut pipeline).await, Some(SMALL));
     eventually("it is gone", || !media.spool_dir().join("film-2").exists()).await;
     shown.play(&pipeline, 20_000).await;
@@ -228,6 +238,7 @@ async fn nothing_is_left_of_a_change_when_the_film_is_dropped() {
     spec.picture.as_mut().unwrap().start_rung = Some(MIDDLE);
     let pipeline = media.open(spec);
     Shown::default().play(&pipeline, 1_000).await;
+    server.hold();
     pipeline.change_rung(Some(SMALL), 1_300);
     eventually("a second ffmpeg", || children().len() == 2).await;
     drop(pipeline);

@@ -67,6 +67,8 @@ async fn a_new_encoding_that_fails_leaves_the_old_one_playing() {
     let mut shown = Shown::default();
     shown.play(&pipeline, 5_000).await;
     let old = ffmpegs();
+    // It must not be done before it is killed.
+    server.hold();
     pipeline.change_rung(Some(SMALL), 5_300);
     eventually("a second ffmpeg", || ffmpegs().len() == 2).await;
     for pid in ffmpegs() {
@@ -80,6 +82,7 @@ async fn a_new_encoding_that_fails_leaves_the_old_one_playing() {
     })
     .await;
     assert_eq!(failed, (Some(SMALL), "ffmpeg_crashed"));
+    server.let_go();
     shown.play(&pipeline, 15_000).await;
     assert_eq!(ffmpegs(), old);
     assert_eq!(shown.rungs(), [Some(MIDDLE)]);
@@ -101,9 +104,13 @@ async fn a_change_outlives_the_encoder_that_it_replaces() {
     let mut shown = Shown::default();
     shown.play(&pipeline, 5_000).await;
     let old = ffmpegs()[0];
+    // The new one must not be done before the old one is gone.
+    server.hold();
     pipeline.change_rung(Some(SMALL), 5_300);
     eventually("a second ffmpeg", || ffmpegs().len() == 2).await;
     kill(old);
+    eventually("its end is noticed", || !ffmpegs().contains(&old)).await;
+    server.let_go();
     assert_eq!(restarted(&mut shown, &mut pipeline).await, "ffmpeg_crashed");
     assert_eq!(changed(&mut pipeline).await, Some(SMALL));
     shown.play_to_the_end(&pipeline).await;

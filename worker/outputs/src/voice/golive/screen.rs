@@ -141,7 +141,12 @@ impl Screen {
             }
             let last = self.last.replace(Shown { rung, leads_in });
             let changed = last.is_some_and(|last| last.rung != rung);
-            self.total.rung_changes += u64::from(changed);
+            if changed {
+                self.total.rung_changes += 1;
+                // The owner says so, too, but hears of it on another way than the picture came: what is told of the
+                // picture is of the one that was sent.
+                self.rate.changed(self.run, rung);
+            }
             let data = picture.data;
             return NextPicture::Picture { data, due, idr };
         }
@@ -193,6 +198,14 @@ impl Screen {
     /// See [`Voice::rung_failed`](crate::voice::Voice::rung_failed).
     pub(in crate::voice) fn rung_failed(&mut self, run: u64, now: Instant) {
         self.rate.failed(run, now);
+        if run == self.run {
+            self.sieve.no_new_encoder();
+        }
+    }
+
+    /// See [`Voice::rung_refused`](crate::voice::Voice::rung_refused).
+    pub(in crate::voice) fn rung_refused(&mut self, run: u64, now: Instant) {
+        self.rate.refused(run, now);
         if run == self.run {
             self.sieve.no_new_encoder();
         }

@@ -349,6 +349,7 @@ fn a_line_that_breaks_down_drains_and_goes_on_with_the_new_encoder() {
             ladder: rungs,
             copies: false,
             rung: Some(top),
+            costs: Vec::new(),
         },
     );
     bench.play(&track);
@@ -394,6 +395,39 @@ fn a_line_that_breaks_down_drains_and_goes_on_with_the_new_encoder() {
     );
 }
 
+/// The owner hears of a change on another way than its first picture comes, and later on a busy machine.
+#[test]
+fn what_is_told_of_the_picture_is_of_the_one_that_was_sent() {
+    let mut bench = Bench::new();
+    let ladder = Ladder::for_film(1280, 720, 25.0, 4_000_000);
+    let (low, top) = (ladder.rungs()[0], *ladder.rungs().last().unwrap());
+    let track = film(1, 0, 0, 0);
+    append_sound(&track, 0, 4_000);
+    let queue = Arc::clone(track.pictures.as_ref().unwrap());
+    for pts_ms in each(0, 4_000) {
+        let rung = if pts_ms < 2_000 { top } else { low };
+        queue
+            .push(picture(pts_ms, pts_ms % 1_000 == 0, Some(rung)))
+            .unwrap();
+    }
+    let plan = PicturePlan {
+        ladder,
+        copies: false,
+        rung: Some(top),
+        costs: Vec::new(),
+    };
+    bench.screen.planned(1, plan);
+    bench.play(&track);
+    for (changes, rung) in [(0, top), (1, low)] {
+        bench.runs(1_500);
+        let film = bench.clock.film();
+        let snapshot = bench.screen.read(film.as_ref().unwrap()).unwrap();
+        assert_eq!(snapshot.entry.rung_changes, changes);
+        let format = snapshot.format.unwrap();
+        assert_eq!(format.bits_per_second, rung.bits_per_second);
+    }
+}
+
 #[test]
 fn a_line_says_nothing_while_the_sound_stands() {
     let mut bench = Bench::new();
@@ -404,6 +438,7 @@ fn a_line_says_nothing_while_the_sound_stands() {
             ladder: Ladder::for_film(1280, 720, 25.0, 4_000_000),
             copies: false,
             rung: None,
+            costs: Vec::new(),
         },
     );
     bench.play(&track);
