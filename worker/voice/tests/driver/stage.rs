@@ -159,7 +159,7 @@ pub(crate) fn server(credentials: VoiceCredentials) -> VoiceServer {
 }
 
 /// A server of the account's Go Live stream.
-fn stream_server(credentials: StreamCredentials) -> VoiceServer {
+pub(crate) fn stream_server(credentials: StreamCredentials) -> VoiceServer {
     VoiceServer {
         endpoint: credentials.endpoint.clone(),
         guild_id: credentials.guild.0,

@@ -1,14 +1,21 @@
 //! Ends of connections to a stream: what is resumed, what is identified anew, what is lost.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use discord_sim::{
     DiscordSimConfig, Fault, LinkDirection, LinkShape, ResumedOrder, StallAt, StreamFault,
 };
-use orb_voice::{CallEvent, Verdict, judge_close_code};
+use orb_voice::{CallEvent, PictureSource, Verdict, judge_close_code};
 
 use super::on_stream;
-use crate::{faults::GUILD_ID, stage::Stage};
+use crate::{
+    faults::GUILD_ID,
+    film::Film,
+    stage::{Answer, CHANNEL, Counted, GUILD, Stage, USER, stream_server},
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cut_is_resumed_and_the_member_misses_nothing() {
@@ -60,7 +67,8 @@ async fn every_code_is_acted_upon() {
                     "{code}: {event:?}"
                 );
                 assert_eq!(stage.event().await, CallEvent::Connected { resumed: false });
-                stage.sees_a_picture_after(Instant::now()).await;
+                // Past the next IDR picture.
+                stage.shows_for(Duration::from_millis(1_200)).await;
                 assert_eq!(stage.attempts(since), (1, 1, 0), "{code}");
                 stage.measured(&code.to_string(), since);
             }
@@ -82,6 +90,144 @@ async fn every_code_is_acted_upon() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_path_that_begins_between_two_idr_pictures_is_led_up_to_the_present_one() {
+    let mut stage = Stage::streaming(DiscordSimConfig::default()).await;
+    // The film waits during the cut: of these two, at least one goes on in the middle of a group.
+    let mut again = 0;
+    for _ in 0..2 {
+        let since = Instant::now();
+        stage.fault(&on_stream(StreamFault::Close { code: 4020 }));
+        stage
+            .event_like(|event| matches!(event, CallEvent::Connected { resumed: false }))
+            .await;
+        stage.shows_for(Duration::from_millis(400)).await;
+        again += stage.call.media_counts().pictures_again;
+        stage.measured("a path in the middle of a group", since);
+    }
+    assert!(again > 0);
+    let totals = stage.sim.seen(GUILD).totals();
+    assert_eq!(totals.pictures, totals.decodable, "{totals:?}");
+    stage.assert_shown_encrypted();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_resume_that_is_refused_is_judged_by_its_code() {
+    for code in [4006, 4009] {
+        let mut stage = Stage::streaming(DiscordSimConfig::default()).await;
+        let refuse = Fault::RefuseVoiceResume { times: 1, code };
+        stage.sim.fault(&refuse).unwrap();
+        stage.fault(&on_stream(StreamFault::Reset));
+        let lost = stage
+            .event_like(|event| matches!(event, CallEvent::Lost { .. }))
+            .await;
+        let expected = matches!(
+            lost,
+            CallEvent::Lost { close_code: Some(seen), verdict: Verdict::NewCredentials, .. }
+                if seen == code
+        );
+        assert!(expected, "{lost:?}");
+        stage.assert_shown_encrypted();
+    }
+    // The server forgot the session, and not who may be in it.
+    let mut stage = Stage::streaming(DiscordSimConfig::default()).await;
+    let since = Instant::now();
+    let refuse = Fault::RefuseVoiceResume {
+        times: 1,
+        code: 4003,
+    };
+    stage.sim.fault(&refuse).unwrap();
+    stage.fault(&on_stream(StreamFault::Reset));
+    stage
+        .event_like(|event| matches!(event, CallEvent::Connected { resumed: false }))
+        .await;
+    assert_eq!(stage.attempts(since), (2, 1, 1));
+    stage.shows_for(Duration::from_millis(1_200)).await;
+    stage.measured("RESUME refused with 4003", since);
+    stage.assert_shown_encrypted();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_identify_that_is_refused_is_judged_by_its_code() {
+    let refuse = |code| Fault::RefuseVoiceIdentify {
+        times: 1,
+        code,
+        after: 0,
+    };
+    for (code, verdict) in [(4006, Verdict::NewCredentials), (4004, Verdict::Final)] {
+        let mut stage = Stage::of_stream(DiscordSimConfig::default()).await;
+        stage.sim.fault(&refuse(code)).unwrap();
+        stage.connect();
+        let lost = stage.event().await;
+        let expected = matches!(
+            lost,
+            CallEvent::Lost { close_code: Some(seen), verdict: judged, .. }
+                if seen == code && judged == verdict
+        );
+        assert!(expected, "{lost:?}");
+        assert_eq!(stage.film().taken(), 0);
+    }
+    // Once more, and the film begins with its first picture.
+    let mut stage = Stage::of_stream(DiscordSimConfig::default()).await;
+    let since = Instant::now();
+    stage.sim.fault(&refuse(4020)).unwrap();
+    stage.connect();
+    stage
+        .event_like(|event| matches!(event, CallEvent::Connected { resumed: false }))
+        .await;
+    assert_eq!(stage.attempts(since), (2, 2, 0));
+    stage.shows_for(Duration::from_millis(300)).await;
+    stage.assert_shown_whole();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_displaced_does_not_come_back_when_the_gate_knows_of_a_successor() {
+    for how in discord_sim::Displacement::ALL {
+        let stage = Stage::streaming(DiscordSimConfig {
+            displacement: how,
+            ..DiscordSimConfig::default()
+        })
+        .await;
+        stage.gate.set(Answer::Refuse);
+        // Another worker with the same credentials, and the film from its first picture on.
+        let (events, _told) = tokio::sync::mpsc::channel(64);
+        let film = Arc::new(Film::default());
+        let mut successor = stage.driver.stream_call(
+            Arc::new(Counted::default()),
+            Arc::clone(&film) as Arc<dyn PictureSource>,
+            events,
+        );
+        let credentials = stage.sim.stream_credentials(GUILD, CHANNEL, USER).unwrap();
+        let since = Instant::now();
+        successor.connect(stream_server(credentials), Arc::new(orb_voice::OpenGate));
+        let gap = stage
+            .until("the successor's pictures are seen", |stage| {
+                let seen = stage.sim.seen(GUILD);
+                let [.., before, next] = &seen.connections[..] else {
+                    return None;
+                };
+                let first = next.pictures.iter().find(|picture| picture.decodable)?;
+                let last = before.pictures.iter().rfind(|picture| picture.decodable)?;
+                Some(first.at.saturating_duration_since(last.at))
+            })
+            .await;
+        println!("measured: stream: displaced ({how:?}): picture {gap:?}");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(
+            stage.attempts(since),
+            (1, 1, 0),
+            "{how:?}: the successor's alone"
+        );
+        let seen = stage.sim.seen(GUILD);
+        assert_eq!(seen.totals().in_the_clear, 0);
+        // Who is displaced without being told sends under keys that are no one's any more.
+        let successors = seen.connections.last().unwrap().counters;
+        assert_eq!(successors.undecryptable, 0);
+        let counts = successor.media_counts();
+        assert_eq!((counts.pictures_again, counts.pictures_dropped), (0, 0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_changed_during_a_cut_is_announced_after_it() {
     let mut stage = Stage::streaming(DiscordSimConfig::default()).await;
     stage.stall(StallAt::Tls, Duration::from_millis(600));
@@ -96,7 +242,7 @@ async fn what_changed_during_a_cut_is_announced_after_it() {
         .await;
     stage
         .until("the format is announced", |stage| {
-            let seen = stage.sim.seen(crate::stage::GUILD);
+            let seen = stage.sim.seen(GUILD);
             let last = *seen.connections[0].announced.last()?;
             (last.height == 360).then_some(())
         })
@@ -138,7 +284,7 @@ async fn a_server_move_goes_on_with_the_next_idr_picture() {
         stage
             .event_like(|event| matches!(event, CallEvent::Connected { resumed: false }))
             .await;
-        stage.sees_a_picture_after(Instant::now()).await;
+        stage.shows_for(Duration::from_millis(1_200)).await;
         stage.measured("server move", since);
         stage.assert_shown_encrypted();
     }
