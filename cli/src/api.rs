@@ -254,7 +254,10 @@ pub(crate) struct Worker {
     pub(crate) total_millicores: u64,
     pub(crate) free_millicores: u64,
     pub(crate) party_ids: Vec<String>,
-    pub(crate) silent_ms: u64,
+    /// Null when the leader has not heard of it.
+    pub(crate) silent_ms: Option<u64>,
+    pub(crate) go_live: bool,
+    pub(crate) pictures: u64,
 }
 
 #[cfg(test)]

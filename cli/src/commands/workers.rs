@@ -40,6 +40,7 @@ fn table(workers: &[Worker]) -> Table {
         ("WORKER", Align::Left),
         ("STATE", Align::Left),
         ("PARTIES", Align::Right),
+        ("PICTURES", Align::Right),
         ("FREE", Align::Right),
         ("CORES", Align::Right),
         ("HEARD", Align::Right),
@@ -49,15 +50,28 @@ fn table(workers: &[Worker]) -> Table {
             (worker.id.clone(), None),
             (worker.standing.clone(), colour(&worker.standing)),
             (worker.party_ids.len().to_string(), None),
+            (pictures(worker), None),
             (cores(worker.free_millicores), None),
             (cores(worker.total_millicores), None),
-            (
-                format!("{:.1} s ago", worker.silent_ms as f64 / 1000.0),
-                None,
-            ),
+            (heard(worker), None),
         ]);
     }
     table
+}
+
+/// A dash for one that sends none; what is still counted on it is shown in any case.
+fn pictures(worker: &Worker) -> String {
+    match worker.pictures {
+        0 if !worker.go_live => "-".to_owned(),
+        pictures => pictures.to_string(),
+    }
+}
+
+fn heard(worker: &Worker) -> String {
+    worker.silent_ms.map_or_else(
+        || "-".to_owned(),
+        |silent| format!("{:.1} s ago", silent as f64 / 1000.0),
+    )
 }
 
 fn cores(millicores: u64) -> String {

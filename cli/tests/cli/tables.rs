@@ -107,8 +107,10 @@ more: --after 8
 async fn workers() {
     let server = StandIn::start().await;
     let worker = json!({ "id": "worker-1", "incarnation": "x", "standing": "ready", "totalMillicores": 4000,
-        "freeMillicores": 3850, "partyIds": ["a", "b"], "silentMs": 240 });
-    server.answers("GET /workers", 200, json!({ "workers": [worker] }));
+        "freeMillicores": 3850, "partyIds": ["a", "b"], "silentMs": 240, "goLive": true, "pictures": 1 });
+    let other = json!({ "id": "worker-2", "incarnation": "y", "standing": "unknown", "totalMillicores": 0,
+        "freeMillicores": 0, "partyIds": [], "silentMs": null, "goLive": false, "pictures": 0 });
+    server.answers("GET /workers", 200, json!({ "workers": [worker, other] }));
     server.answers(
         "POST /workers/worker-1/drain",
         202,
@@ -118,8 +120,9 @@ async fn workers() {
     assert_eq!(
         client.says(&["workers"]).await,
         "\
-WORKER    STATE  PARTIES  FREE  CORES      HEARD
-worker-1  ready        2  3.85   4.00  0.2 s ago
+WORKER    STATE    PARTIES  PICTURES  FREE  CORES      HEARD
+worker-1  ready          2         1  3.85   4.00  0.2 s ago
+worker-2  unknown        0         -  0.00   0.00          -
 "
     );
     let said = client.says(&["workers", "drain", "worker-1"]).await;

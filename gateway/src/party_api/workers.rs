@@ -26,6 +26,7 @@ pub(super) struct Workers {
 #[schema(examples(json!({
     "id": "worker-1", "incarnation": "0198c5a2-7d6e-4000-8000-000000000001", "standing": "ready",
     "totalMillicores": 4000, "freeMillicores": 3980, "partyIds": ["friday"], "silentMs": 120,
+    "goLive": true, "pictures": 1,
 })))]
 pub(super) struct Worker {
     /// Its `ORB_WORKER_ID`.
@@ -44,6 +45,12 @@ pub(super) struct Worker {
     /// Since its last beat; null when this leader has heard none.
     #[schema(required, minimum = 0)]
     silent_ms: Option<i64>,
+    /// It can send a picture into a voice channel: it was started with `ORB_GOLIVE`. False while this leader has not
+    /// heard of it.
+    go_live: bool,
+    /// How many of its parties are to have one.
+    #[schema(minimum = 0)]
+    pictures: u32,
 }
 
 /// What can be expected of a worker.
@@ -71,6 +78,8 @@ impl From<WorkerInfo> for Worker {
             free_millicores: worker.free_millicores,
             party_ids: worker.session_ids,
             silent_ms: Some(worker.silent_ms).filter(|silent| *silent >= 0),
+            go_live: worker.go_live,
+            pictures: worker.pictures,
         }
     }
 }

@@ -45,6 +45,10 @@ pub struct WorkerView {
     pub sessions: Vec<SessionId>,
     /// Since its last word; none: this leader has heard none.
     pub silent_ms: Option<u64>,
+    /// Whether it sends pictures into voice channels; false while this leader has not heard of it.
+    pub go_live: bool,
+    /// How many of the sessions are to have one.
+    pub pictures: usize,
 }
 
 impl Scheduler {
@@ -73,6 +77,8 @@ impl Scheduler {
                 free_millicores: worker.room(None),
                 sessions: worker.held.ids(),
                 silent_ms: Some(now.monotonic.since(worker.last_heard)),
+                go_live: worker.go_live,
+                pictures: self.pictures(&worker.held.ids()),
             }
         });
         let absent = self
@@ -86,12 +92,21 @@ impl Scheduler {
                 free_millicores: 0,
                 sessions: sessions.iter().cloned().collect(),
                 silent_ms: None,
+                go_live: false,
+                pictures: self.pictures(sessions),
             });
         let mut all: Vec<_> = met.chain(absent).collect();
         all.sort_by(|one, other| {
             (&one.worker, &one.incarnation).cmp(&(&other.worker, &other.incarnation))
         });
         all
+    }
+
+    fn pictures<'a>(&self, ids: impl IntoIterator<Item = &'a SessionId>) -> usize {
+        let sessions = ids.into_iter().filter_map(|id| self.sessions.get(id));
+        sessions
+            .filter(|session| session.record.desired.go_live)
+            .count()
     }
 
     /// Counts. Looks at every worker.

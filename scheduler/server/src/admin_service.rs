@@ -53,6 +53,8 @@ fn info(worker: &WorkerView) -> v1::WorkerInfo {
         free_millicores: worker.free_millicores,
         session_ids: worker.sessions.iter().map(ToString::to_string).collect(),
         silent_ms: worker.silent_ms.map_or(-1, |ms| ms as i64),
+        go_live: worker.go_live,
+        pictures: u32::try_from(worker.pictures).unwrap_or(u32::MAX),
         ..v1::WorkerInfo::default()
     };
     info.set_standing(match worker.standing {

@@ -12,6 +12,7 @@ async fn lists_the_pool() {
     let expected = json!({"workers": [{
         "id": "worker-1", "incarnation": "i-1", "standing": "draining", "totalMillicores": 4000,
         "freeMillicores": 3980, "partyIds": ["456"], "silentMs": 120,
+        "goLive": true, "pictures": 1,
     }]});
     assert_eq!(json(harness.get("/api/v1/workers")).await, (200, expected));
 }

@@ -234,6 +234,8 @@ impl AdminService for Shared {
             free_millicores: 3980,
             session_ids: vec!["456".to_owned()],
             silent_ms: 120,
+            go_live: true,
+            pictures: 1,
         };
         Ok(Response::new(ListWorkersResponse {
             workers: vec![worker],

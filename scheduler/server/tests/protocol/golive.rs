@@ -7,7 +7,7 @@ use orb_scheduler_core::GoLive;
 use tonic::Code;
 
 use crate::installation::{
-    API, FakeWorker, Scheduler, Surroundings, create, play, playing, with_token,
+    API, FakeWorker, INTERNAL, Scheduler, Surroundings, create, play, playing, with_token,
 };
 use crate::reason;
 
@@ -113,6 +113,13 @@ async fn a_party_goes_live_by_a_user_account_and_its_pauses_show() {
     assert_ne!(stream.token, voice.token);
     let shown = session(&scheduler).await;
     assert_eq!(shown.picture.unwrap().pictures_sent, 24);
+    let asked = with_token(INTERNAL, v1::ListWorkersRequest {});
+    let listed = scheduler.admin().list_workers(asked).await.unwrap();
+    let listed = listed.into_inner().workers;
+    let pictures = listed
+        .iter()
+        .map(|worker| (worker.go_live, worker.pictures));
+    assert!(pictures.eq([(false, 0), (true, 1)]), "{listed:?}");
     control(&scheduler, v1::control_request::Action::Pause(v1::Pause {}));
     worker.lease_where(|desired| desired.paused).await;
     control(
