@@ -248,6 +248,9 @@ impl AccountShard {
             Dispatch::StreamServer { key, server } => {
                 self.voice.on_stream_server(key, server, now);
             }
+            Dispatch::StreamUpdated { key, paused } => {
+                self.voice.on_stream_updated(key, paused, now);
+            }
             Dispatch::StreamDeleted { key, end } => {
                 tracing::info!(guild = key.guild, ?end, "a stream was ended");
                 self.voice.on_stream_deleted(key, end, now);

@@ -7,9 +7,9 @@ use secrecy::SecretString;
 use twilight_gateway::CloseFrame;
 
 use crate::{
-    AccountKind, Error, GatewaySession, Permission, ShardId, dial::DialRule, rest::Introduction,
-    shard::ShardConnection, user_gateway::UserConnection, voice_states::GatewayCommand,
-    wire::Dispatch,
+    AccountKind, Error, GatewaySession, Permission, ShardId, TokenPlace, dial::DialRule,
+    rest::Introduction, shard::ShardConnection, user_gateway::UserConnection,
+    voice_states::GatewayCommand, wire::Dispatch,
 };
 
 /// What came of polling.
@@ -30,22 +30,21 @@ pub(crate) enum Connection {
 }
 
 impl Connection {
-    /// Dials when first polled. `number`: the token's place, for errors.
+    /// Dials when first polled. `place`: for errors.
     pub(crate) fn new(
-        number: usize,
-        (kind, token): (AccountKind, &SecretString),
+        (place, token): (TokenPlace, &SecretString),
         introduction: Introduction,
         rules: (DialRule, Permission),
         (id, resume): (ShardId, Option<GatewaySession>),
     ) -> Self {
-        match kind {
+        match place.kind {
             AccountKind::Bot => {
                 let session = (id, resume);
-                let shard = ShardConnection::new(number, token, introduction, rules, session);
+                let shard = ShardConnection::new(place, token, introduction, rules, session);
                 Self::Bot(Box::new(shard))
             }
             AccountKind::User => {
-                let user = UserConnection::new(number, token, introduction, rules, resume);
+                let user = UserConnection::new(place, token, introduction, rules, resume);
                 Self::User(Box::new(user))
             }
         }

@@ -16,6 +16,25 @@ pub enum AccountKind {
     User,
 }
 
+/// Where a token stands in the configuration: what an error names in place of the token.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct TokenPlace {
+    /// Bots' and users' tokens are two lists.
+    pub kind: AccountKind,
+    /// In its own list, from 1.
+    pub number: usize,
+}
+
+impl fmt::Display for TokenPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let variable = match self.kind {
+            AccountKind::Bot => "ORB_DISCORD_TOKENS",
+            AccountKind::User => "ORB_DISCORD__GOLIVE_TOKENS",
+        };
+        write!(f, "{variable}: token number {}", self.number)
+    }
+}
+
 /// An account: its Discord user id.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct AccountId(pub u64);
@@ -109,6 +128,9 @@ pub enum LiveRefusal {
         "the stream was ended again and again; find out who or what ends it, then go live again"
     )]
     KeepsEnding,
+    /// Somebody ended it with another client of the same account (`user_requested`).
+    #[error("somebody who uses this account ended the stream; play again when it may stream again")]
+    EndedByHand,
 }
 
 impl LiveRefusal {
@@ -122,6 +144,7 @@ impl LiveRefusal {
             Self::KeyRefused => "live_key_refused",
             Self::Unanswered => "live_unanswered",
             Self::KeepsEnding => "live_keeps_ending",
+            Self::EndedByHand => "live_ended_by_hand",
         }
     }
 }

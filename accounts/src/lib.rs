@@ -86,7 +86,7 @@ use account::{Command, Introduced};
 pub use error::Error;
 pub use event::{
     AccountEvent, AccountId, AccountKind, GatewaySession, JoinFailure, LiveRefusal,
-    StreamCredentials, VoiceCredentials,
+    StreamCredentials, TokenPlace, VoiceCredentials,
 };
 pub use permission::Permission;
 pub use send_limit::COMMANDS as COMMANDS_A_MINUTE;
@@ -195,10 +195,8 @@ impl Accounts {
         // twilight panics without a process-wide TLS provider. An error says that there is one.
         let _ = rustls::crypto::ring::default_provider().install_default();
 
-        let introductions = configs
-            .into_iter()
-            .enumerate()
-            .map(|(index, config)| introduced(index + 1, config));
+        let introductions = places(&configs).into_iter().zip(configs);
+        let introductions = introductions.map(|(place, config)| introduced(place, config));
         let introduced = try_join_all(introductions).await?;
         let introduced: Vec<_> = introduced.into_iter().flatten().collect();
         for restored in &restored {
@@ -213,8 +211,8 @@ impl Accounts {
         for (later, account) in introduced.iter().enumerate() {
             if let Some(first) = introduced[..later].iter().find(|a| a.id() == account.id()) {
                 return Err(Error::SameAccount {
-                    first: first.number(),
-                    second: account.number(),
+                    first: first.place(),
+                    second: account.place(),
                 });
             }
         }
@@ -307,7 +305,7 @@ impl Accounts {
 
     /// Fetches fresh credentials for the channel that the account is in, for the old ones were
     /// refused: op 4 again, and when no server is named within the bounded wait, out and in again.
-    /// Where the account goes live, its stream is renewed, too.
+    /// Its stream, where it goes live, is kept: that has a connection of its own.
     /// [`AccountEvent::Credentials`] or [`AccountEvent::JoinFailed`] follows; nothing when the
     /// account is in no channel of the guild.
     pub async fn refresh(&self, account: AccountId, guild: u64) -> Result<(), Error> {
@@ -368,11 +366,28 @@ impl Accounts {
     }
 }
 
+/// Where each token stands in the list of its kind.
+fn places(configs: &[AccountConfig]) -> Vec<TokenPlace> {
+    let (mut bots, mut users) = (0, 0);
+    let place = |config: &AccountConfig| {
+        let kind = config.kind;
+        let number = match kind {
+            AccountKind::Bot => &mut bots,
+            AccountKind::User => &mut users,
+        };
+        *number += 1;
+        TokenPlace {
+            kind,
+            number: *number,
+        }
+    };
+    configs.iter().map(place).collect()
+}
+
 /// Who it is; none when it is a user account that Discord refuses for good.
-async fn introduced(number: usize, config: AccountConfig) -> Result<Option<Introduced>, Error> {
-    let kind = config.kind;
-    match Introduced::ask(number, config).await {
-        Err(error) if kind == AccountKind::User && !error.is_retryable() => {
+async fn introduced(place: TokenPlace, config: AccountConfig) -> Result<Option<Introduced>, Error> {
+    match Introduced::ask(place, config).await {
+        Err(error) if place.kind == AccountKind::User && !error.is_retryable() => {
             tracing::error!(
                 %error,
                 code = error.code(),

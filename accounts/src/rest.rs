@@ -9,7 +9,7 @@ use serenity::http::{Http, HttpBuilder, HttpError};
 use twilight_gateway::queue::InMemoryQueue;
 use twilight_model::id::{Id, marker::UserMarker};
 
-use crate::{AccountKind, Error, dial::DialRule};
+use crate::{AccountKind, Error, TokenPlace, dial::DialRule};
 
 /// An answer of REST comes within a second; after so long there is none, and trying again is better.
 const REST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -38,34 +38,37 @@ pub(crate) struct Introduction {
     pub(crate) queue: InMemoryQueue,
 }
 
-/// `number`: the token's place in the configuration, for errors.
+/// `place`: the token's, for errors.
 pub(crate) async fn introduce(
-    number: usize,
-    (kind, token): (AccountKind, &SecretString),
+    place: TokenPlace,
+    token: &SecretString,
     api_url: Option<&str>,
     dial: &DialRule,
 ) -> Result<Introduction, Error> {
-    match kind {
-        AccountKind::Bot => introduce_bot(number, token, api_url, dial).await,
-        AccountKind::User => introduce_user(number, token, api_url, dial).await,
+    match place.kind {
+        AccountKind::Bot => introduce_bot(place, token, api_url, dial).await,
+        AccountKind::User => introduce_user(place, token, api_url, dial).await,
     }
 }
 
 async fn introduce_bot(
-    number: usize,
+    place: TokenPlace,
     token: &SecretString,
     api_url: Option<&str>,
     dial: &DialRule,
 ) -> Result<Introduction, Error> {
     let http = client(token, api_url).map_err(|error| Error::Unreachable {
-        number,
+        token: place,
         reason: error.to_string(),
     })?;
     let (user, gateway) = tokio::try_join!(http.get_current_user(), http.get_bot_gateway())
-        .map_err(|error| explain(number, &error))?;
+        .map_err(|error| explain(place, &error))?;
     let gateway_url = dial
         .check(&gateway.url)
-        .map_err(|reason| Error::GatewayUrl { number, reason })?
+        .map_err(|reason| Error::GatewayUrl {
+            token: place,
+            reason,
+        })?
         .to_owned();
 
     let limit = gateway.session_start_limit;
@@ -90,19 +93,19 @@ async fn introduce_bot(
 /// A user's token stands in the header alone, which serenity cannot do, and there is no `/gateway/bot` for it: no number
 /// of shards, no limit of starts.
 async fn introduce_user(
-    number: usize,
+    place: TokenPlace,
     token: &SecretString,
     api_url: Option<&str>,
     dial: &DialRule,
 ) -> Result<Introduction, Error> {
     let unreachable = |reason: &str| Error::Unreachable {
-        number,
+        token: place,
         reason: reason.to_owned(),
     };
     let client = connector().map_err(|error| unreachable(&error.to_string()))?;
     let mut authorization = HeaderValue::from_str(token.expose_secret())
         // Characters that fit into no header are in no token of Discord's either.
-        .map_err(|_| Error::UserTokenRefused { number })?;
+        .map_err(|_| Error::token_refused(place))?;
     authorization.set_sensitive(true);
     let api = api_url.unwrap_or(DISCORD).trim_end_matches('/');
     let get = |path: &str| {
@@ -121,7 +124,7 @@ async fn introduce_user(
     })?;
     for answer in [&user, &gateway] {
         match answer.status().as_u16() {
-            401 | 403 => return Err(Error::UserTokenRefused { number }),
+            401 | 403 => return Err(Error::token_refused(place)),
             status if !answer.status().is_success() => {
                 return Err(unreachable(&format!("it answered {status}")));
             }
@@ -132,7 +135,10 @@ async fn introduce_user(
     let (user, gateway) = answers.map_err(|_| unreachable("its answer could not be read"))?;
     let gateway_url = dial
         .check(&gateway.url)
-        .map_err(|reason| Error::GatewayUrl { number, reason })?
+        .map_err(|reason| Error::GatewayUrl {
+            token: place,
+            reason,
+        })?
         .to_owned();
     Ok(Introduction {
         user_id: user.id.get(),
@@ -175,17 +181,17 @@ fn connector() -> Result<reqwest::Client, reqwest::Error> {
         .build()
 }
 
-fn explain(number: usize, error: &serenity::Error) -> Error {
+fn explain(token: TokenPlace, error: &serenity::Error) -> Error {
     let reason = match error {
         serenity::Error::Http(HttpError::UnsuccessfulRequest(response)) => {
             if matches!(response.status_code.as_u16(), 401 | 403) {
-                return Error::TokenRefused { number };
+                return Error::token_refused(token);
             }
             format!("it answered {}", response.status_code)
         }
         // Characters that fit into no header are in no token of Discord's either.
         serenity::Error::Http(HttpError::InvalidHeader(_)) => {
-            return Error::TokenRefused { number };
+            return Error::token_refused(token);
         }
         serenity::Error::Http(HttpError::Request(error)) if error.is_timeout() => {
             "no answer in time".to_owned()
@@ -196,5 +202,5 @@ fn explain(number: usize, error: &serenity::Error) -> Error {
         serenity::Error::Http(_) => "the request failed".to_owned(),
         _ => "its answer could not be read".to_owned(),
     };
-    Error::Unreachable { number, reason }
+    Error::Unreachable { token, reason }
 }

@@ -24,7 +24,7 @@ use twilight_model::{
 };
 
 use crate::{
-    AccountKind, Error, GatewaySession, Permission, ShardId,
+    Error, GatewaySession, Permission, ShardId, TokenPlace,
     connection::Signal,
     dial::DialRule,
     rest::Introduction,
@@ -57,7 +57,7 @@ pub(crate) struct ShardConnection {
     /// As configured, without a session; shares TLS set-up and the IDENTIFY queue.
     config: Config,
     dial: DialRule,
-    number: usize,
+    place: TokenPlace,
     /// READY or RESUMED has come on this connection.
     ready: bool,
     permission: Permission,
@@ -72,9 +72,9 @@ struct Cut {
 }
 
 impl ShardConnection {
-    /// Dials when first polled. `number`: the token's place, for errors.
+    /// Dials when first polled. `place`: for errors.
     pub(crate) fn new(
-        number: usize,
+        place: TokenPlace,
         token: &SecretString,
         introduction: Introduction,
         (dial, permission): (DialRule, Permission),
@@ -102,7 +102,7 @@ impl ShardConnection {
             id,
             config,
             dial,
-            number,
+            place,
             ready: false,
             permission,
             cut: None,
@@ -125,11 +125,7 @@ impl ShardConnection {
                 let code = frame.map_or(1005, |frame| frame.code);
                 tracing::info!(code, "gateway connection closed");
                 if self.shard.state() == ShardState::FatallyClosed {
-                    return Signal::Fatal(Error::from_close_code(
-                        self.number,
-                        AccountKind::Bot,
-                        code,
-                    ));
+                    return Signal::Fatal(Error::from_close_code(self.place, code));
                 }
                 Signal::Other
             }
@@ -141,7 +137,7 @@ impl ShardConnection {
                 Signal::Other
             }
             // Only after a fatal close, which was returned.
-            None => Signal::Fatal(Error::from_close_code(self.number, AccountKind::Bot, 1006)),
+            None => Signal::Fatal(Error::from_close_code(self.place, 1006)),
         }
     }
 
@@ -199,8 +195,8 @@ impl ShardConnection {
                         self.shard.resume_url().map(|url| self.dial.check(url))
                 {
                     // twilight would dial it by itself.
-                    let number = self.number;
-                    return Signal::Fatal(Error::GatewayUrl { number, reason });
+                    let token = self.place;
+                    return Signal::Fatal(Error::GatewayUrl { token, reason });
                 }
                 Signal::Dispatch(dispatch)
             }
@@ -318,8 +314,12 @@ mod tests {
             resume_url: url,
         };
         let dial = DialRule::default();
+        let place = TokenPlace {
+            kind: crate::AccountKind::Bot,
+            number: 1,
+        };
         let mut connection = ShardConnection::new(
-            1,
+            place,
             &"token".into(),
             introduction,
             (dial, Permission::always()),

@@ -25,7 +25,7 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use twilight_gateway::queue::InMemoryQueue;
 
 use crate::{
-    AccountKind, Error, GatewaySession, Permission, connection::Signal, dial::DialRule,
+    Error, GatewaySession, Permission, TokenPlace, connection::Signal, dial::DialRule,
     rest::Introduction, voice_states::GatewayCommand, wire::Dispatch,
 };
 use link::{Link, Received};
@@ -62,7 +62,7 @@ enum State {
 }
 
 pub(crate) struct UserConnection {
-    number: usize,
+    place: TokenPlace,
     token: SecretString,
     gateway_url: String,
     dial: DialRule,
@@ -82,14 +82,14 @@ pub(crate) struct UserConnection {
 
 impl UserConnection {
     pub(crate) fn new(
-        number: usize,
+        place: TokenPlace,
         token: &SecretString,
         introduction: Introduction,
         (dial, permission): (DialRule, Permission),
         session: Option<GatewaySession>,
     ) -> Self {
         Self {
-            number,
+            place,
             token: token.clone(),
             gateway_url: introduction.gateway_url,
             dial,
@@ -170,7 +170,7 @@ impl UserConnection {
                 }
                 // Only after a fatal close, which was returned.
                 State::Over => {
-                    let error = Error::from_close_code(self.number, AccountKind::User, 1006);
+                    let error = Error::from_close_code(self.place, 1006);
                     return Poll::Ready(Signal::Fatal(error));
                 }
             }
@@ -207,7 +207,7 @@ impl UserConnection {
                     SessionEnd::Identify => self.session = None,
                     SessionEnd::Fatal => {
                         (self.state, self.ready) = (State::Over, false);
-                        let error = Error::from_close_code(self.number, AccountKind::User, code);
+                        let error = Error::from_close_code(self.place, code);
                         return Some(Signal::Fatal(error));
                     }
                 }
@@ -263,8 +263,8 @@ impl UserConnection {
                 if let Some((id, resume_url)) = ready {
                     if let Err(reason) = self.dial.check(&resume_url) {
                         (self.state, self.ready) = (State::Over, false);
-                        let number = self.number;
-                        return Some(Signal::Fatal(Error::GatewayUrl { number, reason }));
+                        let token = self.place;
+                        return Some(Signal::Fatal(Error::GatewayUrl { token, reason }));
                     }
                     self.session = Some(GatewaySession {
                         id,

@@ -25,6 +25,7 @@ mod live;
 #[cfg(test)]
 mod live_tests;
 mod pacing;
+mod pause;
 #[cfg(test)]
 mod script;
 #[cfg(test)]
@@ -33,7 +34,7 @@ mod tests;
 mod walk_tests;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -78,6 +79,10 @@ pub(crate) struct VoiceStates {
     user: u64,
     wait: Duration,
     guilds: BTreeMap<u64, GuildVoice>,
+    /// Until when guilds wait for something. Every event asks for the first, and most of hundreds of guilds rest.
+    waits: BTreeMap<u64, Instant>,
+    /// Guilds that hold what was not told yet.
+    untold: BTreeSet<u64>,
     /// Guilds with a command to be sent, oldest first; some may have changed their mind since.
     queue: VecDeque<u64>,
     outputs: VecDeque<Output>,
@@ -89,18 +94,25 @@ impl VoiceStates {
     /// `wait`: how long an answer of Discord is waited for. `held`: where the account was when the
     /// session was stored.
     pub(crate) fn new(user: u64, wait: Duration, held: Vec<VoiceCredentials>) -> Self {
-        let guilds = held
+        let guilds: BTreeMap<_, _> = held
             .into_iter()
             .map(|credentials| (credentials.guild_id, GuildVoice::held(credentials)))
             .collect();
-        Self {
+        let known: Vec<u64> = guilds.keys().copied().collect();
+        let mut states = Self {
             user,
             wait,
             guilds,
+            waits: BTreeMap::new(),
+            untold: BTreeSet::new(),
             queue: VecDeque::new(),
             outputs: VecDeque::new(),
             informed: false,
+        };
+        for guild in known {
+            states.note(guild);
         }
+        states
     }
 
     /// The account shall be in `channel`, and stream there if `live`. When all is so already, its credentials are told
@@ -117,7 +129,7 @@ impl VoiceStates {
         self.with(guild, now, |voice, outputs| voice.leave(informed, outputs));
     }
 
-    /// New credentials for the channel that the account is in, and for its stream; nothing where it is in none.
+    /// New credentials for the channel that the account is in; nothing where it is in none. Its stream is kept.
     pub(crate) fn refresh(&mut self, guild: u64, now: Instant) {
         self.with(guild, now, |voice, _| voice.refresh());
     }
@@ -205,6 +217,11 @@ impl VoiceStates {
         });
     }
 
+    /// A `STREAM_UPDATE`.
+    pub(crate) fn on_stream_updated(&mut self, key: StreamKey, paused: bool, now: Instant) {
+        self.with_stream(key, now, |voice, _| voice.live.on_updated(paused));
+    }
+
     /// A `STREAM_DELETE`.
     pub(crate) fn on_stream_deleted(&mut self, key: StreamKey, end: StreamEnd, now: Instant) {
         let deadline = now + self.wait;
@@ -222,9 +239,9 @@ impl VoiceStates {
     /// Gives up the waits that are over. Not to be called while the connection is down.
     pub(crate) fn on_time(&mut self, now: Instant) {
         let due: Vec<_> = self
-            .guilds
+            .waits
             .iter()
-            .filter(|(_, voice)| voice.deadline().is_some_and(|at| at <= now))
+            .filter(|(_, at)| **at <= now)
             .map(|(guild, _)| *guild)
             .collect();
         for guild in due {
@@ -234,7 +251,7 @@ impl VoiceStates {
 
     /// When [`Self::on_time`] is due.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.guilds.values().filter_map(GuildVoice::deadline).min()
+        self.waits.values().min().copied()
     }
 
     pub(crate) fn has_command(&self) -> bool {
@@ -248,10 +265,12 @@ impl VoiceStates {
                 continue;
             };
             let command = voice.take_command((guild, self.user), now, now + self.wait);
+            let wants_more = voice.wants_to_send();
+            self.note(guild);
             if command.is_none() {
                 continue;
             }
-            if voice.wants_to_send() {
+            if wants_more {
                 self.queue.push_back(guild);
             }
             return command;
@@ -276,7 +295,7 @@ impl VoiceStates {
     /// Whether an event was taken in of which nothing was told yet. The sequence must not be
     /// stored then: a successor that RESUMEs from it would never hear of that event.
     pub(crate) fn holds_untold(&self) -> bool {
-        self.guilds.values().any(GuildVoice::holds_untold)
+        !self.untold.is_empty()
     }
 
     fn with(
@@ -297,6 +316,21 @@ impl VoiceStates {
             self.guilds.remove(&guild);
         } else if voice.wants_to_send() && !self.queue.contains(&guild) {
             self.queue.push_back(guild);
+        }
+        self.note(guild);
+    }
+
+    /// Takes down what is asked of all guilds together; after every change of one.
+    fn note(&mut self, guild: u64) {
+        let voice = self.guilds.get(&guild);
+        match voice.and_then(GuildVoice::deadline) {
+            Some(at) => self.waits.insert(guild, at),
+            None => self.waits.remove(&guild),
+        };
+        if voice.is_some_and(GuildVoice::holds_untold) {
+            self.untold.insert(guild);
+        } else {
+            self.untold.remove(&guild);
         }
     }
 

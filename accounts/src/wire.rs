@@ -59,6 +59,10 @@ pub(crate) enum Dispatch {
         key: StreamKey,
         server: Option<Server>,
     },
+    StreamUpdated {
+        key: StreamKey,
+        paused: bool,
+    },
     StreamDeleted {
         key: StreamKey,
         end: StreamEnd,
@@ -118,9 +122,9 @@ pub(crate) fn read(message: &str) -> Result<Option<Dispatch>, &'static str> {
                 guild: guild.id.get(),
             }
         }
-        Some(event @ ("STREAM_CREATE" | "STREAM_SERVER_UPDATE" | "STREAM_DELETE")) => {
-            return stream(event, message);
-        }
+        Some(
+            event @ ("STREAM_CREATE" | "STREAM_SERVER_UPDATE" | "STREAM_UPDATE" | "STREAM_DELETE"),
+        ) => return stream(event, message),
         _ => return Ok(None),
     };
     Ok(Some(dispatch))
@@ -154,6 +158,11 @@ fn stream(event: &str, message: &str) -> Result<Option<Dispatch>, &'static str> 
             let server = update.endpoint.map(|endpoint| Server { endpoint, token });
             let key = update.stream_key.parse();
             key.map(|key| Dispatch::StreamServer { key, server })
+        }
+        "STREAM_UPDATE" => {
+            let StreamUpdate { stream_key, paused } = data(message).ok_or("STREAM_UPDATE")?;
+            let key = stream_key.parse();
+            key.map(|key| Dispatch::StreamUpdated { key, paused })
         }
         _ => {
             let deleted: StreamDelete = data(message).ok_or("STREAM_DELETE")?;
@@ -222,6 +231,13 @@ struct StreamServerUpdate {
 }
 
 #[derive(Deserialize)]
+struct StreamUpdate {
+    stream_key: String,
+    #[serde(default)]
+    paused: bool,
+}
+
+#[derive(Deserialize)]
 struct StreamDelete {
     stream_key: String,
     reason: Option<String>,
@@ -241,6 +257,7 @@ impl StreamDelete {
             Some("safety_guild_rate_limited") => LiveRefusal::GuildRateLimited,
             Some("invalid_channel") => LiveRefusal::InvalidChannel,
             Some("parse_failed") => LiveRefusal::KeyRefused,
+            Some("user_requested") => return StreamEnd::ByHand,
             _ => return StreamEnd::Over,
         };
         StreamEnd::Refused(refusal)
@@ -356,6 +373,12 @@ mod tests {
             read_one(text),
             Dispatch::StreamServer { server: None, .. }
         ));
+        let updated = r#"{"t":"STREAM_UPDATE","s":4,"op":0,"d":{"stream_key":"guild:1:2:7",
+            "region":"x","viewer_ids":["8"],"paused":true}}"#;
+        assert!(matches!(
+            read_one(updated),
+            Dispatch::StreamUpdated { paused: true, .. }
+        ));
         let of_a_call = text.replace("guild:1:2:7", "call:2:7");
         assert!(matches!(read(&of_a_call), Ok(None)));
     }
@@ -364,7 +387,7 @@ mod tests {
     fn only_some_ends_of_a_stream_are_final() {
         let table = [
             (r#""reason":"stream_ended""#, StreamEnd::Over),
-            (r#""reason":"user_requested""#, StreamEnd::Over),
+            (r#""reason":"user_requested""#, StreamEnd::ByHand),
             (r#""reason":"something_new""#, StreamEnd::Over),
             (
                 r#""reason":"stream_ended","unavailable":true"#,

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::{AccountShard, COMMANDS, Command};
 use crate::{
     AccountConfig, AccountEvent, AccountId, AccountKind, AccountTiming, Error, Permission,
-    RestoredAccount, ShardId,
+    RestoredAccount, ShardId, TokenPlace,
     audience::Audience,
     connection::Connection,
     dial::DialRule,
@@ -20,23 +20,20 @@ use crate::{
 
 /// An account, its token, and how its gateway is reached.
 pub(crate) struct Introduced {
-    number: usize,
-    kind: AccountKind,
+    place: TokenPlace,
     token: SecretString,
     dial: DialRule,
     introduction: Introduction,
 }
 
 impl Introduced {
-    /// Asks REST who the token is. `number`: the token's place in the configuration.
-    pub(crate) async fn ask(number: usize, config: AccountConfig) -> Result<Self, Error> {
+    /// Asks REST who the token is.
+    pub(crate) async fn ask(place: TokenPlace, config: AccountConfig) -> Result<Self, Error> {
         let api_url = config.api_url.as_deref();
         let dial = DialRule::new(api_url);
-        let introduction =
-            rest::introduce(number, (config.kind, &config.token), api_url, &dial).await?;
+        let introduction = rest::introduce(place, &config.token, api_url, &dial).await?;
         Ok(Self {
-            number,
-            kind: config.kind,
+            place,
             token: config.token,
             dial,
             introduction,
@@ -48,11 +45,11 @@ impl Introduced {
     }
 
     pub(crate) fn kind(&self) -> AccountKind {
-        self.kind
+        self.place.kind
     }
 
-    pub(crate) fn number(&self) -> usize {
-        self.number
+    pub(crate) fn place(&self) -> TokenPlace {
+        self.place
     }
 
     /// The account's shards, by number, each with where its commands go. Takes from `restored` what was stored of
@@ -72,15 +69,14 @@ impl Introduced {
             let (sender, commands) = mpsc::channel(COMMANDS);
             let held = held.iter().filter(|held| shard.has(held.guild_id));
             let connection = Connection::new(
-                self.number,
-                (self.kind, &self.token),
+                (self.place, &self.token),
                 self.introduction.clone(),
                 (self.dial.clone(), permission.clone()),
                 (shard, sharding::session_of(shard, restored)),
             );
             let shard = AccountShard {
                 id,
-                kind: self.kind,
+                kind: self.place.kind,
                 shard,
                 connection,
                 told_ready: false,

@@ -75,7 +75,11 @@ fn connection(url: &str, session: Option<GatewaySession>) -> UserConnection {
     };
     let dial = DialRule::new(Some("http://127.0.0.1:1"));
     let rules = (dial, Permission::always());
-    UserConnection::new(1, &"user.secret".into(), introduction, rules, session)
+    let place = TokenPlace {
+        kind: crate::AccountKind::User,
+        number: 1,
+    };
+    UserConnection::new(place, &"user.secret".into(), introduction, rules, session)
 }
 
 /// Polls the connection while the server's part goes on.

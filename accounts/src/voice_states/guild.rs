@@ -122,10 +122,10 @@ impl GuildVoice {
         }
     }
 
+    /// The stream has a connection of its own, which goes on. Where Discord takes it for over, it says so.
     pub(super) fn refresh(&mut self) {
         if let (Some(channel), Step::Idle | Step::AwaitingServer { .. }) = (self.goal, &self.step) {
             self.start_joining(channel);
-            self.live.renew();
         }
     }
 

@@ -10,12 +10,15 @@
 //! | ending | the stream's end | made anew, where it is still wanted | taken as ended |
 //! | awaiting a server | a server | credentials | ended and made anew |
 //! | resting | time ([`Pacing`]) | made anew | – |
+//!
+//! Who ends it by hand, with a client of the same account, wants no other one.
 
 use std::time::Instant;
 
 use super::{
     GatewayCommand, Server,
     pacing::{Pacing, Turn},
+    pause::Pause,
 };
 use crate::{LiveRefusal, StreamCredentials, stream_key::StreamKey};
 
@@ -47,6 +50,8 @@ enum Step {
 pub(crate) enum StreamEnd {
     /// It is over; another one may be made.
     Over,
+    /// The same, as some client of the account's asked for (`user_requested`).
+    ByHand,
     /// Its server is away for now.
     Outage,
     /// There is none, and there will be none.
@@ -83,9 +88,7 @@ pub(super) struct Live {
     /// Op 18s that went unanswered since the last success.
     unanswered: u8,
     pacing: Pacing,
-    /// Whether it shall be paused, where anybody said so, and what was sent of it.
-    pause: Option<bool>,
-    sent_pause: Option<bool>,
+    pause: Pause,
 }
 
 impl Live {
@@ -117,7 +120,7 @@ impl Live {
     pub(super) fn want(&mut self, wanted: bool) {
         if wanted && !self.wanted {
             self.unanswered = 0;
-            self.pause = None;
+            self.pause = Pause::default();
         }
         self.wanted = wanted;
     }
@@ -131,7 +134,7 @@ impl Live {
 
     pub(super) fn set_paused(&mut self, paused: bool) {
         if self.wanted {
-            self.pause = Some(paused);
+            self.pause.want(paused);
         }
     }
 
@@ -156,12 +159,11 @@ impl Live {
                 self.step = Step::Ending { deadline };
                 Some(GatewayCommand::DeleteStream(place))
             }
-            _ if self.wants_pause() => {
-                self.sent_pause = self.pause;
-                let paused = self.pause.unwrap_or(false);
+            _ => {
+                let paused = self.pause_to_say()?;
+                self.pause.said(paused, until);
                 Some(GatewayCommand::PauseStream(place, paused))
             }
-            _ => None,
         }
     }
 
@@ -211,6 +213,10 @@ impl Live {
         }
     }
 
+    pub(super) fn on_updated(&mut self, paused: bool) {
+        self.pause.on_updated(paused);
+    }
+
     pub(super) fn on_deleted(&mut self, end: StreamEnd, until: Instant) -> Change {
         // Before a stream was named, only a refusal can mean it: all else is the late end of an earlier one, which had
         // the same key.
@@ -228,7 +234,11 @@ impl Live {
                 self.step = Step::AwaitingServer { deadline: until };
             }
             (StreamEnd::Outage, _) => {}
-            (StreamEnd::Over, _) | (StreamEnd::Refused(_), Step::Ending { .. }) => self.forget(),
+            // By hand: that was our own op 19, also when its answer comes after the next op 18.
+            (StreamEnd::Over, _)
+            | (_, Step::Ending { .. })
+            | (StreamEnd::ByHand, Step::Creating { .. }) => self.forget(),
+            (StreamEnd::ByHand, _) => return self.refuse(LiveRefusal::EndedByHand),
             (StreamEnd::Refused(reason), _) => return self.refuse(reason),
         }
         Change::Nothing
@@ -240,7 +250,7 @@ impl Live {
     }
 
     pub(super) fn on_resumed(&mut self, until: Instant) {
-        self.sent_pause = None;
+        self.pause.forget_said();
         match &mut self.step {
             Step::Creating { deadline } | Step::Ending { deadline } => *deadline = None,
             Step::AwaitingServer { deadline } => *deadline = until,
@@ -249,7 +259,8 @@ impl Live {
     }
 
     pub(super) fn on_time(&mut self, now: Instant) -> Change {
-        if self.deadline().is_none_or(|at| at > now) {
+        self.pause.on_time(now);
+        if self.step_deadline().is_none_or(|at| at > now) {
             return Change::Nothing;
         }
         match self.step {
@@ -309,8 +320,7 @@ impl Live {
             return Change::Nothing;
         }
         if matches!(self.step, Step::Creating { .. } | Step::Resting { .. }) {
-            // A stream begins unpaused.
-            self.sent_pause = Some(false);
+            self.pause.begins();
         }
         self.step = Step::Idle;
         self.unanswered = 0;
@@ -363,15 +373,20 @@ impl Live {
             self.step,
             Step::Creating { deadline: None } | Step::Ending { deadline: None }
         );
-        unsent || self.wants_pause()
+        unsent || self.pause_to_say().is_some()
     }
 
-    fn wants_pause(&self) -> bool {
+    fn pause_to_say(&self) -> Option<bool> {
         let there = matches!(self.step, Step::Idle) && self.created.is_some();
-        there && self.pause.is_some() && self.pause != self.sent_pause
+        self.pause.to_say().filter(|_| there)
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
+        let deadlines = self.step_deadline().into_iter();
+        deadlines.chain(self.pause.deadline()).min()
+    }
+
+    fn step_deadline(&self) -> Option<Instant> {
         match self.step {
             Step::Idle => None,
             Step::Creating { deadline } | Step::Ending { deadline } => deadline,

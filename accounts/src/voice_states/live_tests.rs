@@ -2,9 +2,9 @@
 
 use super::script::{
     In::{
-        Created, Ended, GoLive, HoldBack, Join, Leave, NewSession, NoStreamServer, Outage, Passes,
-        Pause, Refresh, RefreshLive, Refused, RemovedFromGuild, Resumed, Seated, Server,
-        StreamServer, TimePasses, Unseated,
+        Created, Ended, EndedAsAsked, GoLive, HoldBack, Join, Leave, NewSession, NoStreamServer,
+        Outage, Passes, Pause, Refresh, RefreshLive, Refused, RemovedFromGuild, Resumed, Seated,
+        Server, StreamServer, TimePasses, Unseated, Updated,
     },
     *,
 };
@@ -261,6 +261,36 @@ fn made_anew() {
             ),
             ("the end of a stream elsewhere", &[(Ended(6), "")]),
             (
+                "ended by somebody with the same account: sound alone, and not made anew",
+                &[
+                    (
+                        EndedAsAsked(5),
+                        "refused live_ended_by_hand, credentials 5 s t",
+                    ),
+                    (Passes(600), ""),
+                    (GoLive(5), "create 5"),
+                ],
+            ),
+            (
+                "the answer to our own op 19 is nobody's hand",
+                &[
+                    (RefreshLive, "end 5"),
+                    (EndedAsAsked(5), "create 5"),
+                    (Created(5, 94), ""),
+                    (StreamServer(5, "w"), "credentials 5 s t live 94 w"),
+                ],
+            ),
+            (
+                "nor is it when it comes late",
+                &[
+                    (RefreshLive, "end 5"),
+                    (TimePasses, "create 5"),
+                    (EndedAsAsked(5), ""),
+                    (Created(5, 94), ""),
+                    (StreamServer(5, "w"), "credentials 5 s t live 94 w"),
+                ],
+            ),
+            (
                 "moved by somebody",
                 &[
                     (Seated(6, "s"), "moved 6"),
@@ -343,18 +373,26 @@ fn refreshes() {
                 ],
             ),
             (
-                "of both: the seat first, told once",
+                "of the seat alone: the stream goes on",
                 &[
                     (Refresh, "send 5"),
                     (Seated(5, "s"), ""),
-                    (Server("u"), "end 5"),
-                    (Ended(5), "create 5"),
+                    (Server("u"), "credentials 5 s u live 90 w"),
+                ],
+            ),
+            (
+                "of the seat, and the stream ends with it",
+                &[
+                    (Refresh, "send 5"),
+                    (Seated(5, "s"), ""),
+                    (Ended(5), ""),
+                    (Server("u"), "create 5"),
                     (Created(5, 94), ""),
                     (StreamServer(5, "x"), "credentials 5 s u live 94 x"),
                 ],
             ),
             (
-                "of both, out and in again",
+                "of the seat, out and in again",
                 &[
                     (Refresh, "send 5"),
                     (TimePasses, "end 5, send out"),
@@ -428,8 +466,41 @@ fn pauses() {
                     (Pause(true), "pause true"),
                     (Pause(true), ""),
                     (StreamServer(5, "w"), ""),
+                    (Updated(5, true), ""),
+                    (TimePasses, ""),
                     (Pause(false), "pause false"),
+                    (Updated(5, false), ""),
+                    (TimePasses, ""),
                 ],
+            ),
+            (
+                "not answered: once more, and no more until it changes",
+                &[
+                    (Pause(true), "pause true"),
+                    (TimePasses, "pause true"),
+                    (TimePasses, ""),
+                    (Passes(600), ""),
+                    (Pause(false), "pause false"),
+                    // The late answer to what was said before.
+                    (Updated(5, true), ""),
+                    (TimePasses, "pause false"),
+                    (Updated(5, false), ""),
+                    (TimePasses, ""),
+                ],
+            ),
+            (
+                "changed before the answer: the newest alone is repeated",
+                &[
+                    (Pause(true), "pause true"),
+                    (Passes(1), ""),
+                    (Pause(false), "pause false"),
+                    (Passes(4), ""),
+                    (Passes(1), "pause false"),
+                ],
+            ),
+            (
+                "shown as paused by somebody else: left alone",
+                &[(Updated(5, true), ""), (TimePasses, "")],
             ),
             (
                 "a stream made anew is paused again",

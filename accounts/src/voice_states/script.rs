@@ -25,6 +25,10 @@ pub(super) enum In {
     StreamServer(u64, &'static str),
     NoStreamServer(u64),
     Ended(u64),
+    /// The same, as was asked for.
+    EndedAsAsked(u64),
+    /// Our stream in this channel is shown as paused, or as not.
+    Updated(u64, bool),
     Outage(u64),
     Refused(u64, LiveRefusal),
     /// So many seconds.
@@ -81,6 +85,10 @@ impl Script {
             }
             NoStreamServer(channel) => states.on_stream_server(key(channel), None, now),
             Ended(channel) => states.on_stream_deleted(key(channel), StreamEnd::Over, now),
+            In::EndedAsAsked(channel) => {
+                states.on_stream_deleted(key(channel), StreamEnd::ByHand, now);
+            }
+            In::Updated(channel, paused) => states.on_stream_updated(key(channel), paused, now),
             Outage(channel) => states.on_stream_deleted(key(channel), StreamEnd::Outage, now),
             Refused(channel, why) => {
                 states.on_stream_deleted(key(channel), StreamEnd::Refused(why), now);

@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 
 use super::script::{
     In::{
-        Created, Ended, GoLive, Join, Leave, NewSession, NoServer, NoStreamServer, Outage, Passes,
-        Pause, Refresh, RefreshLive, Refused, RemovedFromGuild, Resumed, Seated, Server,
-        StreamServer, Unseated,
+        Created, Ended, EndedAsAsked, GoLive, Join, Leave, NewSession, NoServer, NoStreamServer,
+        Outage, Passes, Pause, Refresh, RefreshLive, Refused, RemovedFromGuild, Resumed, Seated,
+        Server, StreamServer, Unseated, Updated,
     },
     *,
 };
@@ -27,7 +27,7 @@ impl Dice {
 
     fn pick(&mut self) -> In {
         let channel = 5 + u64::from(self.roll(2));
-        match self.roll(22) {
+        match self.roll(24) {
             0 => Join(channel),
             1..=3 => GoLive(channel),
             4 => Leave,
@@ -47,6 +47,8 @@ impl Dice {
             18 => RemovedFromGuild,
             19 => NewSession,
             20 => Resumed,
+            21 => EndedAsAsked(channel),
+            22 => Updated(channel, self.roll(2) == 0),
             _ => Passes(u64::from(self.roll(8))),
         }
     }
@@ -64,7 +66,7 @@ fn answers(effects: &str) -> Vec<In> {
             let channel = channel.parse().expect("a channel");
             vec![Created(channel, 200), StreamServer(channel, "h")]
         }
-        Some(("end", channel)) => vec![Ended(channel.parse().expect("a channel"))],
+        Some(("end", channel)) => vec![EndedAsAsked(channel.parse().expect("a channel"))],
         _ => Vec::new(),
     };
     effects.split(", ").flat_map(answer).collect()

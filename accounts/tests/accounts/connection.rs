@@ -6,6 +6,7 @@ use crate::support::*;
 use discord_sim::{ChannelId, DiscordSimConfig, Fault, GuildId, RecordEvent};
 use orb_accounts::{
     AccountConfig, AccountEvent, AccountId, AccountKind, AccountTiming, Accounts, Error, Shutdown,
+    TokenPlace,
 };
 use secrecy::ExposeSecret;
 use tokio::{sync::mpsc, time::timeout};
@@ -223,8 +224,27 @@ async fn one_account_twice_is_refused() {
     let error = Accounts::connect(configs, AccountTiming::default(), events)
         .await
         .unwrap_err();
-    let (first, second) = (1, 2);
+    let [first, second] = [1, 2].map(|number| TokenPlace {
+        kind: AccountKind::Bot,
+        number,
+    });
     assert_eq!(error, Error::SameAccount { first, second });
+}
+
+#[tokio::test]
+async fn the_second_of_two_users_stands_second_in_the_list_of_users() {
+    let sim = sim(DiscordSimConfig::default()).await;
+    let (events, _told) = mpsc::channel(8);
+    let user = crate::support::user_config(&sim);
+    let configs = vec![config(&sim), user.clone(), user];
+    let error = Accounts::connect(configs, AccountTiming::default(), events)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "ORB_DISCORD__GOLIVE_TOKENS: token number 1 is of the same account as \
+         ORB_DISCORD__GOLIVE_TOKENS: token number 2; keep one of the two"
+    );
 }
 
 #[tokio::test]
