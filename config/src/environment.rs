@@ -27,6 +27,7 @@ pub(crate) const KEYS: &[(&str, &[&str])] = &[
             "capacity_millicores",
             "voice_driver",
             "golive",
+            "golive_kbits_per_second",
         ],
     ),
     ("party", &["at_queue_end", "go_live"]),

@@ -7,6 +7,8 @@ use std::{fmt::Display, str::FromStr, time::Duration};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
+use crate::Worker;
+
 /// `a,b` or `["a", "b"]`.
 #[derive(Deserialize)]
 #[serde(
@@ -73,19 +75,37 @@ pub(crate) fn socket_addr<'de, D: Deserializer<'de>>(
 pub(crate) fn optional_number<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<u32>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "a whole number, 0 or above")]
-    enum Number {
-        Native(u32),
-        Text(String),
+    let number = Number::deserialize(deserializer)?.value();
+    let number = number.ok_or_else(|| D::Error::custom("expected a whole number, 0 or above"))?;
+    Ok(Some(number))
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a whole number, 0 or above")]
+enum Number {
+    Native(u32),
+    Text(String),
+}
+
+impl Number {
+    fn value(self) -> Option<u32> {
+        match self {
+            Self::Native(number) => Some(number),
+            Self::Text(text) => text.trim().parse().ok(),
+        }
     }
-    match Number::deserialize(deserializer)? {
-        Number::Native(number) => Ok(Some(number)),
-        Number::Text(text) => match text.trim().parse() {
-            Ok(number) => Ok(Some(number)),
-            Err(_) => Err(D::Error::custom("expected a whole number, 0 or above")),
-        },
-    }
+}
+
+/// In kbit/s, within what a picture can be sent with.
+pub(crate) fn golive_kbits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let (least, most) = (Worker::LEAST_GOLIVE_KBITS, Worker::MOST_GOLIVE_KBITS);
+    let number = Number::deserialize(deserializer)?.value();
+    let fitting = number.filter(|kbits| (least..=most).contains(kbits));
+    fitting.ok_or_else(|| {
+        D::Error::custom(format!(
+            "expected a whole number of kbit/s, from {least} to {most}"
+        ))
+    })
 }
 
 /// `true` or `false`, as TOML has it.

@@ -39,6 +39,8 @@ impl Config {
         );
         if self.worker.golive.is_on() {
             lines.add("worker.golive", "accept-account-risk");
+            let kbits = self.worker.golive_kbits_per_second;
+            lines.add("worker.golive_kbits_per_second", kbits);
             lines.add("party.go_live", self.party.go_live);
             let tokens = count(self.discord.golive_tokens.len());
             lines.add("discord.golive_tokens", tokens);

@@ -166,6 +166,17 @@ pub struct Worker {
     /// Whether it sends pictures into voice channels (`ORB_GOLIVE`). The scheduler reads it, too: whether parties may
     /// have one.
     pub golive: GoLive,
+    /// What a picture for a voice channel is sent with at most, in kbit/s, from [`Worker::LEAST_GOLIVE_KBITS`] to
+    /// [`Worker::MOST_GOLIVE_KBITS`]: a film's own rate above it is no copy, and no encoder is asked for more.
+    #[serde(deserialize_with = "parse::golive_kbits")]
+    pub golive_kbits_per_second: u32,
+}
+
+impl Worker {
+    /// The lowest rate that a picture is encoded with.
+    pub const LEAST_GOLIVE_KBITS: u32 = 350;
+    /// What a film is passed on with at most, wherever it goes.
+    pub const MOST_GOLIVE_KBITS: u32 = 12_000;
 }
 
 impl Default for Worker {
@@ -177,6 +188,8 @@ impl Default for Worker {
             capacity_millicores: None,
             voice_driver: VoiceDriver::Orb,
             golive: GoLive::Off,
+            // Above what Discord's own clients send at 720 lines, and above what most home lines bear upwards.
+            golive_kbits_per_second: 6_000,
         }
     }
 }

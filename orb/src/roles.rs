@@ -320,6 +320,7 @@ async fn worker(
                 .map(|url| url.base().to_owned()),
             sources,
             go_live: config.worker.golive.is_on(),
+            most_picture_bits_per_second: u64::from(config.worker.golive_kbits_per_second) * 1_000,
             reconnect: Reconnect {
                 min: timing.reconnect_backoff_min,
                 max: timing.reconnect_backoff_max,

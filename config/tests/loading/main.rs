@@ -37,6 +37,7 @@ fn defaults() {
     assert_eq!(config.grpc.addr.to_string(), "127.0.0.1:50051");
     assert_eq!(config.party.at_queue_end, AtQueueEnd::Wait);
     assert_eq!(config.worker.golive, GoLive::Off);
+    assert_eq!(config.worker.golive_kbits_per_second, 6_000);
     assert!(!config.party.go_live);
     assert_eq!(config.database.url.expose_secret(), "sqlite://orb.db");
     assert!(!config.worker.id.is_empty());
@@ -106,6 +107,7 @@ fn every_short_name_is_understood() {
         ("ORB_GOLIVE", "accept-account-risk"),
         ("ORB_DISCORD__GOLIVE_TOKENS", "u1, u2"),
         ("ORB_PARTY__GO_LIVE", "true"),
+        ("ORB_WORKER__GOLIVE_KBITS_PER_SECOND", "2500"),
         ("ORB_VOICE_DRIVER", "songbird"),
         ("ORB_PARTY__AT_QUEUE_END", "leave"),
         ("ORB_TIMING__CALL_WAIT", "300ms"),
@@ -141,6 +143,7 @@ fn every_short_name_is_understood() {
     assert_eq!(config.worker.golive, GoLive::AcceptAccountRisk);
     assert_eq!(config.discord.golive_tokens.len(), 2);
     assert!(config.party.go_live);
+    assert_eq!(config.worker.golive_kbits_per_second, 2_500);
     assert_eq!(config.party.at_queue_end, AtQueueEnd::Leave);
 }
 
@@ -202,6 +205,19 @@ fn refusals_name_the_variable_and_the_fix() {
         (
             ("ORB_WORKER__CAPACITY_MILLICORES", "-1"),
             "expected a whole number",
+        ),
+        (
+            ("ORB_WORKER__GOLIVE_KBITS_PER_SECOND", "349"),
+            "ORB_WORKER__GOLIVE_KBITS_PER_SECOND (worker.golive_kbits_per_second in the file): \
+             expected a whole number of kbit/s, from 350 to 12000",
+        ),
+        (
+            ("ORB_WORKER__GOLIVE_KBITS_PER_SECOND", "12001"),
+            "from 350 to 12000",
+        ),
+        (
+            ("ORB_WORKER__GOLIVE_KBITS_PER_SECOND", "6 Mbit/s"),
+            "from 350 to 12000",
         ),
         (
             ("ORB_OTLP__SAMPLE_RATIO", "1.1"),

@@ -75,6 +75,12 @@ class ComposeTest(unittest.TestCase):
             environment = compose(profile, **given)["services"][name]["environment"]
             self.assertEqual({key: environment[key] for key in given}, given, name)
 
+    def test_all_that_send_pictures_know_how_much_at_most(self):
+        given = {"ORB_WORKER__GOLIVE_KBITS_PER_SECOND": "2500"}
+        for profile, name in (("single", "orb"), ("cluster", "worker-1"), ("cluster", "worker-2")):
+            environment = compose(profile, **given)["services"][name]["environment"]
+            self.assertEqual({key: environment[key] for key in given}, given, name)
+
     def test_what_is_missing_is_named(self):
         for missing in ("ORB_API_TOKENS", "ORB_DISCORD_TOKENS"):
             given = {"ORB_API_TOKENS": "a", "ORB_DISCORD_TOKENS": "d"}

@@ -4,12 +4,14 @@ mod against;
 mod live;
 mod transcode;
 
+use orb_video::ladder::Rung;
+
 use crate::probe::{AudioStream, Probe, VideoStream};
 use crate::{Failure, PictureSpec, code};
 
 use against::{Reason, reasons_against_copy, reasons_against_sending};
 pub use live::PicturePlan;
-use transcode::transcode;
+use transcode::{cost_at, transcode};
 
 /// What this ffmpeg and this session offer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -131,7 +133,9 @@ impl Plan {
                 reasons.extend(against_copy);
                 if let Some(spec) = abilities.live {
                     reasons.extend(reasons_against_sending(v, spec.most_bits_per_second));
-                    let live = picture.insert(PicturePlan::new(v, spec, reasons.is_empty()));
+                    let cost = |rung: &Rung| cost_at(v, abilities, rung);
+                    let plan = PicturePlan::new(v, spec, reasons.is_empty(), cost);
+                    let live = picture.insert(plan);
                     if live.copies && live.rung.is_some() {
                         reasons.push(Reason::Asked);
                     }

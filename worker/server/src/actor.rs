@@ -29,6 +29,7 @@ use crate::room::{Room, Seat};
 use crate::spans::Spans;
 
 use self::opened::{Opened, next_event};
+use self::picture::Starting;
 
 pub(crate) use handle::SessionHandle;
 
@@ -52,6 +53,7 @@ pub(crate) struct Shared {
     pub(crate) gates: Arc<GateDesk>,
     pub(crate) counters: Counters,
     pub(crate) room: Arc<Room>,
+    pub(crate) most_picture_bits_per_second: u64,
 }
 
 /// The parts that the actor changes and reports read.
@@ -60,17 +62,24 @@ struct State {
     voice: Voice,
     has_watch: bool,
     seat: Seat,
+    /// Another encoder of the picture: room is kept for it.
+    starting: Option<Starting>,
 }
 
 impl State {
     /// What the session costs now. Of an item whose probe is not done, that is a guess where it is the next one, and
     /// nothing where the scheduler keeps room for it.
     fn take_seat(&self) {
+        self.seat.costs(self.cost_millicores());
+    }
+
+    fn cost_millicores(&self) -> u32 {
         let session = &self.session;
-        self.seat.costs(match session.prepared_run() {
+        let cost = match session.prepared_run() {
             Some(_) => session.cost_with_next(next::cost_of_next(session)),
             None => session.cost_millicores(),
-        });
+        };
+        cost + self.dearer_soon()
     }
 }
 

@@ -144,7 +144,7 @@ pub(crate) fn picture(of: voice::PictureSnapshot) -> v1::PictureHealth {
         rung_changes: u32::try_from(of.entry.rung_changes).unwrap_or(u32::MAX),
         line_kbits_per_second: of.estimate.map_or(0, kbits),
         loss_permille: (of.loss.clamp(0.0, 1.0) * 1000.0).round() as u32,
-        key_frame_requests: u32::try_from(of.key_frame_requests).unwrap_or(u32::MAX),
+        key_frame_requests: u32::try_from(of.entry.key_frame_requests).unwrap_or(u32::MAX),
     }
 }
 

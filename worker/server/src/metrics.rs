@@ -24,6 +24,7 @@ pub(crate) struct Counters {
     next_items: Family<NextOutcome, Counter>,
     pictures: Family<FrameOutcome, Counter>,
     pictures_late: Counter,
+    key_frame_requests: Counter,
     rungs: Family<NextOutcome, Counter>,
 }
 
@@ -64,7 +65,9 @@ impl Counters {
             registry.register("pictures", help, own.pictures.clone());
             let help = "Pictures sent more than 20 ms after their time";
             registry.register("pictures_late", help, own.pictures_late.clone());
-            let help = "Encoders started because a line bears more or less: changed, or failed";
+            let help = "Key frames that viewers' clients asked for";
+            registry.register("key_frame_requests", help, own.key_frame_requests.clone());
+            let help = "Encoders for a line that bears more or less: changed, failed, or refused for lack of room";
             registry.register("rungs", help, own.rungs.clone());
         });
         own
@@ -89,7 +92,7 @@ impl Counters {
             .inc();
     }
 
-    /// What became of an encoder that a line asked for: `changed` or `failed`.
+    /// What became of an encoder that a line asked for: `changed`, `failed` or `refused`.
     pub(crate) fn rung(&self, outcome: &'static str) {
         self.rungs.get_or_create(&NextOutcome { outcome }).inc();
     }
@@ -107,6 +110,10 @@ impl Counters {
         add("left_out", now.left_out.saturating_sub(seen.left_out));
         let late = now.late.saturating_sub(seen.late);
         self.pictures_late.inc_by(late);
+        let asked = now
+            .key_frame_requests
+            .saturating_sub(seen.key_frame_requests);
+        self.key_frame_requests.inc_by(asked);
         *seen = now;
     }
 

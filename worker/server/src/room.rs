@@ -66,14 +66,14 @@ impl Seat {
         }
     }
 
-    /// Takes so much in place of what the session had, if all of it fits.
+    /// Takes so much in place of what the session had, if all of it fits or it is no more than that.
     pub(crate) fn try_take(&self, millicores: u32) -> bool {
         let mut taken = self.room.lock();
         let all: u32 = taken.by_seat.values().sum();
         let Some(own) = taken.by_seat.get_mut(&self.number) else {
             return false;
         };
-        let fits = all - *own + millicores <= self.room.total;
+        let fits = millicores <= *own || all - *own + millicores <= self.room.total;
         if fits {
             *own = millicores;
         }
@@ -107,6 +107,8 @@ mod tests {
         assert!(!a.try_take(651), "the other has the rest");
         a.costs(700);
         assert_eq!(room.free_millicores(), 0, "never below");
+        assert!(!a.try_take(701) && a.try_take(690), "less fits in any case");
+        a.costs(700);
         drop(b);
         assert_eq!(room.free_millicores(), 300);
         a.leave();

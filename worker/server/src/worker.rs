@@ -57,6 +57,8 @@ pub struct WorkerConfig {
     pub sources: SourcePolicy,
     /// Whether it may send pictures into voice channels: its operator has turned that on, and `voice` can.
     pub go_live: bool,
+    /// What such a picture is sent with at most.
+    pub most_picture_bits_per_second: u64,
     /// How it comes back after its stream was cut.
     pub reconnect: Reconnect,
     /// With it, gateways have to show a certificate where they fetch the watch output.
@@ -106,6 +108,7 @@ impl Worker {
             gates: Arc::default(),
             counters: Counters::registered_in(&config.metrics),
             room: Room::of(config.capacity_millicores),
+            most_picture_bits_per_second: config.most_picture_bits_per_second,
         });
         let sessions = Arc::new(Sessions::new(Arc::clone(&shared)));
         tracing::info!(addr = %bound, "media listens");

@@ -2,6 +2,7 @@
 
 use orb_video::ladder::{Ladder, Rung};
 
+use super::COST_COPY;
 use crate::PictureSpec;
 use crate::probe::VideoStream;
 
@@ -19,16 +20,24 @@ pub struct PicturePlan {
     pub copies: bool,
     /// What is sent now; none: the film's own packets.
     pub rung: Option<Rung>,
+    /// What each rung of the ladder costs, in thousandths of a core, in its order.
+    pub costs: Vec<u32>,
 }
 
 impl PicturePlan {
-    pub(super) fn new(v: &VideoStream, spec: PictureSpec, copies: bool) -> Self {
+    pub(super) fn new(
+        v: &VideoStream,
+        spec: PictureSpec,
+        copies: bool,
+        cost: impl Fn(&Rung) -> u32,
+    ) -> Self {
         let most = spec.most_bits_per_second;
         let encoded = Ladder::for_film(v.width, v.height, v.frame_rate(), most);
         if !copies {
             let usual = encoded.highest(|rung| rung.height <= START_LINES);
             return Self {
                 rung: Some(spec.start_rung.unwrap_or(encoded.rungs()[usual])),
+                costs: encoded.rungs().iter().map(cost).collect(),
                 ladder: encoded,
                 copies,
             };
@@ -41,12 +50,22 @@ impl PicturePlan {
         };
         let below = |rung: &&Rung| rung.bits_per_second < film.bits_per_second;
         let mut rungs: Vec<Rung> = encoded.rungs().iter().filter(below).copied().collect();
+        let mut costs: Vec<u32> = rungs.iter().map(cost).collect();
         rungs.push(film);
+        costs.push(COST_COPY);
         Self {
             ladder: Ladder::new(rungs).unwrap_or(encoded),
             copies,
             rung: spec.start_rung,
+            costs,
         }
+    }
+
+    /// What sending it as this rung costs, or as it is with none, in thousandths of a core.
+    pub fn cost_millicores(&self, rung: Option<Rung>) -> u32 {
+        let most = rung.map_or(u64::MAX, |rung| rung.bits_per_second);
+        let index = self.ladder.highest(|rung| rung.bits_per_second <= most);
+        self.costs.get(index).copied().unwrap_or_default()
     }
 
     /// What is sent now, also where it is the film itself.

@@ -177,6 +177,31 @@ fn live(v: VideoStream, start_rung: Option<Rung>, most_bits_per_second: u64) -> 
 }
 
 #[test]
+fn each_rungs_cost_is_known_before_it_is_asked_for() {
+    let picture = live(video(), None, 8_000_000).picture.unwrap();
+    assert_eq!(picture.cost_millicores(None), 20, "the film as it is");
+    let rungs = picture.ladder.rungs();
+    for rung in &rungs[..rungs.len() - 1] {
+        let asked = live(video(), Some(*rung), 8_000_000);
+        let cost = picture.cost_millicores(Some(*rung));
+        assert_eq!(cost, asked.cost_millicores, "{rung:?}");
+        assert!(cost > 20, "{rung:?}");
+    }
+    let encoded = live(
+        VideoStream {
+            codec: "hevc".into(),
+            hdr: true,
+            ..video()
+        },
+        None,
+        8_000_000,
+    );
+    let picture = encoded.picture.unwrap();
+    let cost = picture.cost_millicores(picture.rung);
+    assert_eq!(cost, encoded.cost_millicores);
+}
+
+#[test]
 fn a_film_that_can_be_sent_is_the_top_of_its_ladder() {
     let plan = live(video(), None, 8_000_000);
     assert_eq!(plan.video, VideoPlan::Copy { stream: 0 });

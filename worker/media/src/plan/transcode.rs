@@ -22,16 +22,9 @@ pub(super) fn transcode(
         Some(rung) => (rung.width, rung.height),
         None => fit(v.width, v.height),
     };
-    let colours = match (v.hdr, abilities.tone_map) {
-        (false, _) => Colours::Standard,
-        (true, true) => Colours::ToneMapped,
-        (true, false) => Colours::Pale,
-    };
+    let colours = colours(v, abilities);
     let fps = v.frame_rate();
-    let live = rung.map(|rung| LiveEncode {
-        bits_per_second: rung.bits_per_second,
-        frame_step: (fps / rung.frame_rate.max(1.0)).round().max(1.0) as u32,
-    });
+    let live = rung.map(|rung| encode_for(rung, fps));
     let why: Vec<String> = reasons.iter().map(ToString::to_string).collect();
     let note = match colours {
         Colours::Standard => "",
@@ -58,6 +51,29 @@ pub(super) fn transcode(
         video,
         cost_millicores: cost(v, fps, (width, height), colours, live),
         explanation,
+    }
+}
+
+/// What the film costs at a rung of a voice channel's ladder, in thousandths of a core.
+pub(super) fn cost_at(v: &VideoStream, abilities: Abilities, rung: &Rung) -> u32 {
+    let fps = v.frame_rate();
+    let live = Some(encode_for(rung, fps));
+    let size = (rung.width, rung.height);
+    cost(v, fps, size, colours(v, abilities), live)
+}
+
+fn colours(v: &VideoStream, abilities: Abilities) -> Colours {
+    match (v.hdr, abilities.tone_map) {
+        (false, _) => Colours::Standard,
+        (true, true) => Colours::ToneMapped,
+        (true, false) => Colours::Pale,
+    }
+}
+
+fn encode_for(rung: &Rung, fps: f64) -> LiveEncode {
+    LiveEncode {
+        bits_per_second: rung.bits_per_second,
+        frame_step: (fps / rung.frame_rate.max(1.0)).round().max(1.0) as u32,
     }
 }
 

@@ -44,8 +44,8 @@ pub enum VoiceEvent {
         run: u64,
     },
     /// The line asks for another encoding of the picture. The answer is
-    /// [`Voice::rung_changed`](super::Voice::rung_changed) or [`Voice::rung_failed`](super::Voice::rung_failed), unless
-    /// another one is asked for before.
+    /// [`Voice::rung_changed`](super::Voice::rung_changed), [`Voice::rung_failed`](super::Voice::rung_failed) or
+    /// [`Voice::rung_refused`](super::Voice::rung_refused), unless another one is asked for before.
     Rung {
         /// Of the track that is shown.
         run: u64,

@@ -53,6 +53,6 @@ pub(super) struct LineStatus {
     pub(super) encryption: Option<Encryption>,
     /// There is a stream, or there shall be.
     pub(super) stream: bool,
-    /// Key frames that receivers of the stream asked for.
+    /// Key frames that receivers of the stream asked for, on its present connection.
     pub(super) key_frame_requests: u64,
 }

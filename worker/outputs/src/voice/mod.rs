@@ -207,8 +207,9 @@ impl Voice {
         self.deck.clock().stop();
     }
 
-    /// What the pictures of a track are, and what they could be; told before its first one is shown, or later.
-    pub fn picture_planned(&self, run: u64, plan: PicturePlan) {
+    /// What the pictures of a track are, and what they could be; told before its first one is shown, or later. None: its
+    /// film has no picture, so that Discord is told that there is none any more.
+    pub fn picture_planned(&self, run: u64, plan: Option<PicturePlan>) {
         self.deck.screen().planned(run, plan);
         self.line.wake();
     }
@@ -225,6 +226,12 @@ impl Voice {
         self.deck.screen().rung_failed(run, Instant::now());
     }
 
+    /// There is no room for the encoding that was asked for: what was sent before is, and where that is more than the line
+    /// bears, its key frames alone, until there is room or the line bears more. It is asked for again.
+    pub fn rung_refused(&self, run: u64) {
+        self.deck.screen().rung_refused(run, Instant::now());
+    }
+
     /// What the line bears of the film that is played as `run`, if that is known and not the film's own packets: another
     /// track of it had better begin with it.
     pub fn picture_rung(&self, run: u64) -> Option<Rung> {
@@ -237,6 +244,7 @@ impl Voice {
         let (clock, pictures, picture) = {
             let clock = self.deck.clock();
             let mut screen = self.deck.screen();
+            screen.key_frames_asked(line.key_frame_requests);
             let film = clock.film().filter(|_| line.stream);
             let picture = film.and_then(|film| screen.read(&film));
             (clock.read(), screen.total(), picture)
@@ -254,10 +262,7 @@ impl Voice {
             playing: line.sends && clock.flows,
             encryption: line.encryption,
             pictures,
-            picture: picture.map(|picture| PictureSnapshot {
-                key_frame_requests: line.key_frame_requests,
-                ..picture
-            }),
+            picture,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Films over a Go Live stream, from Jellyfin's bytes to what a member of the channel sees and hears.
 
 mod cinema;
+mod song;
 
 use std::time::{Duration, Instant};
 
@@ -128,6 +129,56 @@ async fn a_line_that_breaks_down_gets_less_picture_in_step() {
     are_in_step(&skews, 2);
     let picture = cinema.voice.snapshot().picture.unwrap();
     assert!(picture.format.unwrap().bits_per_second < before.bits_per_second);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_channels_connection_is_lost_and_moved_and_the_stream_goes_on() {
+    let mut cinema = Cinema::of(1).await;
+    cinema.join().await;
+    let film = cinema.open(1, 0);
+    cinema.voice.play(film, false);
+    cinema.plays_to(2_000).await;
+    let (guild, user) = (GuildId(GUILD), None);
+    let since = Instant::now();
+    let lost = Fault::CloseVoice {
+        guild,
+        user,
+        code: 4006,
+    };
+    cinema.discord.fault(&lost).unwrap();
+    let event = cinema
+        .until_event("lost", |event| matches!(event, VoiceEvent::Lost { .. }))
+        .await;
+    assert!(
+        matches!(event, VoiceEvent::Lost { stream: false, .. }),
+        "{event:?}"
+    );
+    let position = cinema.voice.snapshot().position_ms.unwrap();
+    cinema.plays_to(position + 2_000).await;
+    cinema.join().await;
+    assert_eq!(cinema.identifies(), (2, 1), "the stream's is kept");
+
+    let moved = Fault::MoveServer {
+        guild,
+        user,
+        listener: 1,
+        close: Some(4014),
+    };
+    cinema.discord.fault(&moved).unwrap();
+    cinema.join().await;
+    assert_eq!(cinema.identifies(), (3, 1));
+    let position = cinema.voice.snapshot().position_ms.unwrap();
+    cinema.plays_to(position + 2_000).await;
+    let seen = cinema.discord.seen_since(GUILD, since);
+    println!(
+        "measured: channel's connection lost, then moved: picture {:?}",
+        seen.longest_gap().unwrap()
+    );
+    let totals = cinema.discord.seen(GUILD).totals();
+    assert_eq!(totals.pictures, totals.decodable, "{totals:?}");
+    assert_eq!((totals.in_the_clear, totals.broken), (0, 0));
+    let picture = cinema.voice.snapshot().picture.unwrap();
+    assert_eq!(picture.entry.left_out, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -41,6 +41,7 @@ impl SessionHandle {
             voice: Voice::new(&shared.voice, voice_events),
             has_watch: false,
             seat: shared.room.seat(),
+            starting: None,
         }));
         let clock = Arc::downgrade(&state);
         let runs = WatchRuns::new(token, move || {

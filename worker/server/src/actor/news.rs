@@ -7,6 +7,7 @@ use orb_worker_media::PipelineEvent;
 use orb_worker_outputs::voice::VoiceEvent;
 
 use super::opened::WatchRun;
+use super::picture::SENDING_MILLICORES;
 use super::{Actor, lock};
 
 /// A few ticks without a frame are a hiccup that the counters show; longer, and people notice.
@@ -22,15 +23,12 @@ impl Actor {
                 cost_millicores,
                 known,
             } => {
-                if let Some(picture) = &plan.picture {
-                    lock(&self.state)
-                        .voice
-                        .picture_planned(run, picture.clone());
-                }
+                let sending = plan.picture.as_ref().map_or(0, |_| SENDING_MILLICORES);
+                self.picture_planned(run, plan.picture.as_ref());
                 let news = PipelineNews::Planned {
                     plan: plan.explain(),
                     duration_ms,
-                    cost_millicores,
+                    cost_millicores: cost_millicores + sending,
                     known,
                 };
                 self.handle(Input::Pipeline { run, news });
@@ -70,6 +68,7 @@ impl Actor {
             PipelineEvent::Failed(failure) => {
                 tracing::warn!(session = %self.id, code = failure.code, cause = %failure.message, "no source plays");
                 self.shared.counters.failed(failure.code);
+                self.no_encoder_starts(run);
                 PipelineNews::Failed(Failure {
                     code: failure.code.to_owned(),
                     message: failure.message,

@@ -64,7 +64,7 @@ impl Actor {
         }
         let state = lock(&self.state);
         let cost = state.session.cost_with_next(cost_of_next(&state.session));
-        if state.seat.try_take(cost) {
+        if state.seat.try_take(cost + state.dearer_soon()) {
             return Some(Input::MayPrepare);
         }
         self.had_no_room = Some(Instant::now());
@@ -85,12 +85,8 @@ impl Actor {
     pub(super) fn weigh_next(&mut self, run: u64) {
         let fits = {
             let state = lock(&self.state);
-            let session = &state.session;
-            let is_next = session.prepared_run() == Some(run);
-            !is_next
-                || state
-                    .seat
-                    .try_take(session.cost_with_next(cost_of_next(session)))
+            let is_next = state.session.prepared_run() == Some(run);
+            !is_next || state.seat.try_take(state.cost_millicores())
         };
         if !fits {
             tracing::info!(session = %self.id, run, "no room for the next item beside the current one");

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use orb_video::ladder::Rung;
-use orb_worker_media::{FrameQueue, Pipeline, PipelineEvent};
+use orb_worker_media::{FrameQueue, PicturePlan, Pipeline, PipelineEvent};
 use orb_worker_outputs::voice::Track;
 
 /// An item that is open. Dropping it closes it.
@@ -14,6 +14,8 @@ pub(super) struct Opened {
     pipeline: Pipeline,
     /// Of an item that is opened ahead: viewers see them once it is the current one.
     pub(super) watch_runs: Vec<WatchRun>,
+    /// What its picture can be sent as; none before that is known, and without a picture for the voice channel.
+    pub(super) picture: Option<PicturePlan>,
 }
 
 /// Where a run of ffmpeg writes for viewers.
@@ -29,6 +31,7 @@ impl Opened {
             entry,
             pipeline,
             watch_runs: Vec::new(),
+            picture: None,
         }
     }
 

@@ -135,3 +135,38 @@ async fn a_line_that_breaks_down_gets_another_encoder() {
         .await;
     party.strike().await;
 }
+
+/// Pictures sent over the next three seconds of the film.
+async fn sent_in_3_s(party: &mut Party) -> u64 {
+    let began = party.until("it plays", |one| sent(one) > 0).await;
+    let until = position_ms(&began) + 3_000;
+    let after = party
+        .until("it goes on", |one| position_ms(one) >= until)
+        .await;
+    sent(&after) - sent(&began)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_room_for_an_encoder_key_frames_are_sent_until_the_line_bears_the_film() {
+    // A copy of such a film costs 45 with its sending, the smallest transcode 70.
+    let mut party = Party::of(&[120], 60).await;
+    party.plays(1, 0).await;
+    party.goes_live().await;
+    let copied = party
+        .until("it is looked at", |one| {
+            one.picture.is_some_and(|one| one.kbits_per_second > 0)
+        })
+        .await;
+    let kbits = copied.picture.unwrap().kbits_per_second;
+    party.until("it is shown", |one| sent(one) > 48).await;
+    party.line_takes(u64::from(kbits) * 600);
+    // 72 are in the film; of a narrow line some are late.
+    while sent_in_3_s(&mut party).await > 20 {}
+    party.line_takes(u64::from(kbits) * 20_000);
+    while sent_in_3_s(&mut party).await < 60 {}
+    let after = party.until("it goes on", |one| sent(one) > 0).await;
+    let cost = |one: &v1::ObservedState| one.known_plan.as_ref().map(|plan| plan.cost_millicores);
+    assert_eq!(after.picture.unwrap().rung_changes, 0, "{after:?}");
+    assert_eq!((cost(&copied), cost(&after)), (Some(45), Some(45)));
+    party.strike().await;
+}

@@ -86,6 +86,7 @@ impl Stage {
         });
         let config = WorkerConfig {
             go_live: setting.go_live,
+            most_picture_bits_per_second: 6_000_000,
             incarnation: uuid::Uuid::new_v4(),
             id: "w1".to_owned(),
             capacity_millicores: setting.capacity_millicores,

@@ -35,8 +35,12 @@ pub(super) struct Ask {
 pub(super) struct Rate {
     epoch: Instant,
     plans: Vec<Planned>,
+    /// Runs without any picture.
+    dark: Vec<u64>,
     present: Option<Present>,
     not_before: Option<Instant>,
+    /// Of this run, more is sent than the line was found to bear: there is no room for the encoder that would send less.
+    without_room: Option<u64>,
     thinning: Thinning,
 }
 
@@ -64,15 +68,24 @@ impl Rate {
         Self {
             epoch: now,
             plans: Vec::new(),
+            dark: Vec::new(),
             present: None,
             not_before: None,
+            without_room: None,
             thinning: Thinning::default(),
         }
     }
 
-    /// What the pictures of a run are, and could be. Comes again when that changes by itself.
-    pub(super) fn planned(&mut self, run: u64, plan: PicturePlan) {
+    /// What the pictures of a run are, and could be, or that it has none. Comes again when that changes by itself.
+    pub(super) fn planned(&mut self, run: u64, plan: Option<PicturePlan>) {
         self.plans.retain(|planned| planned.run != run);
+        self.dark.retain(|dark| *dark != run);
+        let Some(plan) = plan else {
+            if self.dark.len() == PLANS {
+                self.dark.remove(0);
+            }
+            return self.dark.push(run);
+        };
         if self.plans.len() == PLANS {
             self.plans.remove(0);
         }
@@ -90,6 +103,7 @@ impl Rate {
             planned.plan.rung = rung;
             planned.asked.take_if(|asked| asked.rung == rung);
         }
+        self.without_room.take_if(|without| *without == run);
     }
 
     /// The encoder that was asked for did not start: what was sent before is.
@@ -99,6 +113,31 @@ impl Rate {
         }
         self.not_before = Some(now + AFTER_FAILURE);
         self.present.take_if(|present| present.run == run);
+    }
+
+    /// There is no room for the encoder that was asked for. Where it would send less, what is sent is more than the line
+    /// bears: it is thinned out until there is room, or the line bears all of it again.
+    pub(super) fn refused(&mut self, run: u64, now: Instant) {
+        let present = self.present.as_ref();
+        let wanted = present
+            .filter(|present| present.run == run)
+            .map(Present::rate);
+        let sent = self
+            .of(run)
+            .map(|planned| planned.plan.current().bits_per_second);
+        if wanted.zip(sent).is_none_or(|(wanted, sent)| wanted >= sent) {
+            return self.failed(run, now);
+        }
+        if let Some(planned) = self.of_mut(run) {
+            planned.asked = None;
+        }
+        self.not_before = Some(now + AFTER_FAILURE);
+        self.without_room = Some(run);
+    }
+
+    /// It is known that this run has no picture.
+    pub(super) fn is_dark(&self, run: u64) -> bool {
+        self.dark.contains(&run)
     }
 
     /// What the encoding of a run is; none before its plan is known.
@@ -119,20 +158,26 @@ impl Rate {
 
     /// What the line was found to bear, of the film of this run: where another pipeline of it is to begin.
     pub(super) fn rung(&self, run: u64) -> Option<Rung> {
+        if self.without_room == Some(run) {
+            // Another pipeline would take the room that this one did not get.
+            return self.of(run)?.plan.rung;
+        }
         let present = self.present.as_ref()?;
         (present.run == run).then(|| present.wanted()).flatten()
     }
 
     /// Whether IDR pictures alone are to leave.
     pub(super) fn thins(&self) -> bool {
-        self.thinning.thins
+        self.thinning.thins || self.without_room.is_some()
     }
 
     /// Takes a report while pictures of this run are sent.
     pub(super) fn report(&mut self, run: u64, line: &LineReport, now: Instant) -> Option<Ask> {
         let at = now.saturating_duration_since(self.epoch);
         self.follow(run, at)?;
-        if self.not_before.is_some_and(|until| now < until) {
+        let waits = self.not_before.is_some_and(|until| now < until);
+        // Without room for another encoder it is still looked what the line bears: that ends the thinning.
+        if waits && self.without_room.is_none() {
             return None;
         }
         let present = self.present.as_mut()?;
@@ -149,8 +194,15 @@ impl Rate {
         let lowest = controller.rung() == 0;
         let rate = controller.ladder().rungs()[0].bits_per_second;
         self.thinning.look(lowest.then_some(rate), &report);
-        let (rung, planned) = (present.wanted(), self.of(run)?);
-        let sent = planned.asked.map_or(planned.plan.rung, |asked| asked.rung);
+        let rung = present.wanted();
+        let is_sent = self.of(run)?.plan.rung;
+        if rung == is_sent {
+            self.without_room = None;
+        }
+        if waits {
+            return None;
+        }
+        let sent = self.of(run)?.asked.map_or(is_sent, |asked| asked.rung);
         // Also for a film that follows on a line that is known not to bear what its plan chose.
         if switch.is_none() && rung == sent {
             return None;
@@ -178,6 +230,7 @@ impl Rate {
         {
             let before = self.present.take();
             self.present = Some(Present::after(before, run, &planned.plan, at));
+            self.without_room = None;
             self.thinning = Thinning::default();
         }
         Some(())

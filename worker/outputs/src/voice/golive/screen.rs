@@ -31,6 +31,8 @@ pub struct PictureCounts {
     pub left_out: u64,
     /// Pictures of another size or rate than the one before, of the same pipeline.
     pub rung_changes: u64,
+    /// Key frames that receivers asked for, as far as it was looked.
+    pub key_frame_requests: u64,
 }
 
 impl PictureCounts {
@@ -40,6 +42,7 @@ impl PictureCounts {
             late: self.late - before.late,
             left_out: self.left_out - before.left_out,
             rung_changes: self.rung_changes - before.rung_changes,
+            key_frame_requests: self.key_frame_requests - before.key_frame_requests,
         }
     }
 }
@@ -57,8 +60,6 @@ pub struct PictureSnapshot {
     pub estimate: Option<u64>,
     /// Share of packets lost before retransmission over the last second, 0 to 1.
     pub loss: f32,
-    /// Key frames that receivers asked for, on the present connection.
-    pub key_frame_requests: u64,
 }
 
 /// Shows the pictures of whatever film is played.
@@ -79,6 +80,8 @@ pub(in crate::voice) struct Screen {
     format: Option<PictureFormat>,
     estimate: Option<u64>,
     loss: f32,
+    /// Key frames that the present connection was asked for, when it was looked last.
+    asked_for: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -103,6 +106,7 @@ impl Default for Screen {
             format: None,
             estimate: None,
             loss: 0.0,
+            asked_for: 0,
         }
     }
 }
@@ -186,7 +190,7 @@ impl Screen {
     }
 
     /// See [`Voice::picture_planned`](crate::voice::Voice::picture_planned).
-    pub(in crate::voice) fn planned(&mut self, run: u64, plan: PicturePlan) {
+    pub(in crate::voice) fn planned(&mut self, run: u64, plan: Option<PicturePlan>) {
         self.rate.planned(run, plan);
     }
 
@@ -216,13 +220,21 @@ impl Screen {
         self.rate.rung(run)
     }
 
-    /// What the pictures of a film are; none without. Until its plan is known they pass for what was shown before: to be
+    /// What the pictures of a film are; none for a film that has none. Until its plan is known they pass for what was shown before: to be
     /// told that there are none, and then some again, costs the server's members a moment at each seek.
     pub(in crate::voice) fn format(&mut self, film: &Film<'_>) -> Option<PictureFormat> {
         film.track.pictures.as_ref()?;
-        let known = self.rate.format(film.track.run);
-        self.format = known.or(self.format);
+        let run = film.track.run;
+        let before = self.format.filter(|_| !self.rate.is_dark(run));
+        self.format = self.rate.format(run).or(before);
         self.format
+    }
+
+    /// So many key frames the connection was asked for since it is up; another one counts from 0.
+    pub(in crate::voice) fn key_frames_asked(&mut self, on_connection: u64) {
+        let before = std::mem::replace(&mut self.asked_for, on_connection);
+        let before = Some(before).filter(|before| *before <= on_connection);
+        self.total.key_frame_requests += on_connection - before.unwrap_or(0);
     }
 
     /// Since the session began.
@@ -234,13 +246,15 @@ impl Screen {
     pub(in crate::voice) fn read(&mut self, film: &Film<'_>) -> Option<PictureSnapshot> {
         film.track.pictures.as_ref()?;
         self.follow(film);
+        if self.rate.is_dark(self.run) {
+            return None;
+        }
         Some(PictureSnapshot {
             entry: self.total.since(self.before_entry),
             lateness_p99_ms: self.lateness.percentile_ms(99),
             format: self.rate.format(self.run),
             estimate: self.estimate,
             loss: self.loss,
-            key_frame_requests: 0,
         })
     }
 

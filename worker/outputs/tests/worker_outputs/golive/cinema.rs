@@ -17,6 +17,7 @@ use orb_worker_outputs::voice::{
 };
 use secrecy::SecretString;
 use tempfile::TempDir;
+use tokio::process::Command;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
@@ -31,6 +32,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Seconds of each film.
 const SECONDS: u32 = 24;
+
+/// The entry of the first film's sound alone.
+pub(crate) const SONG: u64 = 99;
 
 pub(crate) struct Cinema {
     pub(crate) discord: DiscordSim,
@@ -68,6 +72,15 @@ impl Cinema {
             generate(&path, spec).await.unwrap();
             library.push(Film::new(id_of(entry), "Film", path));
         }
+        let song = folder.path().join("song.mkv");
+        let copied = Command::new("ffmpeg")
+            .args(["-v", "error", "-i"])
+            .arg(folder.path().join("1.mkv"))
+            .args(["-vn", "-c:a", "copy"])
+            .arg(&song)
+            .status();
+        assert!(copied.await.unwrap().success());
+        library.push(Film::new(id_of(SONG), "Song", song));
         let jellyfin = JellyfinSim::start(JellyfinSimConfig {
             films: library,
             ..JellyfinSimConfig::default()
@@ -262,7 +275,7 @@ impl Reader {
                     Some(event) = pipeline.events.recv() => match event {
                         PipelineEvent::Planned { plan, .. } => {
                             println!("run {run}: {}", plan.explain());
-                            voice.picture_planned(run, plan.picture.unwrap());
+                            voice.picture_planned(run, plan.picture);
                         }
                         PipelineEvent::RungChanged { rung, .. } => {
                             voice.rung_changed(run, rung);

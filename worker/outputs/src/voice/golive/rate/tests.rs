@@ -21,6 +21,7 @@ fn film(copies: bool) -> PicturePlan {
     }
     let rung = (!copies).then(|| rungs[rungs.len() - 1]);
     PicturePlan {
+        costs: vec![650; rungs.len()],
         ladder: Ladder::new(rungs).unwrap(),
         copies,
         rung,
@@ -56,7 +57,7 @@ impl Bench {
     fn plays(plan: PicturePlan) -> Self {
         let now = Instant::now();
         let mut rate = Rate::new(now);
-        rate.planned(RUN, plan);
+        rate.planned(RUN, Some(plan));
         Self { rate, now }
     }
 
@@ -126,6 +127,57 @@ fn an_encoder_that_does_not_start_is_tried_again_later() {
 }
 
 #[test]
+fn without_room_for_an_encoder_the_copy_is_thinned_out_until_there_is_room() {
+    let mut bench = Bench::plays(film(true));
+    bench.asks(RUN, &free(8_000_000), SECOND);
+    let ask = bench.asks(RUN, &full(1_500_000), 2 * SECOND).unwrap();
+    assert!(!bench.rate.thins());
+    bench.rate.refused(RUN, bench.now);
+    assert!(bench.rate.thins(), "at once: the line is full");
+    assert_eq!(
+        bench.rate.rung(RUN),
+        None,
+        "no way round for another pipeline"
+    );
+    assert_eq!(bench.asks(RUN, &free(1_500_000), 4 * SECOND), None);
+    let again = bench.asks(RUN, &free(1_500_000), 4 * SECOND).unwrap();
+    assert_eq!(again.rung, ask.rung);
+    assert!(bench.rate.thins(), "it is not there yet");
+    bench.rate.changed(RUN, again.rung);
+    assert!(!bench.rate.thins());
+}
+
+#[test]
+fn without_room_for_an_encoder_the_film_comes_back_once_the_line_bears_it() {
+    let mut bench = Bench::plays(film(true));
+    bench.asks(RUN, &free(8_000_000), SECOND);
+    bench.asks(RUN, &full(1_500_000), 2 * SECOND).unwrap();
+    bench.rate.refused(RUN, bench.now);
+    for _ in 0..30 {
+        if bench.asks(RUN, &free(9_000_000), SECOND).is_some() {
+            bench.rate.refused(RUN, bench.now);
+        }
+    }
+    assert!(!bench.rate.thins());
+    assert_eq!(bench.asks(RUN, &free(9_000_000), 10 * SECOND), None);
+    assert_eq!(bench.height(RUN), 720);
+}
+
+#[test]
+fn what_is_refused_on_the_way_up_costs_no_picture() {
+    let mut bench = Bench::plays(film(false));
+    bench.asks(RUN, &free(8_000_000), SECOND);
+    let low = bench.asks(RUN, &full(1_500_000), 2 * SECOND).unwrap();
+    bench.rate.changed(RUN, low.rung);
+    let up = bench.asks(RUN, &free(9_000_000), 30 * SECOND).unwrap();
+    assert!(up.rung.unwrap().bits_per_second > low.rung.unwrap().bits_per_second);
+    bench.rate.refused(RUN, bench.now);
+    assert!(!bench.rate.thins());
+    let again = bench.asks(RUN, &free(9_000_000), 30 * SECOND);
+    assert!(again.is_some(), "later");
+}
+
+#[test]
 fn what_was_learned_holds_for_another_pipeline_and_for_the_next_film() {
     let mut bench = Bench::plays(film(false));
     bench.asks(RUN, &free(8_000_000), SECOND);
@@ -134,14 +186,14 @@ fn what_was_learned_holds_for_another_pipeline_and_for_the_next_film() {
     assert_eq!(bench.rate.rung(RUN), low);
     bench.rate.planned(
         2,
-        PicturePlan {
+        Some(PicturePlan {
             rung: low,
             ..film(false)
-        },
+        }),
     );
     assert_eq!(bench.asks(2, &free(1_500_000), 2 * SECOND), None);
     // Another film, whose plan knows nothing of the line.
-    bench.rate.planned(3, film(true));
+    bench.rate.planned(3, Some(film(true)));
     let ask = bench.asks(3, &free(1_500_000), EACH).unwrap();
     assert_eq!(
         (ask.rung.unwrap().bits_per_second, ask.drain),
@@ -154,7 +206,7 @@ fn what_was_learned_holds_for_another_pipeline_and_for_the_next_film() {
 fn a_plan_that_changes_by_itself_is_taken() {
     let mut bench = Bench::plays(film(true));
     bench.asks(RUN, &free(8_000_000), SECOND);
-    bench.rate.planned(RUN, film(false));
+    bench.rate.planned(RUN, Some(film(false)));
     assert_eq!(bench.asks(RUN, &free(8_000_000), SECOND), None);
     let ask = bench.asks(RUN, &full(2_000_000), 2 * SECOND).unwrap();
     assert!(ask.rung.is_some());

@@ -345,12 +345,12 @@ fn a_line_that_breaks_down_drains_and_goes_on_with_the_new_encoder() {
     push(0, 4_000, top);
     bench.screen.planned(
         1,
-        PicturePlan {
+        Some(PicturePlan {
             ladder: rungs,
             copies: false,
             rung: Some(top),
             costs: Vec::new(),
-        },
+        }),
     );
     bench.play(&track);
     let mut asked = None;
@@ -416,7 +416,7 @@ fn what_is_told_of_the_picture_is_of_the_one_that_was_sent() {
         rung: Some(top),
         costs: Vec::new(),
     };
-    bench.screen.planned(1, plan);
+    bench.screen.planned(1, Some(plan));
     bench.play(&track);
     for (changes, rung) in [(0, top), (1, low)] {
         bench.runs(1_500);
@@ -434,12 +434,12 @@ fn a_line_says_nothing_while_the_sound_stands() {
     let track = film(1, 0, 0, 10_000);
     bench.screen.planned(
         1,
-        PicturePlan {
+        Some(PicturePlan {
             ladder: Ladder::for_film(1280, 720, 25.0, 4_000_000),
             copies: false,
             rung: None,
             costs: Vec::new(),
-        },
+        }),
     );
     bench.play(&track);
     bench.runs(500);
@@ -461,4 +461,60 @@ fn a_line_says_nothing_while_the_sound_stands() {
     let film = bench.clock.film();
     let snapshot = bench.screen.read(film.as_ref().unwrap()).unwrap();
     assert_eq!((snapshot.estimate, snapshot.loss), (Some(100_000), 0.5));
+}
+
+#[test]
+fn key_frames_that_were_asked_for_are_counted_for_each_film_over_all_connections() {
+    let mut bench = Bench::new();
+    bench.play(&film(1, 0, 0, 1_000));
+    let asked = |bench: &mut Bench, on_connection| {
+        bench.screen.key_frames_asked(on_connection);
+        let film = bench.clock.film();
+        let snapshot = bench.screen.read(film.as_ref().unwrap()).unwrap();
+        snapshot.entry.key_frame_requests
+    };
+    assert_eq!(
+        [0, 2, 2, 3].map(|seen| asked(&mut bench, seen)),
+        [0, 2, 2, 3]
+    );
+    assert_eq!(asked(&mut bench, 1), 4, "of another connection");
+    assert_eq!(asked(&mut bench, 0), 4, "of one more");
+    bench.play(&film(2, 0, 0, 1_000));
+    assert_eq!(asked(&mut bench, 0), 0, "for the first film");
+    assert_eq!(bench.screen.total().key_frame_requests, 4);
+}
+
+#[test]
+fn a_film_without_a_picture_ends_that_of_the_one_before() {
+    let mut bench = Bench::new();
+    let ladder = Ladder::for_film(1280, 720, 25.0, 4_000_000);
+    let rung = Some(ladder.rungs()[0]);
+    let plan = PicturePlan {
+        ladder,
+        copies: false,
+        rung,
+        costs: Vec::new(),
+    };
+    bench.screen.planned(1, Some(plan.clone()));
+    bench.play(&film(1, 0, 0, 1_000));
+    let look = |bench: &mut Bench| {
+        let film = bench.clock.film();
+        let film = film.as_ref().unwrap();
+        let (format, read) = (bench.screen.format(film), bench.screen.read(film));
+        (format.is_some(), read.is_some())
+    };
+    assert_eq!(look(&mut bench), (true, true));
+    // Its pictures were asked for, and the probe found none.
+    bench.play(&film(2, 0, 0, 1_000));
+    assert_eq!(
+        look(&mut bench),
+        (true, true),
+        "nobody has looked at it yet"
+    );
+    bench.screen.planned(2, None);
+    assert_eq!(look(&mut bench), (false, false));
+    bench.play(&film(3, 0, 0, 1_000));
+    assert_eq!(look(&mut bench), (false, true), "as before it");
+    bench.screen.planned(3, Some(plan));
+    assert_eq!(look(&mut bench), (true, true));
 }
