@@ -86,6 +86,17 @@ const TESTS = {
     return `${shown} ms, status ${before}…${after} ms, declared latency ${latencyMs} ms`;
   },
 
+  "it says by what ways viewers get the party, and why not by Go Live": async (viewer) => {
+    await viewer.party.playFrom(5);
+    const ways = viewer.page.locator("#ways li");
+    await until("the ways are shown", async () => (await ways.count()) === 3);
+    const [voice, watch, golive] = await ways.allTextContents();
+    assert.match(voice, /^Voice channel on: sound$/);
+    assert.match(watch, /^Watch page on: /);
+    // The demo has no account that Discord lets send video.
+    assert.match(golive, /^Go Live off: .*ORB_GOLIVE/);
+  },
+
   "it stays in step for ten seconds": async (viewer) => {
     await viewer.party.playFrom(15);
     await viewer.inStep();

@@ -14,6 +14,17 @@ export interface Status {
   endReason: EndReason | null;
   plan: string | null;
   health: { framesSent: number; framesNulled: number; framesLate: number; restarts: number } | null;
+  /** Names of outputs that this party has. */
+  capabilities: string[];
+  /** Of the picture in the voice channel; missing while there is none. */
+  picture?: { picturesSent: number; width: number; height: number; kbitsPerSecond: number };
+}
+
+/** A way by which viewers get a party; whether a new one could have it, and else why not. */
+export interface Output {
+  name: string;
+  available: boolean;
+  reason: string | null;
 }
 
 /** A refusal, in words. */
@@ -54,6 +65,9 @@ export const login = (token: string): Promise<void> => call("POST", "/login", { 
 
 export const parties = async (): Promise<Status[]> =>
   (await call<{ parties: Status[] }>("GET", "/api/v1/parties")).parties;
+
+export const outputs = async (): Promise<Output[]> =>
+  (await call<{ outputs: Output[] }>("GET", "/api/v1/capabilities")).outputs;
 
 export const eventsOf = (id: string): string => `${party(id)}/events`;
 

@@ -103,7 +103,8 @@ function clear(): void {
 
 async function refresh(): Promise<void> {
   try {
-    const parties = await api.parties();
+    const [parties, offered] = await Promise.all([api.parties(), api.outputs()]);
+    view.offers(offered);
     need("#login", HTMLDialogElement).close();
     view.list(parties, selected, select);
     const known = parties.some((party) => party.sessionId === selected);

@@ -1,7 +1,8 @@
 // A party's status in words, and which buttons make sense in it.
 
-import type { Status } from "./api";
+import type { Output, Status } from "./api";
 import { need, setIcon } from "./dom";
+import { waysOf, type Way } from "./outputs";
 
 export class StatusView {
   readonly #title = need("#title", HTMLElement);
@@ -10,13 +11,24 @@ export class StatusView {
   readonly #error = need("#error", HTMLElement);
   readonly #parties = need("#parties", HTMLElement);
   readonly #toggle = need("#toggle", HTMLButtonElement);
+  readonly #ways = need("#ways", HTMLElement);
   canPlayAgain = false;
+  #offered: Output[] = [];
+  #shown: Status | null = null;
+
+  /** What the installation offers; that changes without the party. */
+  offers(offered: Output[]): void {
+    this.#offered = offered;
+    this.#showWays();
+  }
 
   show(status: Status): void {
+    this.#shown = status;
     this.#title.textContent = status.currentTitle ?? "No film yet";
     document.title = `${status.currentTitle ?? "Dashboard"} – Orb Stream`;
     this.#chips.replaceChildren(...chipsOf(status).map(([text, kind]) => chip(text, kind)));
     this.#plan.textContent = status.plan ?? "";
+    this.#showWays();
     this.#error.textContent = status.lastError ?? "";
     this.#error.hidden = status.lastError === null;
     this.#enable(status.playbackState);
@@ -40,6 +52,11 @@ export class StatusView {
         return button;
       }),
     );
+  }
+
+  #showWays(): void {
+    const ways = this.#shown ? waysOf(this.#shown, this.#offered) : [];
+    this.#ways.replaceChildren(...ways.map(wayElement));
   }
 
   #enable(state: Status["playbackState"]): void {
@@ -69,6 +86,15 @@ function chipsOf(status: Status): Chip[] {
   if (health && health.framesNulled > 0) chips.push([`${health.framesNulled} frames missed`, "busy"]);
   if (health && health.restarts > 0) chips.push([`${health.restarts} restarts`, "busy"]);
   return chips;
+}
+
+function wayElement({ name, on, text }: Way): HTMLElement {
+  const element = document.createElement("li");
+  element.dataset["on"] = String(on);
+  const title = document.createElement("strong");
+  title.textContent = name;
+  element.append(title, ` ${on ? "on" : "off"}: ${text}`);
+  return element;
 }
 
 function chip(text: string, kind: string): HTMLElement {
