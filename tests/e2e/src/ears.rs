@@ -69,6 +69,19 @@ impl<'a> Ears<'a> {
         .await
     }
 
+    /// Waits until no connection to the voice server is left. The status says that the bot is away as soon as it is not
+    /// meant to be there any more; the worker's end of the connection takes a moment longer.
+    pub async fn left_alone(&self, within: Duration) {
+        until("the bot's connections to be closed", within, async || {
+            let heard = self.sim.heard(self.guild);
+            let mut connections = heard.connections.iter();
+            connections
+                .all(|connection| connection.closed_at.is_some())
+                .then_some(())
+        })
+        .await;
+    }
+
     /// The last packet of sound that came in from `since` on, silence frames aside.
     pub fn last_sound(&self, since: Instant) -> Option<Instant> {
         self.sound_packets(since).last().copied()

@@ -194,8 +194,8 @@ async fn play_control_and_sticky_ends() {
             status.text_of("workerStatus") == "disconnected"
         })
         .await;
-    let left = orb.surroundings.discord.heard(party.guild());
-    assert!(left.connections.iter().all(|one| one.closed_at.is_some()));
+    let ears = party.ears(&orb.surroundings.discord);
+    ears.left_alone(SOON).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

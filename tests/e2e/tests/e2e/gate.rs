@@ -73,12 +73,8 @@ async fn without_a_scheduler_a_cut_connection_is_not_dialled_and_sound_goes_on()
         "{:?}",
         attempts(&roles, since)
     );
-    let heard = ears.last_sound(since).expect("sending goes on");
-    assert!(
-        heard.elapsed() < Duration::from_millis(500),
-        "{:?} ago",
-        heard.elapsed()
-    );
+    // Sending goes on.
+    ears.sound(Instant::now(), SOON).await;
 
     roles.scheduler.thaw();
     until("the connection to be resumed", SOON, async || {
@@ -128,8 +124,7 @@ async fn wakes_up_after_its_successor(displacement: Displacement) {
 }
 
 async fn assert_the_successor_plays(ears: &Ears<'_>, party: &Party) {
-    let heard = ears.sound(Instant::now(), SOON).await;
-    assert!(heard.elapsed() < Duration::from_secs(1));
+    ears.sound(Instant::now(), SOON).await;
     party.assert_plays().await;
 }
 

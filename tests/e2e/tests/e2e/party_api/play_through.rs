@@ -118,8 +118,8 @@ async fn a_party_that_leaves_at_the_end_stays_away_until_it_is_told_to_play() {
         .await;
     assert_eq!(left.text_of("playbackState"), "ended", "{}", left.text);
     assert_eq!(left.text_of("endReason"), "finished", "{}", left.text);
-    let heard = orb.surroundings.discord.heard(GUILD);
-    assert!(heard.connections.iter().all(|one| one.closed_at.is_some()));
+    let ears = party.ears(&orb.surroundings.discord);
+    ears.left_alone(SOON).await;
 
     assert_eq!(party.add(&[Title::Shorter.id()]).await, [2]);
     assert_eq!(party.entries().await, ["1 played", "2 queued"]);
@@ -133,7 +133,6 @@ async fn a_party_that_leaves_at_the_end_stays_away_until_it_is_told_to_play() {
     );
 
     let again = party.act("play").await;
-    let ears = party.ears(&orb.surroundings.discord);
     let (_, begun) = ears.start_of_sound(again.asked, 0.0, SOON).await;
     assert!(begun.abs() < 0.25, "it began at {begun:.3} s");
     party.plays(2, SOON).await;
