@@ -9,8 +9,8 @@ use tokio::process::Command;
 
 use crate::report;
 
-/// From one key frame to the next: the longest that encoders choose by themselves.
-const GOP_SECONDS: u32 = 10;
+/// From one key frame to the next in the films that are seeked in: the longest that encoders choose by themselves.
+pub(crate) const GOP_SECONDS: u32 = 10;
 
 /// A film of the library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,16 +58,24 @@ impl Film {
         }
     }
 
+    /// What its file is called, which is made anew when that changes.
+    fn file_name(self) -> String {
+        let (name, seconds) = (self.name(), self.seconds());
+        match self {
+            Self::Copied | Self::Transcoded => {
+                format!("{name}-720p24-gop{GOP_SECONDS}-{seconds}s.mkv")
+            }
+            Self::Steady => format!("{name}-720p24-gop1-{seconds}s.mkv"),
+            Self::Sound => format!("{name}-{seconds}s.mkv"),
+        }
+    }
+
     /// Its file, made if need be.
     pub(crate) async fn file(self) -> Result<PathBuf> {
         let folder = report::folder()?.join("films");
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("cannot make {}", folder.display()))?;
-        let path = folder.join(format!(
-            "{}-720p24-gop{GOP_SECONDS}-{}s.mkv",
-            self.name(),
-            self.seconds()
-        ));
+        let path = folder.join(self.file_name());
         if path.exists() {
             return Ok(path);
         }
@@ -109,6 +117,25 @@ impl Film {
         }
         Ok(path)
     }
+}
+
+/// The times of the film's key frames, in seconds, as ffprobe finds them.
+pub(crate) async fn key_frames(film: Film) -> Result<Vec<f64>> {
+    let probe = "-v error -select_streams v:0 -show_entries packet=pts_time,flags -of csv=p=0";
+    let output = Command::new("ffprobe")
+        .args(probe.split(' '))
+        .arg(film.file().await?)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .context("cannot start ffprobe; install the package ffmpeg")?;
+    let packets = String::from_utf8_lossy(&output.stdout);
+    let key_frames = packets.lines().filter_map(|line| {
+        let (time, flags) = line.split_once(',')?;
+        flags.contains('K').then(|| time.parse().ok())?
+    });
+    Ok(key_frames.collect())
 }
 
 /// A film for queues: short enough that many follow each other in a minute, with sound that tells its seconds.

@@ -40,7 +40,7 @@ mod waiting;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::report::{Measurement, Report};
+use crate::report::{Report, Results};
 
 /// Measures Orb against its goals. Needs the `orb` of the same build beside it, ffmpeg and ffprobe.
 #[derive(Debug, Parser)]
@@ -126,9 +126,9 @@ fn file_name(bench: &str, part: Option<&str>) -> String {
 }
 
 /// Runs a bench and writes its results; those of an earlier run are gone from the start.
-async fn publish(
+async fn publish<R: Into<Results>>(
     name: String,
-    bench: impl Future<Output = Result<Vec<Measurement>>>,
+    bench: impl Future<Output = Result<R>>,
 ) -> Result<()> {
     report::forget(&name)?;
     Report::new(name, Box::pin(bench).await?).publish()

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use serde_json::json;
 
@@ -82,6 +82,10 @@ impl Measurement {
         }
     }
 
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
     fn verdict(&self) -> &'static str {
         match self.goal {
             None => "",
@@ -101,12 +105,54 @@ impl Measurement {
     }
 }
 
-/// An entry of the file.
+/// A number that there is not.
+#[derive(Clone, Debug)]
+pub(crate) struct Absent {
+    name: &'static str,
+    why: String,
+    excused: bool,
+}
+
+impl Absent {
+    pub(crate) fn new(name: &'static str, why: impl Into<String>) -> Self {
+        Self {
+            name,
+            why: why.into(),
+            excused: false,
+        }
+    }
+
+    /// The same, and that is no failure of the bench.
+    pub(crate) fn excused(self) -> Self {
+        Self {
+            excused: true,
+            ..self
+        }
+    }
+}
+
+/// What a bench gives.
+#[derive(Debug, Default)]
+pub(crate) struct Results {
+    pub(crate) measured: Vec<Measurement>,
+    pub(crate) absent: Vec<Absent>,
+}
+
+impl From<Vec<Measurement>> for Results {
+    fn from(measured: Vec<Measurement>) -> Self {
+        Self {
+            measured,
+            ..Self::default()
+        }
+    }
+}
+
+/// An entry of the file. One that is absent has no value, and its context says why.
 #[derive(Debug, Serialize)]
 struct Row<'a> {
     name: &'a str,
-    value: f64,
-    unit: &'a str,
+    value: Option<f64>,
+    unit: Option<&'a str>,
     context: serde_json::Value,
 }
 
@@ -114,19 +160,19 @@ struct Row<'a> {
 pub(crate) struct Report {
     bench: String,
     machine: Machine,
-    measurements: Vec<Measurement>,
+    results: Results,
 }
 
 impl Report {
-    pub(crate) fn new(bench: impl Into<String>, measurements: Vec<Measurement>) -> Self {
+    pub(crate) fn new(bench: impl Into<String>, results: impl Into<Results>) -> Self {
         Self {
             bench: bench.into(),
             machine: Machine::here(),
-            measurements,
+            results: results.into(),
         }
     }
 
-    /// Writes the file and prints the table.
+    /// Writes the file and prints the table. Then an error where a number is absent without excuse.
     pub(crate) fn publish(&self) -> Result<()> {
         let file = folder()?.join(format!("{}.json", self.bench));
         let mut text = serde_json::to_string_pretty(&self.rows())?;
@@ -134,19 +180,28 @@ impl Report {
         fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
         println!("{}", self.machine.describe());
         println!();
-        for one in &self.measurements {
+        let Results { measured, absent } = &self.results;
+        for one in measured {
             println!("{}", one.line());
+        }
+        for Absent { name, why, .. } in absent {
+            println!("{name:36} {:>10} {why}", "absent");
         }
         println!();
         println!("written to {}", file.display());
+        let failed = absent.iter().filter(|one| !one.excused);
+        let failed: Vec<_> = failed.map(|one| one.name).collect();
+        if !failed.is_empty() {
+            bail!("could not be measured: {}", failed.join(", "));
+        }
         Ok(())
     }
 
     fn rows(&self) -> Vec<Row<'_>> {
-        let row = |one: &Measurement| Row {
+        let measured = |one: &Measurement| Row {
             name: one.name,
-            value: rounded(one.value),
-            unit: one.unit,
+            value: Some(rounded(one.value)),
+            unit: Some(one.unit),
             context: json!({
                 "detail": one.detail,
                 "goal": one.goal.map(|goal| rounded(goal.value())),
@@ -155,7 +210,14 @@ impl Report {
                 "machine": self.machine,
             }),
         };
-        self.measurements.iter().map(row).collect()
+        let absent = |one: &Absent| Row {
+            name: one.name,
+            value: None,
+            unit: None,
+            context: json!({ "absent": one.why, "machine": self.machine }),
+        };
+        let rows = self.results.measured.iter().map(measured);
+        rows.chain(self.results.absent.iter().map(absent)).collect()
     }
 }
 
@@ -202,6 +264,24 @@ mod tests {
         assert_eq!(rows[0]["context"]["reached"], false);
         assert_eq!(rows[1]["context"]["reached"], serde_json::Value::Null);
         assert!(rows[1]["context"]["machine"]["cores"].as_u64() > Some(0));
+    }
+
+    #[test]
+    fn what_is_absent_is_a_row_that_says_why() {
+        let results = Results {
+            measured: vec![Measurement::new("a_ms", 1.0, "ms", "")],
+            absent: vec![Absent::new("b_ms", "nothing was heard")],
+        };
+        let rows = serde_json::to_value(Report::new("test", results).rows()).unwrap_or_default();
+        assert_eq!(
+            (&rows[0]["name"], &rows[0]["value"]),
+            (&json!("a_ms"), &json!(1.0))
+        );
+        assert_eq!(
+            (&rows[1]["name"], &rows[1]["value"]),
+            (&json!("b_ms"), &json!(null))
+        );
+        assert_eq!(rows[1]["context"]["absent"], "nothing was heard");
     }
 
     #[test]

@@ -104,10 +104,13 @@ pub fn media_times<'a>(
 }
 
 /// The row of squares of each picture as luma, and what ffmpeg said.
+///
+/// A rate of our own (`-r`) in place of the stream's: that of one encoding may be another's half, and times that are made
+/// of both run back, of which ffmpeg complains.
 fn decode(stream: Vec<u8>) -> std::io::Result<(Vec<u8>, String)> {
     let mut ffmpeg = Command::new("ffmpeg")
         .args(
-            "-v error -nostdin -threads 1 -f h264 -i pipe:0 -map 0:v:0 -fps_mode passthrough"
+            "-v error -nostdin -threads 1 -r 24 -f h264 -i pipe:0 -map 0:v:0 -fps_mode passthrough"
                 .split(' '),
         )
         .arg("-vf")

@@ -15,7 +15,7 @@ const PLAYED: Duration = Duration::from_mins(10);
 const PICTURE_TICKS: u32 = 90_000 / 24;
 const ROUNDING_TICKS: u32 = 200;
 
-pub(super) async fn measure(stage: &Stage) -> Result<Vec<Measurement>> {
+pub(super) async fn measure(stage: &Stage) -> Result<Measurement> {
     let scene = Scene::new(stage, 1).await?;
     scene.play(Film::Steady).await?;
     eprintln!("a clean line: {PLAYED:?}");
@@ -41,7 +41,5 @@ pub(super) async fn measure(stage: &Stage) -> Result<Vec<Measurement>> {
         totals.retransmitted
     );
     let lost = u64::from(missing) + undecodable;
-    Ok(vec![
-        Measurement::new("clean_lost_frames", lost as f64, "frames", detail).at_most(0.0),
-    ])
+    Ok(Measurement::new("clean_lost_frames", lost as f64, "frames", detail).at_most(0.0))
 }

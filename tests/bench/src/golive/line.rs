@@ -15,10 +15,9 @@ const PLAYED: Duration = Duration::from_mins(1);
 
 const SEED: u64 = 7;
 
-pub(super) async fn lossy(stage: &Stage) -> Result<Vec<Measurement>> {
+pub(super) async fn lossy(stage: &Stage, rows: &mut Vec<Measurement>) -> Result<()> {
     let scene = Scene::new(stage, 1).await?;
     scene.play(Film::Steady).await?;
-    let mut measurements = Vec::new();
     for (percent, delay_ms) in [(2.0, 80), (5.0, 80)] {
         let shape = LinkShape {
             loss_percent: percent,
@@ -46,7 +45,7 @@ pub(super) async fn lossy(stage: &Stage) -> Result<Vec<Measurement>> {
         );
         let ratio = (decodable as f64 / sent).min(1.0);
         let freeze = freeze.as_secs_f64() * 1e3;
-        measurements.extend(if percent < 3.0 {
+        rows.extend(if percent < 3.0 {
             [
                 Measurement::new("loss2_decodable_ratio", ratio, "ratio", detail.clone())
                     .at_least(0.999),
@@ -60,7 +59,7 @@ pub(super) async fn lossy(stage: &Stage) -> Result<Vec<Measurement>> {
             ]
         });
     }
-    Ok(measurements)
+    Ok(())
 }
 
 /// Before the line narrows: time for the rate to be what the line takes.

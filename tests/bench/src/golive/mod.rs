@@ -19,7 +19,7 @@ mod start;
 mod takeover;
 mod viewer;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
@@ -27,7 +27,7 @@ use discord_sim::DiscordSimConfig;
 
 use crate::film::Film;
 use crate::party::Party;
-use crate::report::Measurement;
+use crate::report::{Absent, Measurement, Results};
 use crate::stage::{Setup, Stage};
 
 use self::viewer::Viewer;
@@ -38,6 +38,9 @@ const STREAMS: usize = 4;
 
 /// For one part; the longest plays for ten minutes. Beyond this something hangs.
 const PART_WITHIN: Duration = Duration::from_mins(14);
+
+/// For all of them; a part that has no time left any more is said to be absent.
+const WHOLE_WITHIN: Duration = Duration::from_mins(34);
 
 /// A part of the bench.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -89,39 +92,93 @@ impl Part {
         }
     }
 
-    async fn measure(self, stage: &Stage) -> Result<Vec<Measurement>> {
+    /// The rows of the table that it is there for.
+    fn rows(self) -> &'static [&'static str] {
         match self {
-            Self::Start => start::measure(stage).await,
-            Self::Seek => seek::measure(stage).await,
-            Self::Load => load::measure(stage).await,
-            Self::Skew => skew::measure(stage).await,
-            Self::Clean => clean::measure(stage).await,
-            Self::Loss => line::lossy(stage).await,
-            Self::Rate => line::narrowing(stage).await,
-            Self::Takeover => takeover::measure(stage).await,
-            Self::Peer => Ok(peer::measure(stage).await),
+            Self::Start => &[
+                "start_copy_ratio",
+                "start_transcode_ratio",
+                "start_copy_ms",
+                "start_transcode_ms",
+            ],
+            Self::Seek => &["seek_ms", "seek_transcode_ms"],
+            Self::Load => &["lateness_p99_ms", "sender_cpu_per_stream"],
+            Self::Skew => &["skew_p99_ms"],
+            Self::Clean => &["clean_lost_frames"],
+            Self::Loss => &["loss2_decodable_ratio", "loss5_worst_freeze_ms"],
+            Self::Rate => &["abr_queue_delay_ms", "abr_recover_s"],
+            Self::Takeover => &["takeover_kill_p99_ms"],
+            Self::Peer => &[
+                "peer_start_ms",
+                "peer_lateness_p99_ms",
+                "peer_cpu_per_stream",
+            ],
         }
+    }
+
+    /// Rows are taken down as they come: a part that breaks off keeps those that it had.
+    async fn measure(self, stage: &Stage, rows: &mut Vec<Measurement>) -> Result<()> {
+        match self {
+            Self::Start => rows.extend(start::measure(stage).await?),
+            Self::Seek => seek::measure(stage, rows).await?,
+            Self::Load => rows.extend(load::measure(stage).await?),
+            Self::Skew => rows.push(skew::measure(stage).await?),
+            Self::Clean => rows.push(clean::measure(stage).await?),
+            Self::Loss => line::lossy(stage, rows).await?,
+            Self::Rate => rows.extend(line::narrowing(stage).await?),
+            Self::Takeover => rows.extend(takeover::measure(stage).await?),
+            Self::Peer => peer::measure(stage, rows).await?,
+        }
+        Ok(())
+    }
+
+    /// The same on a stage of its own.
+    async fn run(self, within: Duration, rows: &mut Vec<Measurement>) -> Result<()> {
+        let stage = tokio::time::timeout(within, Stage::start_as(setup()));
+        let stage = stage
+            .await
+            .with_context(|| format!("no stage within {within:?}"))??;
+        let measured = stage.run(async |stage| self.measure(stage, rows).await, within);
+        measured.await
     }
 }
 
-/// All numbers of the bench, or those of one part.
-pub(crate) async fn run(only: Option<Part>) -> Result<Vec<Measurement>> {
-    let mut measurements = Vec::new();
+/// All numbers of the bench, or those of one part. What cannot be measured is absent and keeps nothing else away.
+pub(crate) async fn run(only: Option<Part>) -> Result<Results> {
+    let began = Instant::now();
+    let mut results = Results::default();
     for part in Part::ALL {
-        if only.is_none_or(|only| only == part) {
-            let stage = Stage::start_as(setup()).await?;
-            let measured = stage.run(async |stage| part.measure(stage).await, PART_WITHIN);
-            measurements.extend(measured.await.context(part.name())?);
+        if only.is_some_and(|only| only != part) {
+            continue;
         }
+        eprintln!("{} after {} s", part.name(), began.elapsed().as_secs());
+        let left = WHOLE_WITHIN.saturating_sub(began.elapsed());
+        let mut rows = Vec::new();
+        let measured = part.run(PART_WITHIN.min(left), &mut rows).await;
+        if let Err(error) = measured {
+            eprintln!("{} broke off: {error:#}", part.name());
+            let missing = part.rows().iter();
+            let missing = missing.filter(|name| rows.iter().all(|row| row.name() != **name));
+            results.absent.extend(missing.map(|name| {
+                let absent = Absent::new(name, format!("{error:#}"));
+                // Where the peer cannot be installed or does not play, Orb is measured all the same.
+                if part == Part::Peer {
+                    absent.excused()
+                } else {
+                    absent
+                }
+            }));
+        }
+        results.measured.extend(rows);
     }
-    Ok(measurements)
+    Ok(results)
 }
 
 fn setup() -> Setup {
     Setup {
         discord: DiscordSimConfig {
             // Longer than what is looked at together.
-            seen_bytes_window: Duration::from_secs(40),
+            seen_bytes_window: Duration::from_mins(1),
             seen_window: Duration::from_mins(12),
             ..DiscordSimConfig::default()
         },

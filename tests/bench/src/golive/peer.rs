@@ -8,7 +8,7 @@ mod player;
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use self::player::{Pacing, Played, Player};
 use crate::film::Film;
@@ -56,22 +56,14 @@ const WAYS: [(Pacing, Rows); 2] = [
     ),
 ];
 
-/// Its numbers, or none with a line why: where it cannot be installed or does not play, Orb is measured all the same.
-pub(super) async fn measure(stage: &Stage) -> Vec<Measurement> {
-    measured(stage).await.unwrap_or_else(|error| {
-        eprintln!("no peer beside Orb, its rows are left out: {error:#}");
-        Vec::new()
-    })
-}
-
-async fn measured(stage: &Stage) -> Result<Vec<Measurement>> {
-    let mut player = Player::start().await?;
-    let mut measurements = Vec::new();
-    for (pacing, rows) in WAYS {
+/// Its numbers; an error where it cannot be installed or does not play.
+pub(super) async fn measure(stage: &Stage, rows: &mut Vec<Measurement>) -> Result<()> {
+    let mut player = Player::start().await.context("no peer beside Orb")?;
+    for (pacing, names) in WAYS {
         let starts = starts(stage, &mut player, pacing).await?;
-        measurements.extend(steady(stage, &mut player, pacing, &rows, &starts).await?);
+        rows.extend(steady(stage, &mut player, pacing, &names, &starts).await?);
     }
-    Ok(measurements)
+    Ok(())
 }
 
 async fn starts(stage: &Stage, player: &mut Player, pacing: Pacing) -> Result<Samples> {

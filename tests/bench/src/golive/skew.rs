@@ -1,9 +1,10 @@
-//! Picture against sound at the member: through play, pause, seek, a change of rate, and a take-over.
+//! Picture against sound at the member: through play, pause, seek, changes of rate, and a take-over, from the moment that
+//! each is asked for.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use discord_sim::{CodedSecond, Fault, Heard, LinkDirection, LinkShape, Listening, Media};
+use discord_sim::{Fault, LinkDirection, LinkShape, Listening};
 
 use super::Scene;
 use crate::children::kill;
@@ -11,123 +12,128 @@ use crate::film::Film;
 use crate::report::Measurement;
 use crate::stage::Stage;
 use crate::statistics::Samples;
+use crate::waiting::until;
 
-/// How long is listened and looked after each event.
-const LOOKED: Duration = Duration::from_secs(8);
+/// How long is listened and looked once an event has happened.
+const LOOKED: Duration = Duration::from_secs(12);
 
-/// What comes right after an event may be on its way to its place.
-const SETTLES: Duration = Duration::from_secs(3);
+/// Of these seconds at least so many must have been both heard and seen.
+const LEAST: usize = 6;
 
-/// A numbered second of sound is compared with pictures so near to it, in seconds of media time.
-const NEAR_S: f64 = 1.5;
+/// A line changes its rung within this, up or down.
+const CHANGES_WITHIN: Duration = Duration::from_mins(1);
 
-pub(super) async fn measure(stage: &Stage) -> Result<Vec<Measurement>> {
+/// What a film of 2.5 Mbit/s does not fit through.
+const NARROW: u64 = 1_500_000;
+
+/// A worker is up and known to the scheduler.
+const ATTACHES: Duration = Duration::from_secs(3);
+
+pub(super) async fn measure(stage: &Stage) -> Result<Measurement> {
     let scene = Scene::new(stage, 1).await?;
-    let mut all = Samples::default();
-    let mut parts = Vec::new();
-    let mut note = async |what: &str| -> Result<()> {
-        eprintln!("skew: {what}");
-        tokio::time::sleep(SETTLES).await;
-        let skew = skew(&scene).await.with_context(|| what.to_owned())?;
-        parts.push(format!("{what}: {}", skew.describe()));
-        all.extend(&skew);
-        Ok(())
-    };
+    let mut skews = Skews::default();
+
+    let since = Instant::now();
     scene.play(Film::Steady).await?;
-    note("play").await?;
+    skews.look(&scene, "play", since).await?;
+
     scene.party.control("pause").await?;
     tokio::time::sleep(Duration::from_secs(2)).await;
+    let since = Instant::now();
     scene.party.control("resume").await?;
-    note("pause").await?;
+    skews.look(&scene, "resume", since).await?;
+
+    let since = Instant::now();
     scene.party.seek(300.5).await?;
-    note("seek").await?;
-    let line = |mbit: Option<u64>| Fault::Link {
+    skews.look(&scene, "seek", since).await?;
+
+    let mut changed = rung_changes(&scene).await?;
+    for (what, bits_per_second) in [("lower rung", Some(NARROW)), ("higher rung", None)] {
+        let since = Instant::now();
+        line(&scene, bits_per_second)?;
+        changed = until(what, CHANGES_WITHIN, async || {
+            let changes = rung_changes(&scene).await?;
+            Ok((changes > changed).then_some(changes))
+        })
+        .await?;
+        skews.look(&scene, what, since).await?;
+    }
+
+    let _successor = stage.add_worker("bench-successor")?;
+    tokio::time::sleep(ATTACHES).await;
+    let since = Instant::now();
+    kill(stage.worker_pid())?;
+    skews.look(&scene, "take-over", since).await?;
+
+    let Skews { played, parts } = skews;
+    let detail = format!(
+        "for each second of film that was heard: how far the time that the pictures show is from its click, both by the \
+         sender's clock (RTP times through sender reports), absolute: {}. Signed, below zero the picture is before its \
+         sound: {}",
+        played.describe(),
+        parts.join("; ")
+    );
+    Ok(Measurement::new("skew_p99_ms", played.percentile(99.0), "ms", detail).at_most(20.0))
+}
+
+/// Changes of size or rate since the film began.
+async fn rung_changes(scene: &Scene<'_>) -> Result<u64> {
+    let status = scene.party.status().await?;
+    let changes = status["picture"]["rungChanges"].as_u64();
+    changes.with_context(|| format!("a status without a picture: {status}"))
+}
+
+fn line(scene: &Scene<'_>, bits_per_second: Option<u64>) -> Result<()> {
+    scene.stage.discord().fault(&Fault::Link {
         guild: scene.party.guild().into(),
         user: None,
         direction: LinkDirection::Up,
         shape: LinkShape {
-            bits_per_second: mbit.map(|mbit| mbit * 100_000),
+            bits_per_second,
             ..LinkShape::default()
         },
         seed: 1,
-    };
-    stage.discord().fault(&line(Some(15)))?;
-    tokio::time::sleep(Duration::from_secs(8)).await;
-    note("a narrower line").await?;
-    stage.discord().fault(&line(None))?;
-    let _successor = stage.add_worker("bench-successor")?;
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    kill(stage.worker_pid())?;
-    note("a take-over").await?;
-    let detail = format!(
-        "how far the time in a picture is from the clicks in the sound, both by the sender's clock (RTP time through sender \
-         reports), absolute; {}",
-        parts.join("; ")
-    );
-    Ok(vec![
-        Measurement::new("skew_p99_ms", all.percentile(99.0), "ms", detail).at_most(20.0),
-    ])
+    })?;
+    Ok(())
 }
 
-/// Of each picture that has a heard second near by; absolute, in ms.
-async fn skew(scene: &Scene<'_>) -> Result<Samples> {
-    let since = Instant::now();
-    tokio::time::sleep(LOOKED).await;
-    let pictures = scene.viewer().timed(since).await?;
-    let discord = scene.stage.discord();
-    let heard = discord.heard_since(scene.party.guild(), since);
-    let listened = heard.clone();
-    let report =
-        tokio::task::spawn_blocking(move || Listening::default().report(&listened)).await??;
-    let seen = scene.viewer().seen();
-    let sound_offset = |second: &CodedSecond| {
-        let connection = seen
-            .connections
-            .iter()
-            .find(|c| c.info.ssrc == second.ssrc)?;
-        let (rtp_time, into) = packet_of(&heard, second)?;
-        let sender = connection.sender_time(Media::Sound, rtp_time)? + into;
-        Some(sender.as_secs_f64() - f64::from(second.second))
-    };
-    let mut skews = Samples::default();
-    for picture in &pictures {
-        let (Some(media), Some(sender)) = (picture.media, picture.sender) else {
-            continue;
-        };
-        let media = media.as_secs_f64();
-        let confirmed = report.seconds.iter().filter(|second| second.confirmed);
-        let near = confirmed.min_by(|one, other| {
-            let apart = |second: &CodedSecond| (f64::from(second.second) - media).abs();
-            apart(one).total_cmp(&apart(other))
+#[derive(Default)]
+struct Skews {
+    /// How far both are to be played apart, absolute, of all events.
+    played: Samples,
+    /// What was seen of each, in words.
+    parts: Vec<String>,
+}
+
+impl Skews {
+    /// Looks and listens for a while, and takes down what came since then.
+    async fn look(&mut self, scene: &Scene<'_>, what: &str, since: Instant) -> Result<()> {
+        eprintln!("skew: {what}");
+        tokio::time::sleep(LOOKED).await;
+        let (discord, guild) = (scene.stage.discord(), scene.party.guild());
+        let seen = discord.seen_since(guild, since);
+        let heard = discord.heard_since(guild, since);
+        let compared = tokio::task::spawn_blocking(move || {
+            let pictures = seen.look()?;
+            let report = Listening::default().report(&heard)?;
+            Ok::<_, discord_sim::Error>(seen.skews(&pictures, &heard, &report))
         });
-        let Some(near) = near.filter(|near| (f64::from(near.second) - media).abs() <= NEAR_S)
-        else {
-            continue;
-        };
-        if let Some(sound) = sound_offset(near) {
-            skews.push(((sender.as_secs_f64() - media) - sound).abs() * 1e3);
+        let compared = compared.await.context("looking and listening")?;
+        let compared = compared.with_context(|| what.to_owned())?;
+        if compared.len() < LEAST {
+            bail!("{what}: {} seconds were heard and seen", compared.len());
         }
+        let [mut played, mut came] = [Samples::default(), Samples::default()];
+        for skew in &compared {
+            self.played.push(skew.played_ms.abs());
+            played.push(skew.played_ms);
+            came.push(skew.came_ms);
+        }
+        self.parts.push(format!(
+            "{what}: to be played {}; came {}",
+            played.describe(),
+            came.describe()
+        ));
+        Ok(())
     }
-    if skews.len() < 24 {
-        bail!(
-            "{} of {} pictures could be compared with {} heard seconds",
-            skews.len(),
-            pictures.len(),
-            report.seconds.len()
-        );
-    }
-    Ok(skews)
-}
-
-/// The RTP time of the packet that a second begins in, and how far into it.
-fn packet_of(heard: &Heard, second: &CodedSecond) -> Option<(u32, Duration)> {
-    let connection = heard
-        .connections
-        .iter()
-        .find(|c| c.info.ssrc == second.ssrc)?;
-    let packets = connection.packets.iter();
-    let last = packets
-        .filter(|packet| packet.at <= second.moment.at)
-        .last()?;
-    Some((last.timestamp, second.moment.at - last.at))
 }

@@ -52,13 +52,12 @@ impl<'a> Viewer<'a> {
         .await
     }
 
-    /// The pictures with the times that they show. Decodes, on another thread.
+    /// The pictures from the first key frame after that moment on, with the times that they show. Decodes, on another
+    /// thread.
     pub(super) async fn timed(&self, since: Instant) -> Result<Vec<TimedPicture>> {
-        let seen = self.seen();
+        let seen = self.discord.seen_since(self.guild, since);
         let looked = tokio::task::spawn_blocking(move || seen.look());
-        let mut timed = looked.await.context("looking at pictures")??;
-        timed.retain(|picture| picture.moment.at >= since);
-        Ok(timed)
+        Ok(looked.await.context("looking at pictures")??)
     }
 
     /// The longest time without a decodable picture between two moments.

@@ -25,8 +25,13 @@ async fn film(folder: &TempDir) -> std::path::PathBuf {
 
 /// The film as a live encoder makes it, one access unit after the other.
 fn encoded(film: &Path, width: u32, kbit: u32) -> Vec<Vec<u8>> {
+    encoded_as(film, width, kbit, "null", "")
+}
+
+/// The same through a filter, and with more options.
+fn encoded_as(film: &Path, width: u32, kbit: u32, filter: &str, more: &str) -> Vec<Vec<u8>> {
     let encoder = format!(
-        "-vf scale={width}:-2 -c:v libx264 -preset superfast -bf 0 -g {FPS} -pix_fmt yuv420p \
+        "-vf {filter},scale={width}:-2 {more} -c:v libx264 -preset superfast -bf 0 -g {FPS} -pix_fmt yuv420p \
          -b:v {kbit}k -maxrate {kbit}k -bufsize {kbit}k -x264-params slices=1:sliced-threads=0:aud=1 \
          -bsf:v dump_extra=freq=keyframe -f h264 pipe:1"
     );
@@ -92,6 +97,32 @@ async fn the_resolution_may_change_on_the_way() {
     ]
     .concat();
     assert_eq!(read(&pictures).unwrap(), expected());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_may_the_rate() {
+    let folder = tempfile::tempdir().unwrap();
+    let film = film(&folder).await;
+    let full = encoded(&film, 640, 700);
+    // Each second picture, with a clock of milliseconds, as a lower rung has it.
+    let options = "-enc_time_base 1:1000 -fps_mode vfr -force_key_frames expr:gte(t,n_forced)";
+    let half = encoded_as(&film, 426, 350, "framestep=2", options);
+    let second = FPS as usize;
+    let pictures = [
+        &full[..second],
+        &half[second / 2..3 * second / 2],
+        &full[3 * second..],
+    ]
+    .concat();
+    let all = expected();
+    let each_second = all[second..3 * second].iter().step_by(2);
+    let expected: Vec<_> = all[..second]
+        .iter()
+        .chain(each_second)
+        .chain(&all[3 * second..])
+        .copied()
+        .collect();
+    assert_eq!(read(&pictures).unwrap(), expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
