@@ -2,12 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use discord_sim::{DiscordSim, EarReport, Seen, TimedPicture};
+use discord_sim::{DiscordSim, Seen, Skew, TimedPicture};
 
 use crate::waiting::until;
-
-/// A numbered second tells the position of moments at most so far away.
-const REACH: Duration = Duration::from_millis(1700);
 
 /// The listening member of one guild, with open eyes.
 #[derive(Clone, Copy)]
@@ -53,33 +50,13 @@ impl<'a> Eyes<'a> {
         .await;
         self.pictures(since)
     }
-}
 
-/// How much later each of the pictures came than the sound of the same media time, in ms; negative: sooner. Only where
-/// a confirmed second was heard near by, on the same connection.
-pub fn behind_sound_ms(pictures: &[TimedPicture], heard: &EarReport) -> Vec<f64> {
-    let behind = |picture: &TimedPicture| {
-        let confirmed = heard.seconds.iter().filter(|second| second.confirmed);
-        let near = confirmed
-            .filter(|second| second.ssrc == picture.ssrc)
-            .min_by_key(|second| apart(second.moment.at, picture.moment.at))?;
-        if apart(near.moment.at, picture.moment.at) > REACH {
-            return None;
-        }
-        let media_ms = picture.media?.as_secs_f64() * 1e3 - f64::from(near.second) * 1e3;
-        let came_ms = signed_ms(near.moment.at, picture.moment.at);
-        Some(came_ms - media_ms)
-    };
-    pictures.iter().filter_map(behind).collect()
-}
-
-fn apart(one: Instant, other: Instant) -> Duration {
-    one.saturating_duration_since(other)
-        .max(other.saturating_duration_since(one))
-}
-
-/// From `from` to `to`.
-fn signed_ms(from: Instant, to: Instant) -> f64 {
-    let ms = apart(from, to).as_secs_f64() * 1e3;
-    if to >= from { ms } else { -ms }
+    /// How far picture and sound were apart from `since` on, for each sure second of film that both came of. Blocks this
+    /// thread, as [`pictures`](Self::pictures) does.
+    pub fn skews(&self, since: Instant) -> Vec<Skew> {
+        let (seen, pictures) = (self.seen(), self.pictures(since));
+        let heard = self.sim.heard_since(self.guild, since);
+        let report = tokio::task::block_in_place(|| heard.listen().expect("libopus works"));
+        seen.skews(&pictures, &heard, &report)
+    }
 }

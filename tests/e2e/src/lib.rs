@@ -50,7 +50,7 @@ pub use collector::{CALLERS_SPAN, Collector, TracedSpan};
 pub use ears::Ears;
 pub use environment::Environment;
 pub use event_stream::{EventStream, SentEvent};
-pub use eyes::{Eyes, behind_sound_ms};
+pub use eyes::Eyes;
 pub use films::{Title, in_ten_bits, made};
 pub use installation::{Installation, Roles};
 pub use orb_process::OrbProcess;

@@ -3,10 +3,7 @@
 use std::time::{Duration, Instant};
 
 use discord_sim::TimedPicture;
-use orb_e2e::{
-    Answer, ApiParty, Ears, Eyes, Party, Roles, Setting, Surroundings, Title, behind_sound_ms,
-    until,
-};
+use orb_e2e::{Answer, ApiParty, Ears, Eyes, Party, Roles, Setting, Surroundings, Title, until};
 use serde_json::json;
 
 const GUILD: u64 = 111;
@@ -62,16 +59,17 @@ impl Stage {
     async fn assert_in_step(&self, what: &str) -> Vec<TimedPicture> {
         let since = Instant::now();
         let pictures = self.eyes().sees(3 * TWO_SECONDS, since, SOON).await;
-        let heard = self.ears().seconds(since, 3, SOON).await;
-        let mut behind = behind_sound_ms(&pictures, &heard);
+        self.ears().seconds(since, 3, SOON).await;
+        let skews = self.eyes().skews(since);
+        assert!(skews.len() >= 2, "{what}: too few to tell");
+        let mut behind: Vec<_> = skews.iter().map(|skew| skew.came_ms).collect();
         behind.sort_by(f64::total_cmp);
         let middle = behind[behind.len() / 2];
         let (least, most) = (behind[0], behind[behind.len() - 1]);
         println!(
-            "measured {what}: {} pictures behind the sound by {least:+.1}, {middle:+.1}, {most:+.1} ms",
+            "measured {what}: pictures came behind the sound of {} seconds by {least:+.1}, {middle:+.1}, {most:+.1} ms",
             behind.len()
         );
-        assert!(behind.len() >= TWO_SECONDS, "{what}: too few to tell");
         assert!(middle.abs() <= IN_STEP_MS, "{what}: out of step");
         pictures
     }
