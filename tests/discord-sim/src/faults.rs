@@ -129,11 +129,11 @@ impl State {
             Fault::ListenersReturn { guild } => Ok(self.seat_listeners(*guild, true)),
             Fault::DropGateway { user } => Ok(self.tell_gateways(*user, || GatewayOut::Drop)),
             Fault::Reconnect { user } => Ok(self.tell_gateways(*user, || {
-                GatewayOut::Text(json!({"op": 7, "d": null}).to_string())
+                GatewayOut::Text(json!({"op": 7, "d": null}).to_string().into())
             })),
             Fault::InvalidSession { user, resumable } => {
                 let hits = self.tell_gateways(*user, || {
-                    GatewayOut::Text(json!({"op": 9, "d": resumable}).to_string())
+                    GatewayOut::Text(json!({"op": 9, "d": resumable}).to_string().into())
                 });
                 for session in self.gateway.of(*user) {
                     if *resumable {

@@ -23,6 +23,9 @@ use crate::sockets::{self, HANDSHAKE_TIMEOUT, OUT_QUEUE};
 use crate::streaming::op;
 use crate::world::{State, World};
 
+/// Messages that go out in one write: then the client is listened to again.
+const OUT_AT_ONCE: usize = 64;
+
 /// Accepts sockets until the simulator stops.
 pub(crate) async fn serve(listener: TcpListener, world: Arc<World>) {
     let cancel = world.context.cancel.clone();
@@ -152,17 +155,14 @@ async fn run(
             () = tokio::time::sleep_until(last_heard + 2 * interval) => {
                 Reply::Close(4009, "no heartbeat")
             }
-            out = queue.recv() => match out {
-                Some(GatewayOut::Text(text)) => {
-                    if ws.send(Message::text(text)).await.is_err() {
-                        return End::Client(None);
-                    }
-                    Reply::Nothing
-                }
-                Some(GatewayOut::Close(code, reason)) => return End::Close(code, reason),
+            out = queue.recv() => {
                 // `None` cannot be: `socket` holds a sender.
-                Some(GatewayOut::Drop) | None => return End::Drop,
-            },
+                let out = out.unwrap_or(GatewayOut::Drop);
+                match send_waiting(ws, out, queue).await {
+                    Some(end) => return end,
+                    None => Reply::Nothing,
+                }
+            }
             message = ws.next() => match message {
                 Some(Ok(Message::Close(frame))) => {
                     return End::Client(frame.map(|frame| frame.code.into()));
@@ -184,6 +184,33 @@ async fn run(
             }
             Reply::Close(code, reason) => return End::Close(code, reason),
         }
+    }
+}
+
+/// Sends `out` and what waits behind it, in one write: a bot that joins a channel is told five things at once.
+async fn send_waiting(
+    ws: &mut WebSocketStream<TcpStream>,
+    out: GatewayOut,
+    queue: &mut mpsc::Receiver<GatewayOut>,
+) -> Option<End> {
+    let waiting = std::iter::from_fn(|| queue.try_recv().ok());
+    let mut end = None;
+    for out in std::iter::once(out).chain(waiting.take(OUT_AT_ONCE)) {
+        match out {
+            GatewayOut::Text(text) => {
+                if ws.feed(Message::Text(text)).await.is_err() {
+                    return Some(End::Client(None));
+                }
+                continue;
+            }
+            GatewayOut::Close(code, reason) => end = Some(End::Close(code, reason)),
+            GatewayOut::Drop => end = Some(End::Drop),
+        }
+        break;
+    }
+    match ws.flush().await {
+        Ok(()) => end,
+        Err(_) => Some(End::Client(None)),
     }
 }
 

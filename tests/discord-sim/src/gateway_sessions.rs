@@ -2,11 +2,12 @@
 //!
 //! Nothing here does I/O: a socket is the sending half of a bounded queue.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::mpsc::Sender;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::accounts::Account;
 use crate::{GuildId, Shard, UserId};
@@ -22,7 +23,8 @@ pub(crate) const INTENT_VOICE_STATES: u64 = 1 << 7;
 /// What a socket's task is told to do.
 #[derive(Debug)]
 pub(crate) enum GatewayOut {
-    Text(String),
+    /// Shared with what is kept for a RESUME.
+    Text(Utf8Bytes),
     Close(u16, &'static str),
     /// Lose the socket without a close frame.
     Drop,
@@ -43,7 +45,7 @@ pub(crate) struct GatewaySession {
     pub(crate) voice_session: String,
     intents: u64,
     seq: u64,
-    replay: VecDeque<(u64, String)>,
+    replay: VecDeque<(u64, Utf8Bytes)>,
     socket: Option<Socket>,
     detached_at: Option<Instant>,
 }
@@ -69,6 +71,8 @@ impl ResumeRefusal {
 #[derive(Default)]
 pub(crate) struct GatewaySessions {
     by_id: BTreeMap<String, GatewaySession>,
+    /// Whom an event of a guild concerns: hundreds of bots have thousands of guilds.
+    in_guild: HashMap<GuildId, BTreeSet<String>>,
 }
 
 impl GatewaySessions {
@@ -96,6 +100,9 @@ impl GatewaySessions {
             socket: Some(Socket { id: socket, out }),
             detached_at: None,
         };
+        for guild in &session.guilds {
+            self.in_guild.entry(*guild).or_default().insert(id.clone());
+        }
         self.by_id.insert(id, session);
     }
 
@@ -130,7 +137,7 @@ impl GatewaySessions {
                 .try_send(GatewayOut::Close(4000, "session resumed elsewhere"));
         }
         session.detached_at = None;
-        let missed: Vec<String> = session
+        let missed: Vec<Utf8Bytes> = session
             .replay
             .iter()
             .filter(|(kept, _)| *kept > seq)
@@ -140,7 +147,7 @@ impl GatewaySessions {
         for text in missed {
             session.send(GatewayOut::Text(text));
         }
-        session.dispatch("RESUMED", &json!({}));
+        session.dispatch("RESUMED", "{}");
         Ok(replayed)
     }
 
@@ -171,7 +178,13 @@ impl GatewaySessions {
     }
 
     pub(crate) fn end(&mut self, id: &str) -> Option<GatewaySession> {
-        self.by_id.remove(id)
+        let ended = self.by_id.remove(id)?;
+        for guild in &ended.guilds {
+            if let Some(sessions) = self.in_guild.get_mut(guild) {
+                sessions.remove(id);
+            }
+        }
+        Some(ended)
     }
 
     /// Sessions that have been without a socket for longer than `window`.
@@ -193,23 +206,31 @@ impl GatewaySessions {
 
     /// Puts the session into `guild`; `true` when it was not in it before.
     pub(crate) fn join_guild(&mut self, id: &str, guild: GuildId) -> bool {
-        self.by_id
-            .get_mut(id)
-            .is_some_and(|session| session.guilds.insert(guild))
+        let session = self.by_id.get_mut(id);
+        let is_new = session.is_some_and(|session| session.guilds.insert(guild));
+        if is_new {
+            let sessions = self.in_guild.entry(guild).or_default();
+            sessions.insert(id.to_owned());
+        }
+        is_new
     }
 
     /// Sends an event to one session.
     pub(crate) fn dispatch(&mut self, id: &str, event: &str, data: &Value) {
         if let Some(session) = self.by_id.get_mut(id) {
-            session.dispatch(event, data);
+            session.dispatch(event, &data.to_string());
         }
     }
 
     /// Sends an event to all sessions in `guild` that asked for its intent.
     pub(crate) fn broadcast(&mut self, guild: GuildId, intent: u64, event: &str, data: &Value) {
-        for session in self.by_id.values_mut() {
-            if session.guilds.contains(&guild) && session.intents & intent == intent {
-                session.dispatch(event, data);
+        let Some(sessions) = self.in_guild.get(&guild) else {
+            return;
+        };
+        let data = data.to_string();
+        for id in sessions {
+            if let Some(session) = self.by_id.get_mut(id).filter(|one| one.wants(intent)) {
+                session.dispatch(event, &data);
             }
         }
     }
@@ -239,9 +260,12 @@ impl GatewaySession {
         self.intents & intent == intent
     }
 
-    fn dispatch(&mut self, event: &str, data: &Value) {
+    /// `data`: JSON.
+    fn dispatch(&mut self, event: &str, data: &str) {
         self.seq += 1;
-        let text = json!({"op": 0, "t": event, "s": self.seq, "d": data}).to_string();
+        let seq = self.seq;
+        let text = format!(r#"{{"t":"{event}","s":{seq},"op":0,"d":{data}}}"#);
+        let text = Utf8Bytes::from(text);
         if self.replay.len() == REPLAY_CAPACITY {
             self.replay.pop_front();
         }
@@ -265,6 +289,7 @@ impl GatewaySession {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use serde_json::json;
     use tokio::sync::mpsc::{Receiver, channel};
 
     const GUILD: GuildId = GuildId(1);
@@ -364,5 +389,19 @@ mod tests {
         sessions.broadcast(GUILD, INTENT_VOICE_STATES, "VOICE_STATE_UPDATE", &json!({}));
         sessions.broadcast(GuildId(2), 0, "OTHER", &json!({}));
         assert_eq!(sequences(&mut events), [(1, "VOICE_STATE_UPDATE".into())]);
+    }
+
+    #[test]
+    fn events_of_a_guild_come_from_when_it_was_joined() {
+        let (mut sessions, mut events) = begun();
+        let other = GuildId(2);
+        sessions.broadcast(other, 0, "BEFORE", &json!({}));
+        assert!(sessions.join_guild("s", other));
+        assert!(!sessions.join_guild("s", other));
+        sessions.broadcast(other, 0, "AFTER", &json!({"a": 1}));
+        assert_eq!(sequences(&mut events), [(1, "AFTER".into())]);
+        assert!(sessions.end("s").is_some());
+        sessions.broadcast(other, 0, "LATE", &json!({}));
+        assert!(sequences(&mut events).is_empty());
     }
 }
