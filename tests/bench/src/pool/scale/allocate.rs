@@ -8,7 +8,8 @@ use anyhow::{Context, Result, bail, ensure};
 use tokio::task::JoinSet;
 
 use super::calls::{Outcome, id};
-use super::installation::Installation;
+use super::installation::{Cores, DISCORD, GATEWAY, Installation, LOAD, SCHEDULER, STORE};
+use super::one_thread::on_one_thread;
 use super::swarm::{Shape, Swarm};
 use crate::report::Measurement;
 use crate::statistics::Samples;
@@ -32,9 +33,18 @@ const SUSTAINED: Duration = Duration::from_secs(10);
 /// A lease that comes so much later than the answer is lost.
 const TAKEN_WITHIN: Duration = Duration::from_secs(10);
 
+/// Rows of what an allocation costs, and whose CPU time each is.
+const COSTS: [(&str, &str); 5] = [
+    ("allocate_cpu_scheduler_us", SCHEDULER),
+    ("allocate_cpu_gateway_us", GATEWAY),
+    ("allocate_cpu_store_us", STORE),
+    ("allocate_cpu_discord_us", DISCORD),
+    ("allocate_cpu_load_us", LOAD),
+];
+
 pub(crate) async fn measure() -> Result<Vec<Measurement>> {
-    let mut measurements = vec![at_rate().await?];
-    measurements.push(sustained().await?);
+    let mut measurements = vec![on_one_thread(at_rate).await?];
+    measurements.extend(on_one_thread(sustained).await?);
     Ok(measurements)
 }
 
@@ -97,7 +107,7 @@ async fn warm_up(installation: &Installation, swarm: &Swarm) -> Result<()> {
     Ok(())
 }
 
-async fn sustained() -> Result<Measurement> {
+async fn sustained() -> Result<Vec<Measurement>> {
     let installation = Installation::start(ACCOUNTS).await?;
     let shape = Shape::new(WORKERS, MILLICORES, 0);
     let mut swarm = installation.workers(shape).await?;
@@ -134,7 +144,7 @@ async fn sustained() -> Result<Measurement> {
         tokio::time::sleep_until(begin.into()).await;
         let meters = installation.meters()?;
         tokio::time::sleep(SUSTAINED).await;
-        anyhow::Ok(meters.describe())
+        anyhow::Ok(meters.read())
     };
     let callers = futures::future::try_join_all((0..CALLERS).map(|_| caller()));
     let (cores, done) = installation.explained(tokio::try_join!(measuring, callers))?;
@@ -144,17 +154,36 @@ async fn sustained() -> Result<Measurement> {
     }
     installation.explained(swarm.check().await)?;
     let per_s = all.len() as f64 / SUSTAINED.as_secs_f64();
-    Ok(Measurement::new(
+    let rate = Measurement::new(
         "allocate_per_s",
         per_s,
         "1/s",
         format!(
             "the same, {CALLERS} callers that wait for each, over {SUSTAINED:?} after {WARM_UP:?}; PostgreSQL with its \
              own defaults (fsync, synchronous_commit); ms each: {}; {} refused; {WORKERS} workers; {ACCOUNTS} accounts, \
-             so that Discord's limit of joins an account and minute is kept by all of them; {cores}",
+             so that Discord's limit of joins an account and minute is kept by all of them; {}",
             all.describe(),
             refused.load(Ordering::Relaxed),
+            cores.describe(),
         ),
-    )
-    .at_least(2000.0))
+    );
+    let mut measurements = vec![rate.at_least(2000.0)];
+    measurements.extend(costs(&cores, per_s));
+    Ok(measurements)
+}
+
+/// CPU time (user and system) of an allocation. It hardly depends on who else keeps the machine busy, as the rate does.
+fn costs(cores: &Cores, per_s: f64) -> Vec<Measurement> {
+    let microseconds = |cores: f64| cores / per_s * 1e6;
+    let all = Measurement::new(
+        "allocate_cpu_us",
+        microseconds(cores.all()),
+        "us",
+        "CPU time of an allocation, of all processes, in the run of allocate_per_s",
+    );
+    let parts = COSTS.map(|(row, name)| {
+        let detail = format!("the part of: {name}");
+        Measurement::new(row, microseconds(cores.of(name)), "us", detail)
+    });
+    std::iter::once(all).chain(parts).collect()
 }

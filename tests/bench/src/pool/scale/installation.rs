@@ -110,11 +110,11 @@ impl Installation {
             }
             Ok(())
         };
-        add("load generator and workers", Some(std::process::id()))?;
-        add("gateway", Some(self.gateway.pid()))?;
-        add("scheduler", Some(self.scheduler.pid()))?;
-        add("discord-sim", self.discord.pid())?;
-        add("etcd", self.etcd.pid())?;
+        add(LOAD, Some(std::process::id()))?;
+        add(GATEWAY, Some(self.gateway.pid()))?;
+        add(SCHEDULER, Some(self.scheduler.pid()))?;
+        add(DISCORD, self.discord.pid())?;
+        add(ETCD, self.etcd.pid())?;
         let store = self.postgres.pid().map(StoreMeter::start).transpose()?;
         Ok(Meters { meters, store })
     }
@@ -129,6 +129,36 @@ impl Installation {
     }
 }
 
+// What takes CPU time, as it is called in what is reported.
+pub(super) const LOAD: &str = "load generator and workers";
+pub(super) const GATEWAY: &str = "gateway";
+pub(super) const SCHEDULER: &str = "scheduler";
+pub(super) const DISCORD: &str = "discord-sim";
+pub(super) const ETCD: &str = "etcd";
+pub(super) const STORE: &str = "PostgreSQL";
+
+/// How many cores each kept busy.
+pub(super) struct Cores(Vec<(&'static str, f64)>);
+
+impl Cores {
+    /// In words.
+    pub(super) fn describe(&self) -> String {
+        let parts = self.0.iter();
+        let parts: Vec<_> = parts.map(|(name, c)| format!("{name} {c:.2}")).collect();
+        format!("cores: {}", parts.join(", "))
+    }
+
+    /// Of one of them; 0 where it is not measured.
+    pub(super) fn of(&self, name: &str) -> f64 {
+        let found = self.0.iter().find(|(known, _)| *known == name);
+        found.map_or(0.0, |(_, cores)| *cores)
+    }
+
+    pub(super) fn all(&self) -> f64 {
+        self.0.iter().map(|(_, cores)| cores).sum()
+    }
+}
+
 /// CPU time by process.
 pub(super) struct Meters {
     meters: Vec<(&'static str, CpuMeter)>,
@@ -136,18 +166,20 @@ pub(super) struct Meters {
 }
 
 impl Meters {
-    /// Cores by process, in words.
-    pub(super) fn describe(&self) -> String {
+    /// Since they were started.
+    pub(super) fn read(&self) -> Cores {
         let cores = |meter: &CpuMeter| meter.cores().unwrap_or_default();
-        let mut parts: Vec<String> = self
-            .meters
-            .iter()
-            .map(|(name, meter)| format!("{name} {:.2}", cores(meter)))
-            .collect();
+        let meters = self.meters.iter();
+        let mut parts: Vec<_> = meters.map(|(name, meter)| (*name, cores(meter))).collect();
         if let Some(store) = &self.store {
-            parts.push(format!("PostgreSQL {:.2}", store.cores()));
+            parts.push((STORE, store.cores()));
         }
-        format!("cores: {}", parts.join(", "))
+        Cores(parts)
+    }
+
+    /// The same in words.
+    pub(super) fn describe(&self) -> String {
+        self.read().describe()
     }
 }
 

@@ -20,6 +20,7 @@ mod burst;
 mod calls;
 mod discord;
 mod installation;
+mod one_thread;
 mod playing;
 mod sim_session;
 mod sim_worker;
