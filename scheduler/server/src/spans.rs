@@ -170,8 +170,7 @@ impl Decisions {
         if above.is_none() {
             follow(&span, trace);
         }
-        let explained = serde_json::json!(explanation).to_string();
-        attribute(&span, "placement", explained);
+        attribute(&span, "placement", in_words(explanation));
         self.placements.push(span);
     }
 
@@ -198,6 +197,11 @@ impl Decisions {
             failed(span, code);
         }
     }
+}
+
+/// As JSON. Not by way of a [`serde_json::Value`], which is a dozen allocations.
+pub(crate) fn in_words(explanation: &Explanation) -> String {
+    serde_json::to_string(explanation).expect("an explanation has string keys and serializes")
 }
 
 fn follow(span: &Span, trace: Option<&TraceParent>) {

@@ -7,7 +7,7 @@ use orb_scheduler_store::Store;
 use super::batch::Batch;
 use super::{Leader, Waiting};
 use crate::handle::CallError;
-use crate::spans::Decisions;
+use crate::spans::{Decisions, in_words};
 use crate::{AccountCommand, Error, convert};
 
 impl<S: Store> Leader<S> {
@@ -161,7 +161,7 @@ impl<S: Store> Leader<S> {
                 explanation,
                 ..
             } => {
-                tracing::info!(%session, placement = %serde_json::json!(explanation), "placement decided");
+                tracing::info!(%session, placement = %in_words(&explanation), "placement decided");
             }
             Effect::Granted { grant, .. } => self.counters.granted(grant.cause),
             Effect::Changed(_) | Effect::QueueChanged(_) | Effect::Advanced(_) => {}
