@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::steering::{self, Steered, Steering, wake};
+
 /// The length of every frame.
 pub const FRAME_MS: u64 = 20;
 
@@ -54,39 +56,31 @@ pub struct FrameQueue {
     room: Condvar,
 }
 
-/// What is called when there is something to pop.
-type Wake = Box<dyn FnOnce() + Send>;
-
 #[derive(Default)]
 struct State {
     frames: VecDeque<OpusFrame>,
     /// It was full, and there is no room for a batch yet.
     full: bool,
-    /// The consumer waits for the first frame, or the end.
-    waiting: Option<Wake>,
     /// Media time of the newest frame that ever came in.
     last_pts_ms: Option<u64>,
     /// The producer that owns the queue; see [`FrameQueue::push_from`].
     lane: u64,
-    finished: bool,
-    /// It is finished, and that is not the film's end.
-    broken: bool,
-    closed: bool,
-    /// Frames before it are not given out; see [`FrameQueue::skip_to`].
-    from_ms: u64,
-    /// Frames from there on are not given out; see [`FrameQueue::end_at`].
-    until_ms: Option<u64>,
-    /// A consumer was told of that end.
-    ended_at_limit: bool,
+    steering: Steering,
     /// Media time of the end of the newest frame given out.
     given_ms: Option<u64>,
 }
 
-impl State {
-    fn over(&self) -> bool {
-        self.finished || self.closed
+impl Steered for State {
+    fn steering(&mut self) -> &mut Steering {
+        &mut self.steering
     }
 
+    fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+}
+
+impl State {
     /// Media time of the next frame to give out, as well as it is known.
     fn next_ms(&self) -> Option<u64> {
         let waiting = self.frames.front().map(|frame| frame.pts_ms);
@@ -95,12 +89,11 @@ impl State {
 
     fn is_at_limit(&self) -> bool {
         let next = self.next_ms().unwrap_or_default();
-        self.until_ms
-            .is_some_and(|until| next + FRAME_MS / 2 > until)
+        self.steering.ends_before(next + FRAME_MS / 2)
     }
 
     fn is_skipped(&self, frame: &OpusFrame) -> bool {
-        frame.pts_ms + FRAME_MS / 2 <= self.from_ms
+        frame.pts_ms + FRAME_MS / 2 <= self.steering.from_ms
     }
 
     /// Half a frame of tolerance: two runs of ffmpeg may round to different milliseconds.
@@ -140,12 +133,13 @@ impl FrameQueue {
             state.lane = lane;
             self.room.notify_all();
         }
-        let blocked = |s: &mut State| !s.closed && s.lane == lane && s.full && s.is_new(&frame);
+        let blocked =
+            |s: &mut State| !s.steering.is_closed() && s.lane == lane && s.full && s.is_new(&frame);
         state = self
             .room
             .wait_while(state, blocked)
             .unwrap_or_else(PoisonError::into_inner);
-        if state.closed || state.lane != lane {
+        if state.steering.is_closed() || state.lane != lane {
             return Err(Closed);
         }
         if state.is_new(&frame) {
@@ -173,27 +167,27 @@ impl FrameQueue {
     /// [`Pop::Drained`].
     pub fn finish(&self) {
         let mut state = self.lock();
-        state.finished = true;
+        state.steering.finish();
         wake(state);
     }
 
     /// [`finish`](Self::finish) of a film that no source plays to its end.
     pub fn break_off(&self) {
-        self.lock().broken = true;
-        self.finish();
+        let mut state = self.lock();
+        state.steering.break_off();
+        wake(state);
     }
 
     /// Whether all frames of the film were given out, and it has no more.
     pub fn is_played_to_end(&self) -> bool {
         let state = self.lock();
-        let whole = state.finished && !state.broken && !state.closed;
-        whole && state.frames.is_empty()
+        state.steering.is_whole() && state.frames.is_empty()
     }
 
     /// Throws away what is there and wakes a blocked producer with [`Closed`].
     pub fn close(&self) {
         let mut state = self.lock();
-        state.closed = true;
+        state.steering.close();
         state.frames.clear();
         wake(state);
         self.room.notify_all();
@@ -204,19 +198,13 @@ impl FrameQueue {
     ///
     /// So a consumer whose film has not begun need not poll.
     pub fn wake_when_ready(&self, wake: impl FnOnce() + Send + 'static) {
-        let mut state = self.lock();
-        if state.frames.is_empty() && !state.over() {
-            state.waiting = Some(Box::new(wake));
-            return;
-        }
-        drop(state);
-        wake();
+        steering::wake_when_ready(self.lock(), wake);
     }
 
     /// Throws away what is before a media time, now and when it comes: the first frame given out is the one there.
     pub fn skip_to(&self, media_ms: u64) {
         let mut state = self.lock();
-        state.from_ms = media_ms;
+        state.steering.from_ms = media_ms;
         while state.frames.front().is_some_and(|f| state.is_skipped(f)) {
             state.frames.pop_front();
         }
@@ -226,7 +214,7 @@ impl FrameQueue {
     /// Gives out no frame from a media time on (none: no more at all) but says [`Pop::Drained`], until
     /// [`go_on`](Self::go_on). Nothing is thrown away.
     pub fn end_at(&self, media_ms: Option<u64>) {
-        self.lock().until_ms = Some(media_ms.unwrap_or_default());
+        self.lock().steering.end_at(media_ms);
     }
 
     /// Whether [`end_at`](Self::end_at) is why nothing is given out.
@@ -236,9 +224,7 @@ impl FrameQueue {
 
     /// Takes [`end_at`](Self::end_at) back. True when a consumer was told of the end, and has to be told to go on.
     pub fn go_on(&self) -> bool {
-        let mut state = self.lock();
-        state.until_ms = None;
-        std::mem::take(&mut state.ended_at_limit)
+        self.lock().steering.go_on()
     }
 
     /// Media time of the first frame that was not given out; none when none was.
@@ -248,18 +234,18 @@ impl FrameQueue {
 
     /// Whether nothing will come after what is here.
     pub fn is_over(&self) -> bool {
-        self.lock().over()
+        self.lock().steering.is_over()
     }
 
     /// The next frame, if there is one. Holds a mutex for the move of one frame, no longer.
     pub fn pop(&self) -> Pop {
         let mut state = self.lock();
         if state.is_at_limit() {
-            state.ended_at_limit = true;
+            state.steering.tell_of_end();
             return Pop::Drained;
         }
         let Some(frame) = state.frames.pop_front() else {
-            return if state.over() {
+            return if state.steering.is_over() {
                 Pop::Drained
             } else {
                 Pop::Empty
@@ -293,15 +279,6 @@ impl FrameQueue {
     fn lock(&self) -> MutexGuard<'_, State> {
         // No code panics while it holds the lock, and the state is valid after every statement.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Outside of the lock: the consumer may pop at once.
-fn wake(mut state: MutexGuard<'_, State>) {
-    let waiting = state.waiting.take();
-    drop(state);
-    if let Some(wake) = waiting {
-        wake();
     }
 }
 

@@ -45,6 +45,7 @@ mod restarts;
 mod run;
 mod spool;
 mod stderr;
+mod steering;
 mod supervisor;
 mod timing;
 

@@ -13,6 +13,7 @@ use orb_video::h264::{Entry, Picture};
 use orb_video::ladder::Rung;
 
 use crate::frames::Closed;
+use crate::steering::{self, Steered, Steering, wake};
 
 /// One access unit, with when it is shown.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,16 +60,13 @@ pub struct PictureQueue {
     changed: Condvar,
 }
 
-/// What is called when there is something to pop.
-type Wake = Box<dyn FnOnce() + Send>;
-
 #[derive(Default)]
 struct State {
     pictures: VecDeque<QueuedPicture>,
     bytes: usize,
     /// It was full, and there is not much room yet.
     full: bool,
-    waiting: Option<Wake>,
+    steering: Steering,
     /// Media time of the newest picture that was taken in.
     last_pts_ms: Option<u64>,
     /// Media time of the newest picture that was given out.
@@ -77,28 +75,23 @@ struct State {
     lane: u64,
     /// Pictures were thrown away: those that come are of no use up to an IDR picture.
     needs_idr: bool,
-    finished: bool,
-    /// It is finished, and that is not the film's end.
-    broken: bool,
-    closed: bool,
-    /// See [`PictureQueue::skip_to`].
-    from_ms: u64,
-    /// See [`PictureQueue::end_at`].
-    until_ms: Option<u64>,
-    /// A consumer was told of that end.
-    ended_at_limit: bool,
+}
+
+impl Steered for State {
+    fn steering(&mut self) -> &mut Steering {
+        &mut self.steering
+    }
+
+    fn is_empty(&self) -> bool {
+        self.pictures.is_empty()
+    }
 }
 
 impl State {
-    fn over(&self) -> bool {
-        self.finished || self.closed
-    }
-
     fn is_at_limit(&self) -> bool {
         let next = self.pictures.front().map(|picture| picture.pts_ms);
         let next = next.or(self.given_ms.map(|given| given + 1));
-        self.until_ms
-            .is_some_and(|until| next.unwrap_or_default() >= until)
+        self.steering.ends_before(next.unwrap_or_default() + 1)
     }
 
     fn append(&mut self, picture: QueuedPicture) {
@@ -115,7 +108,7 @@ impl State {
 
     /// Throws away what no decoder needs to begin at `from_ms`.
     fn skip(&mut self) {
-        let begins = |p: &QueuedPicture| p.is_idr() && p.pts_ms <= self.from_ms;
+        let begins = |p: &QueuedPicture| p.is_idr() && p.pts_ms <= self.steering.from_ms;
         if let Some(first) = self.pictures.iter().rposition(begins) {
             self.drop_first(first);
         }
@@ -162,7 +155,7 @@ impl PictureQueue {
             } else {
                 !s.full
             };
-            s.lane == lane && !s.closed && !room
+            s.lane == lane && !s.steering.is_closed() && !room
         };
         let (state, waited) = self
             .changed
@@ -173,7 +166,7 @@ impl PictureQueue {
         }
         let is_new = state.last_pts_ms.is_none_or(|last| picture.pts_ms > last);
         let usable = !state.needs_idr || picture.is_idr();
-        if state.closed || !is_new || !usable {
+        if state.steering.is_closed() || !is_new || !usable {
             return Ok(None);
         }
         if waited.timed_out() {
@@ -184,7 +177,7 @@ impl PictureQueue {
     }
 
     fn add(&self, mut state: MutexGuard<'_, State>, picture: QueuedPicture) {
-        let skips = picture.is_idr() && picture.pts_ms <= state.from_ms;
+        let skips = picture.is_idr() && picture.pts_ms <= state.steering.from_ms;
         state.needs_idr = false;
         state.append(picture);
         if skips {
@@ -212,7 +205,7 @@ impl PictureQueue {
         let early = |s: &State| s.given_ms.is_some_and(|given| picture.pts_ms <= given);
         let waits = |s: &mut State| {
             let joins = s.last_pts_ms.is_none_or(|last| last >= picture.pts_ms);
-            let free = joins || s.over() || due && s.pictures.is_empty();
+            let free = joins || s.steering.is_over() || due && s.pictures.is_empty();
             s.lane < lane && !early(s) && !free
         };
         let (mut state, waited) = self
@@ -239,8 +232,8 @@ impl PictureQueue {
         state.bytes -= freed;
         state.full = state.bytes >= self.capacity;
         state.lane = lane;
-        state.finished = false;
-        if state.closed {
+        state.steering.is_continued();
+        if state.steering.is_closed() {
             self.changed.notify_all();
         } else {
             self.add(state, picture.clone());
@@ -279,12 +272,12 @@ impl PictureQueue {
     pub fn peek_pts(&self) -> PeekPicture {
         let mut state = self.lock();
         if state.is_at_limit() {
-            state.ended_at_limit = true;
+            state.steering.tell_of_end();
             return PeekPicture::Drained;
         }
         match state.pictures.front() {
             Some(picture) => PeekPicture::Pts(picture.pts_ms),
-            None if state.over() => PeekPicture::Drained,
+            None if state.steering.is_over() => PeekPicture::Drained,
             None => PeekPicture::Empty,
         }
     }
@@ -293,7 +286,7 @@ impl PictureQueue {
     pub fn pop(&self) -> Option<QueuedPicture> {
         let mut state = self.lock();
         if state.is_at_limit() {
-            state.ended_at_limit = true;
+            state.steering.tell_of_end();
             return None;
         }
         let picture = state.pictures.pop_front()?;
@@ -318,7 +311,7 @@ impl PictureQueue {
     /// then is thrown away. The pictures from there to `media_ms` stay, because those after them need them.
     pub fn skip_to(&self, media_ms: u64) {
         let mut state = self.lock();
-        state.from_ms = media_ms;
+        state.steering.from_ms = media_ms;
         state.skip();
         self.make_room(state);
     }
@@ -326,7 +319,7 @@ impl PictureQueue {
     /// Gives out no picture from a media time on (none: no more at all), until [`go_on`](Self::go_on). Nothing is thrown
     /// away.
     pub fn end_at(&self, media_ms: Option<u64>) {
-        self.lock().until_ms = Some(media_ms.unwrap_or_default());
+        self.lock().steering.end_at(media_ms);
     }
 
     /// Whether [`end_at`](Self::end_at) is why nothing is given out.
@@ -336,41 +329,36 @@ impl PictureQueue {
 
     /// Takes [`end_at`](Self::end_at) back. True when a consumer was told of the end, and has to be told to go on.
     pub fn go_on(&self) -> bool {
-        let mut state = self.lock();
-        state.until_ms = None;
-        std::mem::take(&mut state.ended_at_limit)
+        self.lock().steering.go_on()
     }
 
     /// Calls `wake` once, as soon as [`peek_pts`](Self::peek_pts) would not say [`PeekPicture::Empty`]: now, or on the
     /// thread that brings the picture or the end. It must not block. A later call replaces one that waits.
     pub fn wake_when_ready(&self, wake: impl FnOnce() + Send + 'static) {
-        let mut state = self.lock();
-        if state.pictures.is_empty() && !state.over() {
-            state.waiting = Some(Box::new(wake));
-            return;
-        }
-        drop(state);
-        wake();
+        steering::wake_when_ready(self.lock(), wake);
     }
 
     /// Says that no picture follows, until another run takes over.
     pub fn finish(&self) {
-        let mut state = self.lock();
-        state.finished = true;
-        self.changed.notify_all();
-        wake(state);
+        self.end(Steering::finish);
     }
 
     /// [`finish`](Self::finish) of a film that no source plays to its end.
     pub fn break_off(&self) {
-        self.lock().broken = true;
-        self.finish();
+        self.end(Steering::break_off);
+    }
+
+    fn end(&self, how: impl FnOnce(&mut Steering)) {
+        let mut state = self.lock();
+        how(&mut state.steering);
+        self.changed.notify_all();
+        wake(state);
     }
 
     /// Throws away what is there and what comes: nobody wants pictures any more. The sound goes on.
     pub fn close(&self) {
         let mut state = self.lock();
-        state.closed = true;
+        state.steering.close();
         state.pictures.clear();
         state.bytes = 0;
         state.full = false;
@@ -400,28 +388,18 @@ impl PictureQueue {
 
     /// Whether nothing will come after what is here.
     pub fn is_over(&self) -> bool {
-        self.lock().over()
+        self.lock().steering.is_over()
     }
 
     /// Whether all pictures of the film were given out, and it has no more.
     pub fn is_played_to_end(&self) -> bool {
         let state = self.lock();
-        let whole = state.finished && !state.broken && !state.closed;
-        whole && state.pictures.is_empty()
+        state.steering.is_whole() && state.pictures.is_empty()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // No code panics while it holds the lock, and the state is valid after every statement.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Outside of the lock: the consumer may pop at once.
-fn wake(mut state: MutexGuard<'_, State>) {
-    let waiting = state.waiting.take();
-    drop(state);
-    if let Some(wake) = waiting {
-        wake();
     }
 }
 

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use orb_video::h264::{Entry, NalType, NalUnits};
 use orb_video::ladder::Rung;
 use orb_worker_media::{
-    OpenSpec, OpusFrame, PeekPicture, PictureSpec, Pipeline, PipelineEvent, Plan, Pop,
+    Media, OpenSpec, OpusFrame, PeekPicture, PictureSpec, Pipeline, PipelineEvent, Plan, Pop,
     QueuedPicture,
 };
 
@@ -40,6 +40,18 @@ pub(crate) fn live(mut spec: OpenSpec) -> OpenSpec {
         most_bits_per_second: 12_000_000,
     });
     spec
+}
+
+/// The film that has to be encoded, as [`MIDDLE`], after its first seconds. What comes first has to outlive the rest.
+pub(crate) async fn encoded(until_ms: u64) -> ((Media, Spool), Server, Pipeline, Shown) {
+    let server = Server::with(transcode_film()).await;
+    let (media, spool) = media(&server, RUN_AHEAD).await;
+    let mut spec = live(spec(&server.url("/ok/film"), 0));
+    spec.picture.as_mut().unwrap().start_rung = Some(MIDDLE);
+    let pipeline = media.open(spec);
+    let mut shown = Shown::default();
+    shown.play(&pipeline, until_ms).await;
+    ((media, spool), server, pipeline, shown)
 }
 
 pub(crate) async fn planned(pipeline: &mut Pipeline) -> Plan {

@@ -43,13 +43,7 @@ async fn a_change_in_mid_film_is_seamless() {
 /// old ffmpeg is gone.
 #[tokio::test]
 async fn a_change_drops_what_was_read_ahead() {
-    let server = Server::with(transcode_film()).await;
-    let (media, _spool) = media(&server, RUN_AHEAD).await;
-    let mut spec = live(spec(&server.url("/ok/film"), 0));
-    spec.picture.as_mut().unwrap().start_rung = Some(MIDDLE);
-    let mut pipeline = media.open(spec);
-    let mut shown = Shown::default();
-    shown.play(&pipeline, 5_000).await;
+    let (_media, _server, mut pipeline, mut shown) = encoded(5_000).await;
     eventually("a full queue", || pipeline.frames.is_full()).await;
     pipeline.change_rung(Some(SMALL), 5_300);
     let mut tick = tokio::time::interval(Duration::from_millis(20));
@@ -101,13 +95,7 @@ async fn a_copy_goes_to_a_transcode_and_back() {
 
 #[tokio::test]
 async fn of_changes_in_quick_succession_the_last_one_counts() {
-    let server = Server::with(transcode_film()).await;
-    let (media, _spool) = media(&server, RUN_AHEAD).await;
-    let mut spec = live(spec(&server.url("/ok/film"), 0));
-    spec.picture.as_mut().unwrap().start_rung = Some(MIDDLE);
-    let mut pipeline = media.open(spec);
-    let mut shown = Shown::default();
-    shown.play(&pipeline, 5_000).await;
+    let (_media, server, mut pipeline, mut shown) = encoded(5_000).await;
     let never = Rung {
         width: 160,
         height: 90,
@@ -232,12 +220,7 @@ async fn viewers_of_the_page_follow() {
 
 #[tokio::test]
 async fn nothing_is_left_of_a_change_when_the_film_is_dropped() {
-    let server = Server::with(transcode_film()).await;
-    let (media, _spool) = media(&server, RUN_AHEAD).await;
-    let mut spec = live(spec(&server.url("/ok/film"), 0));
-    spec.picture.as_mut().unwrap().start_rung = Some(MIDDLE);
-    let pipeline = media.open(spec);
-    Shown::default().play(&pipeline, 1_000).await;
+    let (_media, server, pipeline, _shown) = encoded(1_000).await;
     server.hold();
     pipeline.change_rung(Some(SMALL), 1_300);
     eventually("a second ffmpeg", || children().len() == 2).await;

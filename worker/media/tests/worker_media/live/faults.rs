@@ -59,13 +59,7 @@ async fn a_killed_ffmpeg_costs_no_picture() {
 
 #[tokio::test]
 async fn a_new_encoding_that_fails_leaves_the_old_one_playing() {
-    let server = Server::with(transcode_film()).await;
-    let (media, _spool) = media(&server, RUN_AHEAD).await;
-    let mut spec = live(spec(&server.url("/ok/film"), 0));
-    spec.picture.as_mut().unwrap().start_rung = Some(MIDDLE);
-    let mut pipeline = media.open(spec);
-    let mut shown = Shown::default();
-    shown.play(&pipeline, 5_000).await;
+    let (_media, server, mut pipeline, mut shown) = encoded(5_000).await;
     let old = ffmpegs();
     // It must not be done before it is killed.
     server.hold();
@@ -96,13 +90,7 @@ async fn a_new_encoding_that_fails_leaves_the_old_one_playing() {
 
 #[tokio::test]
 async fn a_change_outlives_the_encoder_that_it_replaces() {
-    let server = Server::with(transcode_film()).await;
-    let (media, _spool) = media(&server, RUN_AHEAD).await;
-    let mut spec = live(spec(&server.url("/ok/film"), 0));
-    spec.picture.as_mut().unwrap().start_rung = Some(MIDDLE);
-    let mut pipeline = media.open(spec);
-    let mut shown = Shown::default();
-    shown.play(&pipeline, 5_000).await;
+    let (_media, server, mut pipeline, mut shown) = encoded(5_000).await;
     let old = ffmpegs()[0];
     // The new one must not be done before the old one is gone.
     server.hold();
