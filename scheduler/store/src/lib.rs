@@ -9,9 +9,9 @@
 //!
 //! - [`SqliteStore`] is the embedded default: WAL, `synchronous=FULL` (what was acknowledged survives a
 //!   power cut), one writer connection.
-//! - [`PostgresStore`] is for several schedulers: one connection that writes, one statement a table and batch, and
-//!   one that reads, so that a look-up waits for no commit. The fence is the row `leader(epoch)`, locked `FOR SHARE`
-//!   by every transaction of a leader.
+//! - [`PostgresStore`] is for several schedulers: one connection that writes, one statement a batch (its queues have
+//!   more), and one that reads, so that a look-up waits for no commit. The fence is the row `leader(epoch)`, locked
+//!   `FOR SHARE` by every transaction of a leader.
 //! - [`AnyStore`] is the one of them that a URL asks for.
 //!
 //! Both hold the fixed tables of the bot, described in `migrations/sqlite/0001_parties.sql`. Voice

@@ -1,4 +1,4 @@
-//! A batch of writes as one statement a table: columns go over as arrays, whatever the number of rows.
+//! A batch of writes as one statement, after those of the queues: columns go over as arrays, whatever the number of rows.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -98,180 +98,140 @@ impl Batch {
         wall_ms: i64,
     ) -> Result<(), sqlx::Error> {
         self.queue.write(connection).await?;
-        self.write_sessions(connection).await?;
-        self.write_worker_states(connection, wall_ms).await?;
-        self.write_events(connection, wall_ms).await?;
-        self.write_commands(connection, wall_ms).await?;
-        self.write_accounts(connection, wall_ms).await
+        self.write_rest(connection, wall_ms).await
     }
 
-    async fn write_sessions(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let rows = &self.sessions;
-        if rows.is_empty() {
+    async fn write_rest(
+        &self,
+        connection: &mut PgConnection,
+        wall_ms: i64,
+    ) -> Result<(), sqlx::Error> {
+        let Self {
+            sessions,
+            queue: _,
+            worker_states: states,
+            events,
+            commands,
+            accounts,
+        } = self;
+        let is_empty = sessions.is_empty()
+            && states.is_empty()
+            && events.is_empty()
+            && commands.is_empty()
+            && accounts.is_empty();
+        if is_empty {
             return Ok(());
         }
         let current = |row: &'_ Session| {
-            row.record
-                .desired
-                .current
-                .as_ref()
-                .map(|item| item.entry.get() as i64)
+            let item = row.record.desired.current.as_ref();
+            item.map(|item| item.entry.get() as i64)
         };
-        sqlx::query(
-            "INSERT INTO watch_party_sessions (id, guild_id, voice_channel_id, text_channel_id, title, \
-             status, worker_session_id, current_queue_entry_id, created_at, updated_at, record, sealed, \
-             over_since, owner_user_id) \
-             SELECT n.id, n.guild_id, n.voice_channel_id, n.text_channel_id, n.title, n.status, \
-             n.worker_session_id, (SELECT q.id FROM watch_party_queue q \
-             WHERE q.session_id = n.id AND q.entry_id = n.entry_id), \
-             n.created_at, n.updated_at, n.record, n.sealed, n.over_since, n.owner_user_id \
-             FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], \
-             $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::bytea[], $13::bigint[], $14::text[]) \
-             AS n (id, guild_id, voice_channel_id, text_channel_id, title, status, worker_session_id, entry_id, \
-             created_at, updated_at, record, sealed, over_since, owner_user_id) \
-             ON CONFLICT (id) DO UPDATE SET voice_channel_id = excluded.voice_channel_id, \
-             text_channel_id = excluded.text_channel_id, title = excluded.title, status = excluded.status, \
-             current_queue_entry_id = excluded.current_queue_entry_id, updated_at = excluded.updated_at, \
-             record = excluded.record, sealed = excluded.sealed, over_since = excluded.over_since, \
-             owner_user_id = excluded.owner_user_id",
-        )
-        .bind(column(rows, |row| row.record.id.as_str()))
-        .bind(column(rows, |row| row.record.guild_id.as_str()))
-        .bind(column(rows, |row| row.record.voice_channel_id.as_str()))
-        .bind(column(rows, |row| row.record.text_channel_id.as_str()))
-        .bind(column(rows, |row| rows::title(&row.record).map(text)))
-        .bind(column(rows, |row| row.status.as_str()))
-        .bind(column(rows, |row| row.record.worker_session_id.as_str()))
-        .bind(column(rows, current))
-        .bind(column(rows, |row| row.record.created_at))
-        .bind(column(rows, |row| row.record.updated_at))
-        .bind(column(rows, |row| row.json.as_str()))
-        .bind(column(rows, |row| row.sealed.as_slice()))
-        .bind(column(rows, |row| {
-            let record = &row.record;
-            record.is_over().then_some(record.updated_at)
-        }))
-        .bind(column(rows, |row| rows::some(&row.record.owner_user_id)))
-        .execute(connection)
-        .await?;
-        Ok(())
-    }
-
-    async fn write_worker_states(
-        &self,
-        connection: &mut PgConnection,
-        wall_ms: i64,
-    ) -> Result<(), sqlx::Error> {
-        let rows = &self.worker_states;
-        if rows.is_empty() {
-            return Ok(());
-        }
-        sqlx::query(
-            "INSERT INTO watch_party_worker_state (session_id, worker_status, playback_state, \
-             current_title, position_seconds, duration_seconds, last_error, updated_at, position_ms) \
-             SELECT n.session_id, n.worker_status, n.playback_state, n.title, n.position_ms / 1000, n.duration, \
-             n.last_error, $8, n.position_ms \
-             FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], \
-             $7::bigint[]) AS n (session_id, worker_status, playback_state, title, duration, last_error, \
-             position_ms) \
-             ON CONFLICT (session_id) DO UPDATE SET worker_status = excluded.worker_status, \
-             playback_state = excluded.playback_state, current_title = excluded.current_title, \
-             position_seconds = excluded.position_seconds, duration_seconds = excluded.duration_seconds, \
-             last_error = excluded.last_error, updated_at = excluded.updated_at, \
-             position_ms = excluded.position_ms",
-        )
-        .bind(column(rows, |row| row.view.id.as_str()))
-        .bind(column(rows, |row| row.view.worker_status.as_str()))
-        .bind(column(rows, |row| row.view.playback.as_str()))
-        .bind(column(rows, |row| row.view.current_title.as_deref().map(text)))
-        .bind(column(rows, |row| row.view.duration_ms.map(seconds)))
-        .bind(column(rows, |row| {
-            let failure = row.view.last_error.as_ref();
-            failure.map(|failure| text(&failure.message))
-        }))
-        .bind(column(rows, |row| row.view.position.media_ms as i64))
-        .bind(wall_ms)
-        .execute(connection)
-        .await?;
-        Ok(())
-    }
-
-    async fn write_events(
-        &self,
-        connection: &mut PgConnection,
-        wall_ms: i64,
-    ) -> Result<(), sqlx::Error> {
-        let rows = &self.events;
-        if rows.is_empty() {
-            return Ok(());
-        }
-        sqlx::query(
-            "INSERT INTO watch_party_events (session_id, event_type, payload_json, created_at) \
-             SELECT n.session_id, n.event_type, n.payload, $4 \
-             FROM unnest($1::text[], $2::text[], $3::text[]) \
-             WITH ORDINALITY AS n (session_id, event_type, payload, place) ORDER BY n.place",
-        )
-        .bind(column(rows, |event| event.session.as_str()))
-        .bind(column(rows, |event| event.event_type))
-        .bind(column(rows, EventRow::payload_json))
-        .bind(wall_ms)
-        .execute(connection)
-        .await?;
-        Ok(())
-    }
-
-    async fn write_commands(
-        &self,
-        connection: &mut PgConnection,
-        wall_ms: i64,
-    ) -> Result<(), sqlx::Error> {
-        let rows = &self.commands;
-        if rows.is_empty() {
-            return Ok(());
-        }
-        sqlx::query(
-            "INSERT INTO commands (id, session_id, request_hash, outcome, created_at) \
-             SELECT n.id, n.session_id, n.request_hash, n.outcome, $5 \
-             FROM unnest($1::text[], $2::text[], $3::bytea[], $4::text[]) \
-             AS n (id, session_id, request_hash, outcome)",
-        )
-        .bind(column(rows, |(command, _)| command.id.0.as_str()))
-        .bind(column(rows, |(command, _)| command.session.as_str()))
-        .bind(column(rows, |(command, _)| command.request_hash.as_slice()))
-        .bind(column(rows, |(_, outcome)| outcome.as_str()))
-        .bind(wall_ms)
-        .execute(connection)
-        .await?;
-        Ok(())
-    }
-
-    async fn write_accounts(
-        &self,
-        connection: &mut PgConnection,
-        wall_ms: i64,
-    ) -> Result<(), sqlx::Error> {
-        let rows = &self.accounts;
-        if rows.is_empty() {
-            return Ok(());
-        }
-        sqlx::query(
-            "INSERT INTO account_sessions (account_id, shard, shards, sealed, updated_at) \
-             SELECT n.account_id, n.shard, n.shards, n.sealed, $5 \
-             FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bytea[]) \
-             AS n (account_id, shard, shards, sealed) \
-             ON CONFLICT (account_id, shard) DO UPDATE SET \
-             shards = excluded.shards, sealed = excluded.sealed, updated_at = excluded.updated_at",
-        )
-        .bind(column(rows, |account| account.id.as_str()))
-        .bind(column(rows, |account| i64::from(account.shard)))
-        .bind(column(rows, |account| i64::from(account.shards)))
-        .bind(column(rows, |account| account.sealed.as_slice()))
-        .bind(wall_ms)
-        .execute(connection)
-        .await?;
+        sqlx::query(WRITE)
+            .bind(wall_ms)
+            .bind(column(sessions, |row| row.record.id.as_str()))
+            .bind(column(sessions, |row| row.record.guild_id.as_str()))
+            .bind(column(sessions, |row| row.record.voice_channel_id.as_str()))
+            .bind(column(sessions, |row| row.record.text_channel_id.as_str()))
+            .bind(column(sessions, |row| rows::title(&row.record).map(text)))
+            .bind(column(sessions, |row| row.status.as_str()))
+            .bind(column(sessions, |row| {
+                row.record.worker_session_id.as_str()
+            }))
+            .bind(column(sessions, current))
+            .bind(column(sessions, |row| row.record.created_at))
+            .bind(column(sessions, |row| row.record.updated_at))
+            .bind(column(sessions, |row| row.json.as_str()))
+            .bind(column(sessions, |row| row.sealed.as_slice()))
+            .bind(column(sessions, |row| {
+                let record = &row.record;
+                record.is_over().then_some(record.updated_at)
+            }))
+            .bind(column(sessions, |row| {
+                rows::some(&row.record.owner_user_id)
+            }))
+            .bind(column(states, |row| row.view.id.as_str()))
+            .bind(column(states, |row| row.view.worker_status.as_str()))
+            .bind(column(states, |row| row.view.playback.as_str()))
+            .bind(column(states, |row| {
+                row.view.current_title.as_deref().map(text)
+            }))
+            .bind(column(states, |row| row.view.duration_ms.map(seconds)))
+            .bind(column(states, |row| {
+                let failure = row.view.last_error.as_ref();
+                failure.map(|failure| text(&failure.message))
+            }))
+            .bind(column(states, |row| row.view.position.media_ms as i64))
+            .bind(column(commands, |(command, _)| command.id.0.as_str()))
+            .bind(column(commands, |(command, _)| command.session.as_str()))
+            .bind(column(commands, |(command, _)| {
+                command.request_hash.as_slice()
+            }))
+            .bind(column(commands, |(_, outcome)| outcome.as_str()))
+            .bind(column(accounts, |account| account.id.as_str()))
+            .bind(column(accounts, |account| i64::from(account.shard)))
+            .bind(column(accounts, |account| i64::from(account.shards)))
+            .bind(column(accounts, |account| account.sealed.as_slice()))
+            .bind(column(events, |event| event.session.as_str()))
+            .bind(column(events, |event| event.event_type))
+            .bind(column(events, EventRow::payload_json))
+            .execute(connection)
+            .await?;
         Ok(())
     }
 }
+
+/// All tables but the queue's, at once: of a small batch, what its statements cost is mostly their number, here and at
+/// the server. What points to a session is checked at the end of the statement, when all of it is there.
+///
+/// $1: the time. $2 to $15: sessions; to $22: worker states; to $26: commands; to $30: gateway sessions of accounts; to
+/// $33: events, whose ids rise in their order.
+const WRITE: &str = "\
+    WITH sessions AS ( \
+    INSERT INTO watch_party_sessions (id, guild_id, voice_channel_id, text_channel_id, title, \
+    status, worker_session_id, current_queue_entry_id, created_at, updated_at, record, sealed, \
+    over_since, owner_user_id) \
+    SELECT n.id, n.guild_id, n.voice_channel_id, n.text_channel_id, n.title, n.status, \
+    n.worker_session_id, (SELECT q.id FROM watch_party_queue q \
+    WHERE q.session_id = n.id AND q.entry_id = n.entry_id), \
+    n.created_at, n.updated_at, n.record, n.sealed, n.over_since, n.owner_user_id \
+    FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], \
+    $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::bytea[], $14::bigint[], $15::text[]) \
+    AS n (id, guild_id, voice_channel_id, text_channel_id, title, status, worker_session_id, entry_id, \
+    created_at, updated_at, record, sealed, over_since, owner_user_id) \
+    ON CONFLICT (id) DO UPDATE SET voice_channel_id = excluded.voice_channel_id, \
+    text_channel_id = excluded.text_channel_id, title = excluded.title, status = excluded.status, \
+    current_queue_entry_id = excluded.current_queue_entry_id, updated_at = excluded.updated_at, \
+    record = excluded.record, sealed = excluded.sealed, over_since = excluded.over_since, \
+    owner_user_id = excluded.owner_user_id \
+    ), worker_states AS ( \
+    INSERT INTO watch_party_worker_state (session_id, worker_status, playback_state, \
+    current_title, position_seconds, duration_seconds, last_error, updated_at, position_ms) \
+    SELECT n.session_id, n.worker_status, n.playback_state, n.title, n.position_ms / 1000, n.duration, \
+    n.last_error, $1, n.position_ms \
+    FROM unnest($16::text[], $17::text[], $18::text[], $19::text[], $20::bigint[], $21::text[], \
+    $22::bigint[]) AS n (session_id, worker_status, playback_state, title, duration, last_error, \
+    position_ms) \
+    ON CONFLICT (session_id) DO UPDATE SET worker_status = excluded.worker_status, \
+    playback_state = excluded.playback_state, current_title = excluded.current_title, \
+    position_seconds = excluded.position_seconds, duration_seconds = excluded.duration_seconds, \
+    last_error = excluded.last_error, updated_at = excluded.updated_at, \
+    position_ms = excluded.position_ms \
+    ), known AS ( \
+    INSERT INTO commands (id, session_id, request_hash, outcome, created_at) \
+    SELECT n.id, n.session_id, n.request_hash, n.outcome, $1 \
+    FROM unnest($23::text[], $24::text[], $25::bytea[], $26::text[]) \
+    AS n (id, session_id, request_hash, outcome) \
+    ), accounts AS ( \
+    INSERT INTO account_sessions (account_id, shard, shards, sealed, updated_at) \
+    SELECT n.account_id, n.shard, n.shards, n.sealed, $1 \
+    FROM unnest($27::text[], $28::bigint[], $29::bigint[], $30::bytea[]) \
+    AS n (account_id, shard, shards, sealed) \
+    ON CONFLICT (account_id, shard) DO UPDATE SET \
+    shards = excluded.shards, sealed = excluded.sealed, updated_at = excluded.updated_at \
+    ) INSERT INTO watch_party_events (session_id, event_type, payload_json, created_at) \
+    SELECT n.session_id, n.event_type, n.payload, $1 \
+    FROM unnest($31::text[], $32::text[], $33::text[]) \
+    WITH ORDINALITY AS n (session_id, event_type, payload, place) ORDER BY n.place";
 
 /// One column of the rows.
 pub(super) fn column<'a, R, T>(rows: &'a [R], value: impl Fn(&'a R) -> T) -> Vec<T> {

@@ -87,6 +87,9 @@ impl Link {
                 // Statements find their rows by key. A plan that was kept from when a table was small must
                 // not go on reading all of it when it has grown.
                 ("enable_seqscan", "off".to_owned()),
+                // Nor is a plan made anew for every batch, whatever the number of its rows: that costs as much as to
+                // carry out a small one.
+                ("plan_cache_mode", "force_generic_plan".to_owned()),
                 ("jit", "off".to_owned()),
                 // Not every "already exists" of the migrations.
                 ("client_min_messages", "warning".to_owned()),

@@ -111,7 +111,16 @@ impl Store for PostgresStore {
 
     async fn sessions(&self, ids: &[SessionId]) -> Result<Vec<StoredSession>, Error> {
         let ids = column(ids, SessionId::as_str);
-        let rows = ask!(self.reader, connection => session_rows(connection, &ids));
+        // Mostly they are new: then this is all, in place of a transaction.
+        let known: Vec<String> = ask!(self.reader, connection => sqlx::query_scalar(
+            "SELECT id FROM watch_party_sessions WHERE id = ANY($1)",
+        )
+        .bind(&ids)
+        .fetch_all(connection));
+        if known.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = ask!(self.reader, connection => session_rows(connection, &known));
         self.stored(rows)
     }
 
@@ -262,7 +271,7 @@ async fn load_rows(connection: &mut PgConnection, over_since_ms: i64) -> Result<
     Ok((records, queues))
 }
 
-async fn session_rows(connection: &mut PgConnection, ids: &[&str]) -> Result<Rows, sqlx::Error> {
+async fn session_rows(connection: &mut PgConnection, ids: &[String]) -> Result<Rows, sqlx::Error> {
     let mut moment = connection.begin_with(BEGIN_MOMENT).await?;
     let records = sqlx::query(
         "SELECT s.record, s.sealed, w.position_ms FROM watch_party_sessions s \

@@ -4,12 +4,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use orb_scheduler_core::Epoch;
+use orb_scheduler_core::{Epoch, QueueStatus};
 use orb_scheduler_store::{Error, PostgresStore, Store};
 use tokio::task::JoinSet;
 
 use crate::database::{Database, PostgresServer};
-use crate::records::{ALL, NOW, event, records, session, write};
+use crate::records::{ALL, NOW, event, queue, records, session, write};
 use crate::server::BLOCKED;
 
 /// The old leader's epoch and store, with a session stored, and a new scheduler's store.
@@ -55,14 +55,13 @@ async fn a_transaction_under_way_is_waited_for_and_loaded() {
     assert!(matches!(late, Err(Error::NotLeader { .. })));
 }
 
-#[tokio::test]
-async fn a_leader_stopped_within_a_transaction_is_put_out_and_wakes_up_to_nothing() {
+/// The old leader stands still at `table` in the middle of a commit, until a new one has written. What it hears then.
+async fn stopped_at(table: &str) -> Error {
     let database = PostgresServer::new().await;
     let (epoch, old, new) = two(&database).await;
-    let mut commit = pin!(old.commit(epoch, vec![event(1)], NOW));
-    database
-        .stop_at(commit.as_mut(), "watch_party_events")
-        .await;
+    let writes = vec![queue(1, QueueStatus::Queued), event(1)];
+    let mut commit = pin!(old.commit(epoch, writes, NOW));
+    database.stop_at(commit.as_mut(), table).await;
     // It waits no longer than for a lock: the server ends the session that stands still.
     let newer = new.lead(Epoch::default()).await.unwrap();
     assert!(newer > epoch);
@@ -71,10 +70,23 @@ async fn a_leader_stopped_within_a_transaction_is_put_out_and_wakes_up_to_nothin
     // It wakes up.
     let error = commit.await.unwrap_err();
     assert!(error.is_retryable(), "{error}");
-    assert_eq!(error.code(), "store_unavailable");
     let again = old.commit(epoch, vec![event(1)], NOW).await;
     assert!(matches!(again, Err(Error::NotLeader { .. })));
     assert_eq!(events(&database).await, 1);
+    error
+}
+
+#[tokio::test]
+async fn a_leader_stopped_within_a_transaction_is_put_out_and_wakes_up_to_nothing() {
+    let error = stopped_at("watch_party_queue").await;
+    assert_eq!(error.code(), "store_unavailable");
+}
+
+#[tokio::test]
+async fn a_leader_stopped_before_its_commit_is_put_out_and_does_not_know_what_became_of_it() {
+    // All that is left for it to say is COMMIT.
+    let error = stopped_at("watch_party_events").await;
+    assert_eq!(error.code(), "store_in_doubt");
 }
 
 #[tokio::test]
