@@ -68,15 +68,7 @@ async fn a_downgrade_holds_the_film_until_the_upgrade() {
     stage
         .event_like(|event| *event == CallEvent::Encryption(Encryption::EndToEnd))
         .await;
-    stage.dave(DaveFault::Downgrade);
-    stage
-        .event_like(|event| *event == CallEvent::Encryption(Encryption::Waiting))
-        .await;
-    let sent = stage.source.sent();
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    assert!(stage.source.sent() <= sent + 1, "the film waits");
-    let upgraded = Instant::now();
-    stage.dave(DaveFault::Upgrade);
+    let upgraded = stage.is_downgraded_and_upgraded().await;
     let heard = stage.hears_a_frame_after(upgraded).await;
     println!(
         "measured: upgrade: first frame after {:?}",
@@ -91,14 +83,7 @@ async fn an_invalid_commit_or_welcome_is_answered_and_mended() {
     for how in [Spoil::Bytes, Spoil::Epoch] {
         let stage = Stage::playing(DiscordSimConfig::default()).await;
         let since = Instant::now();
-        stage.dave(DaveFault::SpoilNext { user: None, how });
-        stage.member_joins(501);
-        stage
-            .until("the commit is refused", |stage| {
-                (stage.driver.stats().snapshot().invalid_commits > 0).then_some(())
-            })
-            .await;
-        stage.heard_by(2).await;
+        stage.mends_a_spoiled_commit(how).await;
         println!(
             "measured: invalid commit ({how:?}): longest gap {:?}",
             stage.longest_gap(since)

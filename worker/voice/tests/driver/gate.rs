@@ -8,10 +8,8 @@ use orb_voice::{CallEvent, Step, Verdict};
 use crate::{
     faults::{close, drop_tls, reset, silence},
     stage::{Answer, Stage},
+    steps::WATCH,
 };
-
-/// Long enough for several retries of a driver that would not ask.
-const WATCH: Duration = Duration::from_millis(1200);
 
 fn cuts() -> Vec<Fault> {
     let mut cuts = vec![reset(), drop_tls()];
@@ -59,13 +57,7 @@ async fn codes_that_ask_for_an_identify_or_for_nothing_pass_no_shut_gate() {
         stage.gate.set(Answer::Shut);
         let since = Instant::now();
         stage.fault(&close(code));
-        let event = stage.event().await;
-        let told = matches!(
-            event,
-            CallEvent::Reconnecting { close_code: Some(seen), .. }
-            | CallEvent::Lost { close_code: Some(seen), .. } if seen == code
-        );
-        assert!(told, "{code}: {event:?}");
+        stage.hears_of_close(code).await;
         tokio::time::sleep(WATCH / 4).await;
         assert_eq!(stage.attempts(since), (0, 0, 0), "{code}");
     }
@@ -100,18 +92,7 @@ async fn the_gate_is_asked_again_between_the_dial_and_the_identify() {
     stage.stall(StallAt::Hello, Duration::from_millis(700));
     let since = Instant::now();
     stage.connect();
-    stage
-        .until("the dial has come", |stage| {
-            (stage.attempts(since).0 == 1).then_some(())
-        })
-        .await;
-    stage.gate.set(Answer::Shut);
-    stage
-        .until("the gate is asked for the IDENTIFY", |stage| {
-            stage.gate.asked().contains(&Step::Identify).then_some(())
-        })
-        .await;
-    tokio::time::sleep(WATCH / 2).await;
+    stage.shuts_after_the_dial(since, Step::Identify).await;
     assert_eq!(stage.attempts(since), (1, 0, 0));
     stage.gate.set(Answer::Open);
     stage.hears_a_frame_after(since).await;
@@ -120,16 +101,7 @@ async fn the_gate_is_asked_again_between_the_dial_and_the_identify() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leave_that_has_expired_is_none() {
     let mut stage = Stage::new(DiscordSimConfig::default()).await;
-    stage.gate.set(Answer::Stale);
-    let since = Instant::now();
-    stage.connect();
-    stage
-        .until("the gate was asked several times", |stage| {
-            (stage.gate.asked().len() > 5).then_some(())
-        })
-        .await;
-    assert_eq!(stage.attempts(since), (0, 0, 0));
-    stage.gate.set(Answer::Open);
+    let since = stage.is_let_in_after_stale_leave().await;
     stage.hears_a_frame_after(since).await;
 }
 

@@ -11,4 +11,5 @@ mod film;
 mod gate;
 mod plays;
 mod stage;
+mod steps;
 mod streams;

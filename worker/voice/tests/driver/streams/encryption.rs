@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use discord_sim::{DaveFault, DiscordSimConfig, Fault, FirstCommit, Spoil};
+use discord_sim::{DiscordSimConfig, Fault, FirstCommit, Spoil};
 use orb_voice::{CallEvent, Encryption};
 
 use crate::{faults::GUILD_ID, stage::Stage};
@@ -54,16 +54,7 @@ async fn a_downgrade_holds_the_film_until_the_upgrade() {
         .event_like(|event| *event == CallEvent::Encryption(Encryption::EndToEnd))
         .await;
     stage.sees_a_picture_after(Instant::now()).await;
-    stage.dave(DaveFault::Downgrade);
-    stage
-        .event_like(|event| *event == CallEvent::Encryption(Encryption::Waiting))
-        .await;
-    let (taken, sound) = (stage.film().taken(), stage.source.sent());
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    assert!(stage.film().taken() <= taken + 1, "the film waits");
-    assert!(stage.source.sent() <= sound + 1);
-    let upgraded = Instant::now();
-    stage.dave(DaveFault::Upgrade);
+    let upgraded = stage.is_downgraded_and_upgraded().await;
     let heard = stage.hears_a_frame_after(upgraded).await - upgraded;
     let seen = stage.sees_a_picture_after(upgraded).await - upgraded;
     println!("measured: stream: upgrade: sound after {heard:?}, picture after {seen:?}");
@@ -76,14 +67,7 @@ async fn an_invalid_commit_is_answered_and_mended() {
     for how in [Spoil::Bytes, Spoil::Epoch] {
         let stage = Stage::streaming(DiscordSimConfig::default()).await;
         let since = Instant::now();
-        stage.dave(DaveFault::SpoilNext { user: None, how });
-        stage.member_joins(501);
-        stage
-            .until("the commit is refused", |stage| {
-                (stage.driver.stats().snapshot().invalid_commits > 0).then_some(())
-            })
-            .await;
-        stage.heard_by(2).await;
+        stage.mends_a_spoiled_commit(how).await;
         stage.sees_a_picture_after(Instant::now()).await;
         stage.shows_for(Duration::from_millis(200)).await;
         stage.measured(&format!("invalid commit ({how:?})"), since);

@@ -7,9 +7,7 @@ use orb_voice::{CallEvent, Step};
 
 use super::on_stream;
 use crate::stage::{Answer, Stage};
-
-/// Long enough for several retries of a driver that would not ask.
-const WATCH: Duration = Duration::from_millis(1200);
+use crate::steps::WATCH;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_gate_is_shut_nothing_is_dialled_and_the_picture_goes_on() {
@@ -76,35 +74,10 @@ async fn the_gate_is_asked_again_between_the_dial_and_what_follows() {
     stage.assert_shown_whole();
 }
 
-impl Stage {
-    /// The gate shuts between the dial and the step after it, and has been asked for that for a while.
-    async fn shuts_after_the_dial(&self, since: Instant, step: Step) {
-        self.until("the dial has come", |stage| {
-            (stage.attempts(since).0 == 1).then_some(())
-        })
-        .await;
-        self.gate.set(Answer::Shut);
-        self.until("the gate is asked for what follows", |stage| {
-            stage.gate.asked().contains(&step).then_some(())
-        })
-        .await;
-        tokio::time::sleep(WATCH / 2).await;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leave_that_has_expired_is_none() {
     let mut stage = Stage::of_stream(DiscordSimConfig::default()).await;
-    stage.gate.set(Answer::Stale);
-    let since = Instant::now();
-    stage.connect();
-    stage
-        .until("the gate was asked several times", |stage| {
-            (stage.gate.asked().len() > 5).then_some(())
-        })
-        .await;
-    assert_eq!(stage.attempts(since), (0, 0, 0));
-    stage.gate.set(Answer::Open);
+    let since = stage.is_let_in_after_stale_leave().await;
     stage.sees_a_picture_after(since).await;
 }
 
@@ -134,13 +107,7 @@ async fn codes_that_ask_for_an_identify_or_for_nothing_pass_no_shut_gate() {
         stage.gate.set(Answer::Shut);
         let since = Instant::now();
         stage.fault(&on_stream(StreamFault::Close { code }));
-        let event = stage.event().await;
-        let told = matches!(
-            event,
-            CallEvent::Reconnecting { close_code: Some(seen), .. }
-            | CallEvent::Lost { close_code: Some(seen), .. } if seen == code
-        );
-        assert!(told, "{code}: {event:?}");
+        stage.hears_of_close(code).await;
         let taken = stage.film().taken();
         tokio::time::sleep(WATCH / 4).await;
         assert_eq!(stage.attempts(since), (0, 0, 0), "{code}");
