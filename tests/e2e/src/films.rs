@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use jellyfin_sim::film::{FilmSpec, generate};
+use jellyfin_sim::film::{Audio, FilmSpec, generate};
 
 /// A film that tests play, under the name that it has in the library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,17 +21,20 @@ pub enum Title {
     Shorter,
     /// Four seconds.
     Shortest,
+    /// Twelve seconds of picture without any sound.
+    Silent,
 }
 
 impl Title {
     /// Every title.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Clock,
         Self::LongGop,
         Self::TenBit,
         Self::Short,
         Self::Shorter,
         Self::Shortest,
+        Self::Silent,
     ];
 
     /// Its item id in the library.
@@ -43,6 +46,7 @@ impl Title {
             Self::Short => "c10c0000000000000000000000000004",
             Self::Shorter => "c10c0000000000000000000000000005",
             Self::Shortest => "c10c0000000000000000000000000006",
+            Self::Silent => "c10c0000000000000000000000000007",
         }
     }
 
@@ -55,6 +59,7 @@ impl Title {
             Self::Short => "The Short One",
             Self::Shorter => "The Shorter One",
             Self::Shortest => "The Shortest One",
+            Self::Silent => "The Silent One",
         }
     }
 
@@ -64,6 +69,7 @@ impl Title {
             Self::Short => 6,
             Self::Shorter => 5,
             Self::Shortest => 4,
+            Self::Silent => 12,
             _ => 120,
         }
     }
@@ -77,6 +83,7 @@ impl Title {
                 Self::LongGop | Self::TenBit => 10,
                 _ => 2,
             },
+            audio: (self != Self::Silent).then_some(Audio::AacStereo),
             ..FilmSpec::default()
         }
     }

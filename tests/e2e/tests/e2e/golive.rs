@@ -1,5 +1,9 @@
 //! The picture in the voice channel: what a member sees of a film, and that it is the one that is heard.
 
+mod changes;
+mod losses;
+mod silent;
+
 use std::time::{Duration, Instant};
 
 use discord_sim::TimedPicture;
