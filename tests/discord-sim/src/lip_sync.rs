@@ -34,8 +34,8 @@ pub struct Skew {
 
 impl Seen {
     /// For each sure second of `report`: where its picture is. `pictures` is what [`Seen::look`] gave, and `heard` what
-    /// the report is of. Seconds of which one side is not known are left out. libopus plays 6.5 ms late, for which the
-    /// skew is that much smaller.
+    /// the report is of. Seconds of which one side is not known are left out. A decoder of Opus plays 6.5 ms late; a sender
+    /// that does not make up for it has a skew that is so much smaller.
     pub fn skews(&self, pictures: &[TimedPicture], heard: &Heard, report: &EarReport) -> Vec<Skew> {
         let sure = report.seconds.iter().filter(|one| one.confirmed);
         sure.filter_map(|second| {

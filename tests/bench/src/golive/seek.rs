@@ -13,7 +13,7 @@ use crate::stage::Stage;
 use crate::statistics::Samples;
 use crate::waiting::until;
 
-const SEEKS: usize = 40;
+const SEEKS: usize = 30;
 
 /// How long the new place plays before anybody looks, by chance. Looking decodes, which is not to slow what is measured.
 const DWELL_MS: std::ops::Range<u64> = 1_500..2_500;

@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
-use discord_sim::{Fault, LinkDirection, LinkShape, Listening};
+use anyhow::{Context, Result};
+use discord_sim::{Fault, LinkDirection, LinkShape, Listening, Skew};
 
 use super::Scene;
 use crate::children::kill;
@@ -17,8 +17,11 @@ use crate::waiting::until;
 /// How long is listened and looked once an event has happened.
 const LOOKED: Duration = Duration::from_secs(12);
 
-/// Of these seconds at least so many must have been both heard and seen.
-const LEAST: usize = 6;
+/// At least so many seconds of film must have been both heard and seen by then, or by a later look.
+const LEAST: usize = 8;
+
+/// No later look than this: a full line loses sound as well, and a second that was not heard cannot be compared.
+const LOOKS_WITHIN: Duration = Duration::from_secs(30);
 
 /// A line changes its rung within this, up or down.
 const CHANGES_WITHIN: Duration = Duration::from_mins(1);
@@ -109,20 +112,12 @@ impl Skews {
     /// Looks and listens for a while, and takes down what came since then.
     async fn look(&mut self, scene: &Scene<'_>, what: &str, since: Instant) -> Result<()> {
         eprintln!("skew: {what}");
-        tokio::time::sleep(LOOKED).await;
-        let (discord, guild) = (scene.stage.discord(), scene.party.guild());
-        let seen = discord.seen_since(guild, since);
-        let heard = discord.heard_since(guild, since);
-        let compared = tokio::task::spawn_blocking(move || {
-            let pictures = seen.look()?;
-            let report = Listening::default().report(&heard)?;
-            Ok::<_, discord_sim::Error>(seen.skews(&pictures, &heard, &report))
-        });
-        let compared = compared.await.context("looking and listening")?;
-        let compared = compared.with_context(|| what.to_owned())?;
-        if compared.len() < LEAST {
-            bail!("{what}: {} seconds were heard and seen", compared.len());
-        }
+        let compared = until(what, LOOKS_WITHIN, async || {
+            tokio::time::sleep(LOOKED).await;
+            let compared = compared(scene, since).await?;
+            Ok((compared.len() >= LEAST).then_some(compared))
+        })
+        .await?;
         let [mut played, mut came] = [Samples::default(), Samples::default()];
         for skew in &compared {
             self.played.push(skew.played_ms.abs());
@@ -136,4 +131,17 @@ impl Skews {
         ));
         Ok(())
     }
+}
+
+/// Each second of film of which both sides came since then.
+async fn compared(scene: &Scene<'_>, since: Instant) -> Result<Vec<Skew>> {
+    let (discord, guild) = (scene.stage.discord(), scene.party.guild());
+    let seen = discord.seen_since(guild, since);
+    let heard = discord.heard_since(guild, since);
+    let compared = tokio::task::spawn_blocking(move || {
+        let pictures = seen.look()?;
+        let report = Listening::default().report(&heard)?;
+        Ok::<_, discord_sim::Error>(seen.skews(&pictures, &heard, &report))
+    });
+    Ok(compared.await.context("looking and listening")??)
 }
