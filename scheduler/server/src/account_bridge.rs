@@ -91,8 +91,10 @@ pub(crate) async fn bridge_accounts(
     tenure: Tenure,
     cancel: CancellationToken,
 ) -> Result<(), Error> {
+    // One sender stays here, so that there is no end of events. That Discord refused all accounts for good is no reason to
+    // resign: the next leader would ask it again with the same tokens, and the one after that.
     let (account_events, mut events) = mpsc::channel(EVENTS);
-    let connecting = connect(setup, permission(tenure.clone()), account_events);
+    let connecting = connect(setup, permission(tenure.clone()), account_events.clone());
     let accounts = tokio::select! {
         biased;
         _ = tenure.ended() => return Err(Error::LeadershipEnded),
