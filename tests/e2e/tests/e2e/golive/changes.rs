@@ -74,9 +74,12 @@ async fn a_worker_that_is_asked_to_go_hands_the_picture_over() {
     assert_eq!(status.code(), Some(0), "{}", stage.roles.worker.log());
     let (last, first) = stage.goes_on(since).await;
     let (stood, went_on) = (last.media.unwrap(), first.media.unwrap());
+    stage.ears().seconds(first.moment.at, 1, SOON).await;
+    let (silent_from, silent_to) = stage.ears().longest_hole(since);
     println!(
-        "measured hand-over: {stood:?}, then {went_on:?} after {:?}",
-        first.moment.at.saturating_duration_since(last.moment.at)
+        "measured hand-over: {stood:?}, then {went_on:?} after {:?}; sound after {:?}",
+        first.moment.at.saturating_duration_since(last.moment.at),
+        silent_to - silent_from
     );
     assert!(
         went_on <= stood + NEXT_PICTURE,
