@@ -52,6 +52,8 @@ pub struct Media {
     rtp: RtpClock,
     /// Of a stream alone.
     pictures: Option<Pictures>,
+    /// When the next turn is due and how far the path had come, as of the last one.
+    turned: (Option<Instant>, PathState),
     held: bool,
     speaking: bool,
     tail: u32,
@@ -89,6 +91,7 @@ impl Media {
             layer,
             rtp: RtpClock::of_sound(rtp_start, now),
             pictures: None,
+            turned: (None, PathState::Opening),
             held: false,
             speaking: false,
             tail: 0,
@@ -223,7 +226,17 @@ impl Media {
             self.report(now, source, wants);
             next = soonest(pictures, Some(now + LOOK_AT_LINE));
         }
-        soonest(next, self.layer.next_deadline())
+        let next = soonest(next, self.layer.next_deadline());
+        self.turned = (next, self.layer.state());
+        next
+    }
+
+    /// Whether a turn is due before the time that the last one named, because of what came in meanwhile, or of a tick.
+    pub fn wants_turn(&self) -> bool {
+        let (next, state) = self.turned;
+        let sooner = |at: Instant| next.is_none_or(|next| at < next);
+        self.is_stream()
+            && (state != self.layer.state() || self.layer.next_deadline().is_some_and(sooner))
     }
 
     fn send_pictures(

@@ -125,7 +125,9 @@ impl Call {
     fn line(&mut self) -> Arc<Ticket> {
         let line = self.line.get_or_insert_with(|| {
             let line = Arc::new(Line(Arc::clone(&self.shared)));
-            Arc::new(self.common.pacer.add_timed(line))
+            let ticket = Arc::new(self.common.pacer.add_timed(line));
+            self.shared.has_line(&ticket);
+            ticket
         });
         Arc::clone(line)
     }

@@ -247,14 +247,16 @@ impl MediaSide {
 
     /// For the packet layer of a stream, which may have something to answer, or to send again.
     pub(super) fn take_in(&self, datagram: &mut [u8], now: Instant) {
-        self.with_wire(|wire| {
-            if let Some(Path { media, socket }) = &mut wire.path {
-                let mut send = |packet: &[u8]| drop(socket.send(packet));
-                // Anybody's error but ours.
-                let _ = media.layer().receive(datagram, now, &mut send);
-            }
+        let wants_turn = self.with_wire(|wire| {
+            let Path { media, socket } = wire.path.as_mut()?;
+            let mut send = |packet: &[u8]| drop(socket.send(packet));
+            // Anybody's error but ours.
+            let _ = media.layer().receive(datagram, now, &mut send);
+            Some(media.wants_turn())
         });
-        self.tickets.wake_line();
+        if wants_turn.flatten() == Some(true) {
+            self.tickets.wake_line();
+        }
     }
 
     pub(super) fn hear(&self, datagram: &mut [u8], now: Instant) {

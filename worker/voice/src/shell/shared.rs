@@ -2,7 +2,7 @@
 
 use std::{
     net::UdpSocket,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, TryLockResult},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, TryLockResult, Weak},
     time::Instant,
 };
 
@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::{event::Encryption, stats::DriverStats};
 use crate::{
     Dave, FrameSource, Group, Media, MediaCounts, PictureSource,
-    pacer::{Paced, Tick},
+    pacer::{Paced, Tick, Ticket},
     wire::Speaking,
 };
 
@@ -24,6 +24,8 @@ pub(super) struct Shared {
     source: Arc<dyn FrameSource>,
     pub(super) pictures: Option<Arc<dyn PictureSource>>,
     pub(super) stats: Arc<DriverStats>,
+    /// The place of the call's line in the pacer, which has it from here. Weak: tickets hold what they are for.
+    line: OnceLock<Weak<Ticket>>,
     wire: Mutex<Option<Wire>>,
 }
 
@@ -112,7 +114,20 @@ impl Shared {
             source,
             pictures,
             stats,
+            line: OnceLock::new(),
             wire: Mutex::default(),
+        }
+    }
+
+    /// The line has a place in the pacer; it has one for good.
+    pub(super) fn has_line(&self, ticket: &Arc<Ticket>) {
+        let _ = self.line.set(Arc::downgrade(ticket));
+    }
+
+    /// Has the line called at once. Not under the lock: the call would find it taken.
+    pub(super) fn wake_line(&self) {
+        if let Some(line) = self.line.get().and_then(Weak::upgrade) {
+            line.wake();
         }
     }
 
@@ -182,7 +197,11 @@ impl Paced for Shared {
         if let Some(flag) = ticked.speaking {
             let _ = speaking.try_send(flag);
         }
+        let wants_turn = media.wants_turn();
         drop(wire);
+        if wants_turn {
+            self.wake_line();
+        }
         if failed {
             self.stats.send_failed();
         }

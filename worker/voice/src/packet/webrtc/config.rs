@@ -79,9 +79,14 @@ impl WebRtcConfig {
         }
     }
 
+    /// Where the estimate begins, in bits a second.
+    pub(super) fn first_estimate(&self) -> u64 {
+        self.first_estimate.max(WebRtcLayer::LEAST_ESTIMATE)
+    }
+
     /// A connection that has not begun.
     pub(super) fn build(&self, now: Instant) -> Rtc {
-        let first = Bitrate::bps(self.first_estimate.max(WebRtcLayer::LEAST_ESTIMATE));
+        let first = Bitrate::bps(self.first_estimate());
         let mut config = RtcConfig::new()
             .set_crypto_provider(Arc::clone(&CRYPTO))
             .clear_codecs()

@@ -132,6 +132,14 @@ impl Feedback {
         known.map(|estimate| (estimate, loss, self.queue.last()))
     }
 
+    /// The same, or else what the receiver says that it would take, and what it lost.
+    pub(super) fn capacity(&self) -> Option<(u64, f32, Duration)> {
+        let loss = self.receivers_loss.unwrap_or_default();
+        let by_receiver = self.receivers_estimate.filter(|_| !self.has_arrivals);
+        self.line()
+            .or_else(|| by_receiver.map(|estimate| (estimate, loss, Duration::ZERO)))
+    }
+
     /// What is to be said of the whole line until str0m says something else.
     pub(super) fn believe(&mut self, estimate: u64) {
         self.estimate = Some(estimate);

@@ -22,15 +22,18 @@ use str0m::{
     config::Fingerprint,
     media::{Frequency, MediaTime, Mid},
     net::{Protocol, Receive},
+    rtp::RawPacket,
 };
 
 mod bandwidth;
 mod config;
 mod feedback;
+mod pace;
 mod queue;
 mod rate;
 mod room;
 mod sdp;
+mod spread;
 mod steady;
 
 pub use config::{VideoSsrcs, WebRtcConfig};
@@ -39,6 +42,7 @@ pub use feedback::LineReport;
 use super::{IncomingFrame, MediaKind, OutgoingFrame, PacketError, PacketLayer, PathState};
 use bandwidth::Bandwidth;
 use feedback::Feedback;
+use pace::Pace;
 
 /// What is due so soon is done at once. str0m's pacer lets packets of one burst out a microsecond apart.
 const AT_ONCE: Duration = Duration::from_micros(100);
@@ -93,9 +97,12 @@ pub struct WebRtcLayer {
     sound: Stream,
     picture: Option<Stream>,
     deadline: Option<Instant>,
+    /// The time that str0m was told last: it takes no notice of an earlier one.
+    told: Instant,
     feedback: Feedback,
     key_frame_requests: u64,
     bandwidth: Bandwidth,
+    pace: Pace,
 }
 
 impl WebRtcLayer {
@@ -139,9 +146,11 @@ impl WebRtcLayer {
             sound,
             picture,
             deadline: None,
+            told: now,
             feedback: Feedback::new(config.audio_ssrc, now),
             key_frame_requests: 0,
             bandwidth: Bandwidth::new(),
+            pace: Pace::new(config.first_estimate(), now),
         })
     }
 
@@ -214,17 +223,6 @@ impl WebRtcLayer {
         Ok(())
     }
 
-    /// Bytes of pictures that wait for their turn, and since when.
-    fn waiting(&mut self) -> (usize, Option<Instant>) {
-        let Some(picture) = self.picture.filter(|picture| picture.declared) else {
-            return (0, None);
-        };
-        let mut direct = self.rtc.direct_api();
-        let stream = direct.stream_tx(&picture.ssrc.into());
-        let queue = stream.as_ref().and_then(|stream| stream.queue_info());
-        queue.map_or((0, None), |queue| (queue.byte_size(), queue.first_unsent()))
-    }
-
     /// Hands a frame to str0m, which keeps it until it is given time.
     fn write(&mut self, frame: &OutgoingFrame<'_>, now: Instant) -> Result<(), PacketError> {
         let stream = self.stream(frame.kind)?;
@@ -236,6 +234,7 @@ impl WebRtcLayer {
             let sender = direct.declare_stream_tx(stream.ssrc.into(), rtx, stream.mid, None);
             if rtx.is_some() {
                 sender.set_rtx_cache(SENT_AGAIN, SENT_AGAIN_FOR, Some(MOST_AGAIN));
+                sender.set_unpaced(false);
             }
         }
         let mut writer = self.rtc.writer(stream.mid).ok_or(PacketError::Broken)?;
@@ -286,22 +285,22 @@ impl WebRtcLayer {
         wire: &mut dyn FnMut(&[u8]),
     ) -> Result<(), PacketError> {
         self.probe(now);
+        self.told = self.told.max(now);
         // An error here is about what came in; whether the connection stands it, str0m says next.
         let taken = self.rtc.handle_input(input);
         for _ in 0..MOST_STEPS {
             match self.rtc.poll_output().map_err(|_| PacketError::Broken)? {
                 Output::Transmit(datagram) => wire(&datagram.contents),
                 Output::Event(event) => self.event(event, now),
-                Output::Timeout(at) if at > now + AT_ONCE => {
-                    self.deadline = Some(at);
-                    self.look_at_queue(now);
-                    return taken.map_err(|_| PacketError::Malformed("webrtc"));
-                }
                 Output::Timeout(at) => {
-                    self.look_at_queue(now);
-                    let due = Input::Timeout(at.max(now));
+                    let at = self.next_step(at, now);
+                    if at > now + AT_ONCE {
+                        self.deadline = Some(at);
+                        return taken.map_err(|_| PacketError::Malformed("webrtc"));
+                    }
+                    self.told = at.max(self.told);
                     self.rtc
-                        .handle_input(due)
+                        .handle_input(Input::Timeout(self.told))
                         .map_err(|_| PacketError::Broken)?;
                 }
             }
@@ -317,7 +316,12 @@ impl WebRtcLayer {
                 self.state = PathState::Lost;
             }
             Event::KeyframeRequest(_) => self.key_frame_requests += 1,
-            Event::RawPacket(packet) => self.feedback.packet(&packet, now),
+            Event::RawPacket(packet) => {
+                if let RawPacket::RtpTx(header, bytes) = &*packet {
+                    self.left(header, bytes.len(), now);
+                }
+                self.feedback.packet(&packet, now);
+            }
             Event::PeerStats(stats) => {
                 self.feedback.connection(&stats);
                 self.judge_estimate(now);
@@ -330,16 +334,14 @@ impl WebRtcLayer {
         }
     }
 
-    fn look_at_queue(&mut self, now: Instant) {
-        let since = self.waiting().1;
-        let wait = since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
-        self.feedback.waits(wait);
-    }
-
     fn judge_estimate(&mut self, now: Instant) {
         let line = self.feedback.line();
         if let Some(believed) = line.and_then(|line| self.bandwidth.judge(line, now)) {
             self.feedback.believe(believed);
+        }
+        if let Some((estimate, loss, queue)) = self.feedback.capacity() {
+            let full = steady::shows_it_is_full(loss, queue);
+            self.pace.line(estimate, full, now);
         }
     }
 

@@ -24,6 +24,11 @@ const BETWEEN: Duration = Duration::from_secs(2);
 /// After so long without coming back by itself or by being set back, a fall is believed.
 const BELIEVED_AFTER: Duration = Duration::from_secs(10);
 
+/// Whether a line is sent more than it takes.
+pub(super) fn shows_it_is_full(loss: f32, queue: Duration) -> bool {
+    loss > LOSS || queue > QUEUE
+}
+
 /// Watches the estimate.
 #[derive(Debug)]
 pub(super) struct Steady {
@@ -43,7 +48,7 @@ impl Steady {
 
     /// Takes what the line does. Returns the estimate that is believed, and whether the estimator is to be set to it.
     pub(super) fn watch(&mut self, line: &Line, now: Instant) -> (u64, bool) {
-        let full = line.loss > LOSS || line.queue > QUEUE;
+        let full = shows_it_is_full(line.loss, line.queue);
         let long_ago = |at: Option<Instant>, time: Duration| {
             at.is_none_or(|at| now.saturating_duration_since(at) >= time)
         };
