@@ -4,7 +4,9 @@ The server describes itself in the abbreviated form of Discord's voice gateway, 
 (docs.discord.food, "Voice connections", `webrtc` protocol).
 """
 
+import contextlib
 import re
+import socket
 import struct
 
 import aioice.ice
@@ -32,6 +34,11 @@ EXTENSIONS = (
 CODECS = (f"{OPUS} opus/48000/2", f"{H264} H264/90000", f"{H264_RTX} rtx/90000")
 
 RTP_HEADER = struct.Struct(">BBHII")
+
+#: Nothing is sent again for this end, so the kernel has to keep what comes while a busy machine does not let it read:
+#: more than ten seconds of film. Beyond the system's limit only who administrates the network gets it (socket(7); Python
+#: has no name for that option).
+RECEIVE_BUFFER, SO_RCVBUFFORCE = 8 << 20, 33
 
 #: Of H.264 over RTP (RFC 6184): several NAL units in one packet, one in several.
 STAP_A, FU_A = 24, 28
@@ -61,6 +68,7 @@ class Path:
 
     async def fragment(self):
         await self.gatherer.gather()
+        self.make_room()
         ice = self.gatherer.getLocalParameters()
         digests = {one.algorithm: one.value for one in self.dtls.getLocalParameters().fingerprints}
         lines = [
@@ -73,6 +81,13 @@ class Path:
             *[f"a=rtpmap:{codec}" for codec in CODECS],
         ]
         return "\n".join(lines)
+
+    def make_room(self):
+        for protocol in self.ice._connection._protocols:
+            udp = protocol.transport.get_extra_info("socket")
+            udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            with contextlib.suppress(PermissionError):
+                udp.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
 
     async def open(self, sdp):
         def line(pattern):
