@@ -18,6 +18,7 @@ mod connects;
 mod cuts;
 mod encryption;
 mod gate;
+mod refusals;
 
 fn on_stream(what: StreamFault) -> Fault {
     let (guild, user) = (GUILD_ID, None);

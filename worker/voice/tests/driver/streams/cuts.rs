@@ -1,20 +1,17 @@
 //! Ends of connections to a stream: what is resumed, what is identified anew, what is lost.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use discord_sim::{
     DiscordSimConfig, Fault, LinkDirection, LinkShape, ResumedOrder, StallAt, StreamFault,
 };
-use orb_voice::{CallEvent, PictureSource, Verdict, judge_close_code};
+use orb_voice::{CallEvent, PictureFormat, Verdict, judge_close_code};
 
 use super::on_stream;
 use crate::{
     faults::GUILD_ID,
-    film::Film,
-    stage::{Answer, CHANNEL, Counted, GUILD, Stage, USER, stream_server},
+    film::{RATE, format},
+    stage::{GUILD, Stage},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -110,120 +107,61 @@ async fn a_path_that_begins_between_two_idr_pictures_is_led_up_to_the_present_on
     stage.assert_shown_encrypted();
 }
 
+/// Wherever in a group a path begins, on a line with room and on one with hardly any: what is sent once more goes at the
+/// pacer's pace, and makes neither sound nor picture wait for longer than the next IDR picture would.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_resume_that_is_refused_is_judged_by_its_code() {
-    for code in [4006, 4009] {
-        let mut stage = Stage::streaming(DiscordSimConfig::default()).await;
-        let refuse = Fault::RefuseVoiceResume { times: 1, code };
-        stage.sim.fault(&refuse).unwrap();
-        stage.fault(&on_stream(StreamFault::Reset));
-        let lost = stage
-            .event_like(|event| matches!(event, CallEvent::Lost { .. }))
-            .await;
-        let expected = matches!(
-            lost,
-            CallEvent::Lost { close_code: Some(seen), verdict: Verdict::NewCredentials, .. }
-                if seen == code
-        );
-        assert!(expected, "{lost:?}");
-        stage.assert_shown_encrypted();
-    }
-    // The server forgot the session, and not who may be in it.
-    let mut stage = Stage::streaming(DiscordSimConfig::default()).await;
-    let since = Instant::now();
-    let refuse = Fault::RefuseVoiceResume {
-        times: 1,
-        code: 4003,
-    };
-    stage.sim.fault(&refuse).unwrap();
-    stage.fault(&on_stream(StreamFault::Reset));
-    stage
-        .event_like(|event| matches!(event, CallEvent::Connected { resumed: false }))
-        .await;
-    assert_eq!(stage.attempts(since), (2, 1, 1));
-    stage.shows_for(Duration::from_millis(1_200)).await;
-    stage.measured("RESUME refused with 4003", since);
-    stage.assert_shown_encrypted();
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_identify_that_is_refused_is_judged_by_its_code() {
-    let refuse = |code| Fault::RefuseVoiceIdentify {
-        times: 1,
-        code,
-        after: 0,
-    };
-    for (code, verdict) in [(4006, Verdict::NewCredentials), (4004, Verdict::Final)] {
+async fn what_leads_up_to_the_present_picture_is_paced() {
+    const FILM: u64 = 600_000;
+    for line in [None, Some(FILM * 4 / 3)] {
         let mut stage = Stage::of_stream(DiscordSimConfig::default()).await;
-        stage.sim.fault(&refuse(code)).unwrap();
+        stage.film().set_format(Some(PictureFormat {
+            bits_per_second: FILM,
+            ..format(360)
+        }));
+        let shape = LinkShape {
+            bits_per_second: line,
+            ..LinkShape::default()
+        };
+        let narrow = Fault::Link {
+            guild: GUILD_ID,
+            user: None,
+            direction: LinkDirection::Up,
+            shape,
+            seed: 1,
+        };
+        stage.sim.fault(&narrow).unwrap();
         stage.connect();
-        let lost = stage.event().await;
-        let expected = matches!(
-            lost,
-            CallEvent::Lost { close_code: Some(seen), verdict: judged, .. }
-                if seen == code && judged == verdict
-        );
-        assert!(expected, "{lost:?}");
-        assert_eq!(stage.film().taken(), 0);
-    }
-    // Once more, and the film begins with its first picture.
-    let mut stage = Stage::of_stream(DiscordSimConfig::default()).await;
-    let since = Instant::now();
-    stage.sim.fault(&refuse(4020)).unwrap();
-    stage.connect();
-    stage
-        .event_like(|event| matches!(event, CallEvent::Connected { resumed: false }))
-        .await;
-    assert_eq!(stage.attempts(since), (2, 2, 0));
-    stage.shows_for(Duration::from_millis(300)).await;
-    stage.assert_shown_whole();
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_is_displaced_does_not_come_back_when_the_gate_knows_of_a_successor() {
-    for how in discord_sim::Displacement::ALL {
-        let stage = Stage::streaming(DiscordSimConfig {
-            displacement: how,
-            ..DiscordSimConfig::default()
-        })
-        .await;
-        stage.gate.set(Answer::Refuse);
-        // Another worker with the same credentials, and the film from its first picture on.
-        let (events, _told) = tokio::sync::mpsc::channel(64);
-        let film = Arc::new(Film::default());
-        let mut successor = stage.driver.stream_call(
-            Arc::new(Counted::default()),
-            Arc::clone(&film) as Arc<dyn PictureSource>,
-            events,
-        );
-        let credentials = stage.sim.stream_credentials(GUILD, CHANNEL, USER).unwrap();
-        let since = Instant::now();
-        successor.connect(stream_server(credentials), Arc::new(orb_voice::OpenGate));
-        let gap = stage
-            .until("the successor's pictures are seen", |stage| {
-                let seen = stage.sim.seen(GUILD);
-                let [.., before, next] = &seen.connections[..] else {
-                    return None;
-                };
-                let first = next.pictures.iter().find(|picture| picture.decodable)?;
-                let last = before.pictures.iter().rfind(|picture| picture.decodable)?;
-                Some(first.at.saturating_duration_since(last.at))
-            })
-            .await;
-        println!("measured: stream: displaced ({how:?}): picture {gap:?}");
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        assert_eq!(
-            stage.attempts(since),
-            (1, 1, 0),
-            "{how:?}: the successor's alone"
-        );
-        let seen = stage.sim.seen(GUILD);
-        assert_eq!(seen.totals().in_the_clear, 0);
-        // Who is displaced without being told sends under keys that are no one's any more.
-        let successors = seen.connections.last().unwrap().counters;
-        assert_eq!(successors.undecryptable, 0);
-        let counts = successor.media_counts();
-        assert_eq!((counts.pictures_again, counts.pictures_dropped), (0, 0));
+        stage.shows_for(Duration::from_secs(1)).await;
+        for into_group in [3, 9, 15, 21] {
+            stage
+                .until("the film is there in its group", |stage| {
+                    (stage.film().taken() % RATE == into_group).then_some(())
+                })
+                .await;
+            let since = Instant::now();
+            stage.fault(&on_stream(StreamFault::Close { code: 4020 }));
+            stage
+                .event_like(|event| matches!(event, CallEvent::Reconnecting { .. }))
+                .await;
+            stage
+                .event_like(|event| matches!(event, CallEvent::Connected { resumed: false }))
+                .await;
+            stage.shows_for(Duration::from_millis(1_500)).await;
+            let seen = stage.sim.seen(GUILD);
+            let last = seen.connections.last().unwrap();
+            let queue = last.queue.iter().filter_map(|wait| wait.waited).max();
+            let counts = stage.call.media_counts();
+            stage.measured(
+                &format!(
+                    "{into_group} pictures after an IDR picture, line {line:?}: {} again, {} dropped, queue {queue:?}",
+                    counts.pictures_again, counts.pictures_dropped
+                ),
+                since,
+            );
+        }
+        let totals = stage.sim.seen(GUILD).totals();
+        assert_eq!(totals.pictures, totals.decodable, "{totals:?}");
+        stage.assert_shown_encrypted();
     }
 }
 
@@ -235,7 +173,7 @@ async fn what_changed_during_a_cut_is_announced_after_it() {
     stage
         .event_like(|event| matches!(event, CallEvent::Reconnecting { .. }))
         .await;
-    stage.film().set_format(Some(crate::film::format(360)));
+    stage.film().set_format(Some(format(360)));
     stage.call.wake();
     stage
         .event_like(|event| matches!(event, CallEvent::Connected { resumed: true }))
