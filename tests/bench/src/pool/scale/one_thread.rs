@@ -2,8 +2,7 @@
 
 use anyhow::Result;
 
-/// Runs a part of the bench on a thread of its own. Its thousands of tasks wake each other there without asking the
-/// kernel, which takes a quarter of what they cost on several threads.
+/// Runs a part of the bench on a thread of its own: its tasks wake each other there without asking the kernel.
 pub(super) async fn on_one_thread<T: Send + 'static>(
     part: impl AsyncFnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
