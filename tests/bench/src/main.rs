@@ -39,6 +39,7 @@ mod waiting;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use tokio::runtime::Builder;
 
 use crate::report::{Report, Results};
 
@@ -89,9 +90,18 @@ enum Bench {
     Discord,
 }
 
-#[tokio::main]
-async fn main() -> Result<()> {
-    match Arguments::parse().bench {
+fn main() -> Result<()> {
+    let bench = Arguments::parse().bench;
+    let mut runtime = match bench {
+        // One thread does all that the simulator has to do, and wakes no other for it.
+        Bench::Discord => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    runtime.enable_all().build()?.block_on(run(bench))
+}
+
+async fn run(bench: Bench) -> Result<()> {
+    match bench {
         Bench::Path => publish("path".to_owned(), path::run()).await,
         Bench::Voice { only } => {
             let name = file_name("voice", only.map(voice::Part::name));
