@@ -25,8 +25,8 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::{Endpoint, Server};
 use tonic::{Request, Response, Status, Streaming};
 
-/// For anything that should come at once, on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// For anything that should come at once, on a busy machine: encoders of pictures give way to all else there.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// No test runs into it by being slow.
 pub(crate) const LONG_PERMIT: Duration = Duration::from_mins(1);

@@ -1,4 +1,4 @@
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use discord_sim::{DiscordSimConfig, Fault, FirstCommit, GuildId, RecordEvent};
 use orb_worker_outputs::voice::VoiceEvent;
@@ -46,7 +46,6 @@ async fn nothing_is_in_the_clear_when_the_member_commits_first(stage: Stage) {
 async fn nothing_is_in_the_clear(mut stage: Stage) {
     stage.voice.play(film(0, 60_000), false);
     stage.join().await;
-    let connected = Instant::now();
     let heard = stage.hear(100).await;
     assert!(
         heard
@@ -55,27 +54,31 @@ async fn nothing_is_in_the_clear(mut stage: Stage) {
             .zip((0..).step_by(20))
             .all(|(heard, sent)| heard == sent)
     );
-    let last_step = stage
-        .sim
-        .record()
-        .into_iter()
-        .rev()
-        .find_map(|entry| match entry.event {
-            RecordEvent::Dave { step, .. } => Some((step, entry.at)),
-            _ => None,
-        });
+    let record = stage.sim.record();
+    let identified = record
+        .iter()
+        .find(|entry| matches!(entry.event, RecordEvent::VoiceIdentify { .. }));
+    let last_step = record.iter().rev().find_map(|entry| match &entry.event {
+        RecordEvent::Dave { step, .. } => Some((step, entry.at)),
+        _ => None,
+    });
     let (step, at) = last_step.expect("the group did something");
+    let after_step = heard[0].at.checked_duration_since(at);
+    let after_identify = heard[0].at - identified.expect("it joined").at;
     println!(
-        "after the transport was up: DAVE's last step ({step}) {:?}, first frame {:?}",
-        at.saturating_duration_since(connected),
-        heard[0].at.saturating_duration_since(connected)
+        "first frame {after_identify:?} after the IDENTIFY, {after_step:?} after DAVE's last step ({step})"
     );
-    let wait = heard[0].at.saturating_duration_since(connected);
     match stage.over {
         // It knows when the group is complete.
-        Over::Orb => assert!(heard[0].at >= at && wait < PROMPT, "{wait:?}"),
+        Over::Orb => assert!(
+            after_step.is_some_and(|after| after < PROMPT),
+            "{after_step:?}"
+        ),
         // The group is complete sooner here than over the internet: what protects there is the wait.
-        Over::Songbird => assert!(wait > Duration::from_millis(250), "{wait:?}"),
+        Over::Songbird => assert!(
+            after_identify > Duration::from_millis(250),
+            "{after_identify:?}"
+        ),
     }
     let totals = stage.sim.heard(GUILD).totals();
     assert_eq!(

@@ -295,7 +295,9 @@ async fn encryption_is_shown_where_it_is_known(mut stage: Stage) {
     stage.join().await;
     stage.hear(1).await;
     let known = (stage.over == Over::Orb).then_some(Encryption::EndToEnd);
-    assert_eq!(stage.voice.snapshot().encryption, known);
+    stage
+        .until("it is known", || stage.voice.snapshot().encryption == known)
+        .await;
     stage.voice.disconnect();
     assert_eq!(stage.voice.snapshot().encryption, None);
 }
