@@ -78,14 +78,14 @@ async fn stopped_at(table: &str) -> Error {
 
 #[tokio::test]
 async fn a_leader_stopped_within_a_transaction_is_put_out_and_wakes_up_to_nothing() {
-    let error = stopped_at("watch_party_queue").await;
+    let error = Box::pin(stopped_at("watch_party_queue")).await;
     assert_eq!(error.code(), "store_unavailable");
 }
 
 #[tokio::test]
 async fn a_leader_stopped_before_its_commit_is_put_out_and_does_not_know_what_became_of_it() {
     // All that is left for it to say is COMMIT.
-    let error = stopped_at("watch_party_events").await;
+    let error = Box::pin(stopped_at("watch_party_events")).await;
     assert_eq!(error.code(), "store_in_doubt");
 }
 
