@@ -21,7 +21,7 @@ mod viewer;
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use discord_sim::DiscordSimConfig;
 
@@ -134,6 +134,9 @@ impl Part {
 
     /// The same on a stage of its own.
     async fn run(self, within: Duration, rows: &mut Vec<Measurement>) -> Result<()> {
+        if within.is_zero() {
+            bail!("the parts before it took {WHOLE_WITHIN:?}");
+        }
         let stage = tokio::time::timeout(within, Stage::start_as(setup()));
         let stage = stage
             .await
