@@ -16,10 +16,16 @@ const NO_HURRY: Duration = Duration::from_millis(20);
 /// After a packet that pads or was sent before, for so long, it may be that str0m probes: by packets two milliseconds apart.
 const MAY_PROBE: Duration = Duration::from_millis(50);
 
+/// The estimate of a new path is a guess for so long, and nothing leaves faster by it: probes and the pictures that lead up to
+/// the present one fill a narrow line as it is.
+const GUESSED_FOR: Duration = Duration::from_secs(2);
+
 /// What is told to str0m's pacer, and what is known of it.
 #[derive(Debug)]
 pub(super) struct Pace {
     spread: Spread,
+    /// Since then the estimate is more than a guess; none before the line is heard of.
+    known_from: Option<Instant>,
     /// str0m was told that pictures need no pacing.
     open: bool,
     may_probe_until: Instant,
@@ -28,8 +34,11 @@ pub(super) struct Pace {
 impl Pace {
     /// For a line that is taken to carry so many bits a second.
     pub(super) fn new(bits_per_second: u64, now: Instant) -> Self {
+        let mut spread = Spread::new(bits_per_second, now);
+        spread.line(bits_per_second, true, now);
         Self {
-            spread: Spread::new(bits_per_second, now),
+            spread,
+            known_from: None,
             open: false,
             may_probe_until: now,
         }
@@ -37,7 +46,9 @@ impl Pace {
 
     /// What the line is taken to carry from now on, in bits a second, and whether it shows a queue or loss.
     pub(super) fn line(&mut self, bits_per_second: u64, full: bool, now: Instant) {
-        self.spread.line(bits_per_second, full, now);
+        let known_from = *self.known_from.get_or_insert(now + GUESSED_FOR);
+        self.spread
+            .line(bits_per_second, full || now < known_from, now);
     }
 
     fn sent(&mut self, is_frame: bool, len: usize, now: Instant) {
