@@ -90,6 +90,7 @@ mod tls;
 mod tones;
 mod transport_crypto;
 mod udp;
+mod udp_order;
 mod voice_connections;
 mod voice_faults;
 mod voice_gateway;

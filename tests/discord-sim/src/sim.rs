@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use crate::accounts::user_of;
 use crate::sockets::loopback;
 use crate::tls::{self, Authority};
+use crate::udp_order::UdpOrder;
 use crate::world::{Context, Endpoints, World};
 use crate::{
     DiscordSimConfig, Error, GuildId, Heard, RecordEntry, Seen, UserId, gateway, rest, sweep, udp,
@@ -52,7 +53,8 @@ impl DiscordSim {
         })()
         .map_err(address)?;
 
-        let world = World::new(Context::new(config, endpoints));
+        let udp_order = UdpOrder::of(&socket).map_err(Error::io("sharing the udp socket"))?;
+        let world = World::new(Context::new(config, endpoints, udp_order));
         let threads = udp::start(socket, &world).map_err(Error::io("starting the udp threads"))?;
         let tasks = &world.context.tasks;
         tasks.spawn(rest::serve(rest_listener, Arc::clone(&world)));

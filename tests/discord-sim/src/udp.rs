@@ -120,6 +120,9 @@ impl State {
                 .into_iter()
                 .collect();
         }
+        if self.context.udp_order.takes(datagram.source, bytes) {
+            return Vec::new();
+        }
         if let Ok(keepalive) = <[u8; 8]>::try_from(bytes) {
             self.keepalive(datagram.source);
             return vec![(datagram.source, keepalive.to_vec())];

@@ -109,6 +109,7 @@ async fn connection(
         End::Close(code, _) => (Some(code), ClosedBy::Sim),
         End::Reset | End::Eof | End::Drop => (None, ClosedBy::Sim),
     };
+    world.context.udp_caught_up().await;
     world.state().voice_socket_closed(&client, code, by);
     match end {
         End::Close(code, reason) => sockets::close(&mut ws, code, reason).await,
@@ -187,10 +188,12 @@ async fn run(
                 Some(Ok(_)) if silent => None,
                 Some(Ok(Message::Text(text))) => {
                     last_heard = tokio::time::Instant::now();
+                    world.context.udp_caught_up().await;
                     handle_text(&text, client, world)
                 }
                 Some(Ok(Message::Binary(bytes))) => {
                     last_heard = tokio::time::Instant::now();
+                    world.context.udp_caught_up().await;
                     handle_binary(&bytes, client, world)
                 }
                 Some(Ok(_)) => None,

@@ -23,6 +23,7 @@ use crate::record::Record;
 use crate::seen_store::SeenStore;
 use crate::stalls::Stalls;
 use crate::streams::Streams;
+use crate::udp_order::UdpOrder;
 use crate::voice_connections::VoiceConnections;
 use crate::voice_states::VoiceStates;
 use crate::webrtc_peers::WebRtcPeers;
@@ -58,11 +59,13 @@ pub(crate) struct Context {
     pub(crate) stalls: Stalls,
     pub(crate) cancel: CancellationToken,
     pub(crate) tasks: TaskTracker,
+    /// See [`Self::udp_caught_up`].
+    pub(crate) udp_order: UdpOrder,
     next_id: AtomicU64,
 }
 
 impl Context {
-    pub(crate) fn new(config: DiscordSimConfig, endpoints: Endpoints) -> Self {
+    pub(crate) fn new(config: DiscordSimConfig, endpoints: Endpoints, udp_order: UdpOrder) -> Self {
         let clock = SimClock::start();
         Self {
             heard: HeardStore::new(clock, config.heard_detail, config.heard_window),
@@ -74,8 +77,15 @@ impl Context {
             stalls: Stalls::new(),
             cancel: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            udp_order,
             next_id: AtomicU64::new(1),
         }
+    }
+
+    /// Returns when what came over UDP before the call has been heard, or the simulator ends.
+    pub(crate) async fn udp_caught_up(&self) {
+        let caught_up = self.udp_order.caught_up();
+        let _ = self.cancel.run_until_cancelled(caught_up).await;
     }
 
     /// A number that was not given out before.
