@@ -2,7 +2,8 @@
 //!
 //! Every beat of every session looks it up, so that is by hash: with ten thousand sessions a search by id would compare
 //! ids that begin alike, a dozen times, each in another corner of memory. Walks go by id: the same history gives the same
-//! order, and a walk can be left and taken up again.
+//! order, and a walk can be left and taken up again. A session is kilobytes and stays where it is: a table that grew would
+//! move all of them.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
@@ -11,17 +12,17 @@ use crate::{Session, SessionId};
 
 #[derive(Debug, Default)]
 pub(crate) struct SessionTable {
-    by_id: HashMap<SessionId, Session>,
+    by_id: HashMap<SessionId, Box<Session>>,
     ids: BTreeSet<SessionId>,
 }
 
 impl SessionTable {
     pub(crate) fn get(&self, id: &SessionId) -> Option<&Session> {
-        self.by_id.get(id)
+        self.by_id.get(id).map(Box::as_ref)
     }
 
     pub(crate) fn get_mut(&mut self, id: &SessionId) -> Option<&mut Session> {
-        self.by_id.get_mut(id)
+        self.by_id.get_mut(id).map(Box::as_mut)
     }
 
     pub(crate) fn contains_key(&self, id: &SessionId) -> bool {
@@ -30,12 +31,12 @@ impl SessionTable {
 
     pub(crate) fn insert(&mut self, id: SessionId, session: Session) {
         self.ids.insert(id.clone());
-        self.by_id.insert(id, session);
+        self.by_id.insert(id, Box::new(session));
     }
 
     pub(crate) fn remove(&mut self, id: &SessionId) -> Option<Session> {
         self.ids.remove(id);
-        self.by_id.remove(id)
+        self.by_id.remove(id).map(|session| *session)
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -18,7 +18,7 @@ pub(super) struct Batch {
     queue: QueueBatch,
     worker_states: Vec<WorkerStateRow>,
     events: Vec<EventRow>,
-    commands: Vec<(CommandRecord, String)>,
+    commands: Vec<(Box<CommandRecord>, String)>,
     accounts: Vec<Account>,
 }
 
@@ -31,7 +31,7 @@ struct Account {
 }
 
 struct Session {
-    record: SessionRecord,
+    record: Box<SessionRecord>,
     status: SessionStatus,
     json: String,
     sealed: Vec<u8>,
@@ -48,7 +48,8 @@ impl Batch {
         let (mut events, mut commands) = (Vec::new(), Vec::new());
         for write in writes {
             match write {
-                Write::Session(record, status) => sessions.push((*record, status)),
+                // Records are kilobytes: they stay where they are.
+                Write::Session(record, status) => sessions.push((record, status)),
                 Write::Queue(row) => queue.put(*row),
                 Write::QueueOrder { session, positions } => queue.order(&session, positions),
                 Write::QueueRemoved { session, entries } => queue.remove(&session, entries),
@@ -56,7 +57,7 @@ impl Batch {
                 Write::Event(event) => events.push(event),
                 Write::Command(command) => {
                     let outcome = rows::outcome(&command)?;
-                    commands.push((*command, outcome));
+                    commands.push((command, outcome));
                 }
             }
         }
