@@ -28,9 +28,10 @@ pub const INIT_SEGMENT: &str = "init.mp4";
 /// by ffmpeg itself, past the proxy and its list of allowed origins.
 const FORMATS: &str = "matroska,webm,mov,mp4,avi,mpegts,mpeg,flv,asf,ogg,wav,mp3,flac,aac,ac3,eac3,dts,m2v,m4v,h264,hevc,mpegvideo,rm,nut,ivf,w64,aiff,caf,ape,wv,tta,amr,dv,mxf,gxf";
 
-/// Samples that pass through Opus's encoder and decoder before the first one that was put in comes out: 6.5 ms. The encoder
-/// dates its first packet that much before its first sample.
-const OPUS_LOOK_AHEAD: u64 = 312;
+/// What Opus's decoder swallows before it gives the first sample, in seconds (312 samples). Adding
+/// it to the sound's time makes the encoder's first packet bear the asked time instead of one just
+/// before it, which at the start of a film would be negative.
+const OPUS_PRE_SKIP: &str = "0.0065";
 
 /// One run of ffmpeg.
 pub(crate) struct Run<'a> {
@@ -228,10 +229,7 @@ impl Args {
     }
 }
 
-/// Stereo at 48 kHz whose packets start at exactly `start_ms`, with gaps of the source filled by silence. What is put in
-/// begins after it by what the codec looks ahead, so that a packet bears the time at which its sound is heard, and so that
-/// no packet's time is before the start of the film. A listener misses nothing: a decoder gives no sound of that time.
-///
+/// Stereo at 48 kHz that starts at exactly `start_ms`, with gaps of the source filled by silence.
 /// swresample's own matrix serves every channel layout there is: the centre at full level and the
 /// surrounds at half keep dialogue clear, and the sum is scaled so that nothing clips.
 fn audio_filter(start_ms: u64, surround: bool) -> String {
@@ -241,8 +239,8 @@ fn audio_filter(start_ms: u64, surround: bool) -> String {
         ""
     };
     format!(
-        "aresample=48000:ochl=stereo{mix}:async=1:first_pts={}",
-        start_ms * 48 + OPUS_LOOK_AHEAD
+        "aresample=48000:ochl=stereo{mix}:async=1:first_pts={},asetpts=PTS+{OPUS_PRE_SKIP}/TB",
+        start_ms * 48
     )
 }
 

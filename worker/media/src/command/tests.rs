@@ -70,8 +70,7 @@ fn a_copy_feeds_pipe_and_hls_from_one_encode() {
     assert!(line.contains(" -ss 25.040 -copyts -start_at_zero -i http://127.0.0.1:1/n "));
     assert!(line.contains(" -map 0:0 -c:v copy -copytb 1 -map 0:2 "));
     assert!(line.contains("clev=1.0:slev=0.5"));
-    let heard_at = 25_040 * 48 + 312;
-    assert!(line.contains(&format!(":first_pts={heard_at} ")));
+    assert!(line.contains("first_pts=1201920,"));
     assert!(line.contains(" -f tee [select=a:f=matroska:"));
     assert!(line.contains("]pipe:1|[f=hls:onfail=ignore:"));
     assert!(line.ends_with("]index.m3u8"));
