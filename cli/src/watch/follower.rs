@@ -31,6 +31,7 @@ pub(crate) fn follow<'a>(
         patience: Patience::endless(),
         has_tried: false,
         lost: false,
+        is_unknown: false,
     };
     let turns = stream::unfold(follower, |mut follower| async move {
         let turn = follower.next().await;
@@ -49,6 +50,9 @@ struct Follower<'a> {
     has_tried: bool,
     /// A loss was told.
     lost: bool,
+    /// The server did not know the party when it was asked first after a loss. It may have been started again and make its
+    /// parties anew, as the demo does: it is asked once more.
+    is_unknown: bool,
 }
 
 impl Follower<'_> {
@@ -57,7 +61,12 @@ impl Follower<'_> {
             let reason = match self.step().await {
                 Ok(Some(turn)) => return Ok(turn),
                 Ok(None) => "the server has ended the connection".to_owned(),
-                Err(Error::Refused(problem)) if problem.status == 404 => return Ok(Turn::Gone),
+                Err(Error::Refused(problem)) if problem.status == 404 => {
+                    if !self.lost || std::mem::replace(&mut self.is_unknown, true) {
+                        return Ok(Turn::Gone);
+                    }
+                    continue;
+                }
                 Err(error) => passing(error)?,
             };
             self.stream = None;
@@ -76,7 +85,7 @@ impl Follower<'_> {
             }
             let after = self.last_event_id.as_deref();
             self.stream = Some(EventStream::open(self.client, &self.party, after).await?);
-            self.lost = false;
+            (self.lost, self.is_unknown) = (false, false);
             return Ok(Some(Turn::Connected));
         };
         let Some(event) = stream.next().await? else {

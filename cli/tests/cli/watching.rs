@@ -134,6 +134,32 @@ async fn a_lost_connection_is_made_again() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_started_again_may_not_know_the_party_at_once() {
+    let server = StandIn::start().await;
+    let first = server.stream();
+    let mut watching = Watching::start(&server, &["party", "status", "--watch"]);
+    first.send(state(&json!({ "queued": 0 }))).unwrap();
+    watching.line().await;
+    let attempts = server.seen().len() + 1;
+    // Without a stream to give, the server does not know the party.
+    drop(first);
+    tokio::time::timeout(WITHIN, async {
+        while server.seen().len() < attempts {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+    let second = server.stream();
+    second
+        .send(state(&json!({ "queued": 0, "currentTitle": "Alien" })))
+        .unwrap();
+    assert!(watching.line().await.contains("Alien"));
+    drop(second);
+    assert_eq!(watching.end().await.code, 0);
+}
+
+#[tokio::test]
 async fn json_is_one_object_a_line() {
     let server = StandIn::start().await;
     let stream = server.stream();
