@@ -24,11 +24,17 @@ use std::process::ExitCode;
 use std::sync::LazyLock;
 
 use clap::Parser;
+use mimalloc::MiMalloc;
 use orb_config::{Config, Loaded};
 use orb_telemetry::{Process, Telemetry};
 use uuid::Uuid;
 
 use crate::cli::{Cli, Command, Role};
+
+/// A call is hundreds of small allocations (JSON, protobuf, HTTP/2 frames), made on one thread and freed on another: a
+/// fifth of the scheduler's CPU time with the C library's allocator.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// As in BSD's `sysexits.h`: the command was used wrongly.
 const EXIT_USAGE: u8 = 64;

@@ -64,6 +64,8 @@ pub struct CodedSecond {
     /// When its first sample came in.
     #[serde(flatten)]
     pub moment: Moment,
+    /// RTP time of its first sample.
+    pub rtp_time: u32,
     /// Whether the second before or after it was heard where it had to be. A number that was cut
     /// together by a seek is not confirmed.
     pub confirmed: bool,
@@ -204,7 +206,8 @@ fn find_seconds(
     for stretch in &played.stretches {
         let mut seconds: Vec<(usize, CodedSecond)> = Vec::new();
         for click in tones::find_clicks(&stretch.sound, RATE) {
-            let Some(at) = stretch.arrival(click.start) else {
+            let place = stretch.arrival(click.start);
+            let Some((at, rtp_time)) = place.zip(stretch.rtp_time(click.start)) else {
                 continue;
             };
             let moment = moment(clock, at);
@@ -217,6 +220,7 @@ fn find_seconds(
                 let second = CodedSecond {
                     second,
                     moment,
+                    rtp_time,
                     confirmed: false,
                     ssrc,
                 };

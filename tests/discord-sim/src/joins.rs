@@ -72,9 +72,8 @@ impl Heard {
             after.checked_sub(1)
         };
         let (from, to) = (place(last.moment.at)?, place(first.moment.at)?);
-        let ticks = packets[to].timestamp.wrapping_sub(packets[from].timestamp);
-        let clicks_apart = f64::from(ticks) / RTP_PER_MS + within(&packets[to], first.moment.at)
-            - within(&packets[from], last.moment.at);
+        let ticks = first.rtp_time.wrapping_sub(last.rtp_time);
+        let clicks_apart = f64::from(ticks) / RTP_PER_MS;
         let seconds = f64::from(first.second) * 1000.0;
         let between = &packets[from..=to];
         let arrivals = between.windows(2).map(|pair| ms(pair[1].at - pair[0].at));
@@ -90,7 +89,7 @@ impl Heard {
 }
 
 /// Where in a packet a moment is, in ms.
-pub(crate) fn within(packet: &HeardPacket, at: Instant) -> f64 {
+fn within(packet: &HeardPacket, at: Instant) -> f64 {
     ms(at.saturating_duration_since(packet.at).min(PACKET))
 }
 

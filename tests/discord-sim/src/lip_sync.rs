@@ -10,16 +10,11 @@ use serde::Serialize;
 
 use crate::ears::EarReport;
 use crate::eyes::TimedPicture;
-use crate::heard::{Heard, HeardConnection};
-use crate::joins::within;
-use crate::seen::{Media, Seen, SeenConnection};
+use crate::seen::{Media, Seen};
 use crate::tones::CODE_MODULUS;
 
 /// A picture this near to a second tells where that is. There are two a second at the least.
 const NEAR_MS: f64 = 500.0;
-
-/// RTP timestamps of sound count so many a millisecond.
-const RTP_PER_MS: f64 = 48.0;
 
 /// Picture and sound of one second of film.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -33,18 +28,16 @@ pub struct Skew {
 }
 
 impl Seen {
-    /// For each sure second of `report`: where its picture is. `pictures` is what [`Seen::look`] gave, and `heard` what
-    /// the report is of. Seconds of which one side is not known are left out. A decoder of Opus plays 6.5 ms late; a sender
+    /// For each sure second of `report`: where its picture is. `pictures` is what [`Seen::look`] gave. Seconds
+    /// of which one side is not known are left out. A decoder of Opus plays 6.5 ms late; a sender
     /// that does not make up for it has a skew that is so much smaller.
-    pub fn skews(&self, pictures: &[TimedPicture], heard: &Heard, report: &EarReport) -> Vec<Skew> {
+    pub fn skews(&self, pictures: &[TimedPicture], report: &EarReport) -> Vec<Skew> {
         let sure = report.seconds.iter().filter(|one| one.confirmed);
         sure.filter_map(|second| {
             let seen = self.connections.iter();
             let seen = seen.clone().find(|one| one.info.ssrc == second.ssrc)?;
-            let sound = heard.connections.iter();
-            let sound = sound.clone().find(|one| one.info.ssrc == second.ssrc)?;
             let at = second.moment.at;
-            let played = played_at(sound, seen, at)?;
+            let played = seen.sender_time(Media::Sound, second.rtp_time)?;
             let of_connection = pictures.iter().filter(|one| one.ssrc == second.ssrc);
             let (picture, ahead_ms) = of_connection
                 .filter_map(|one| Some((one, ahead_ms(one, second.second)?)))
@@ -58,14 +51,6 @@ impl Seen {
         })
         .collect()
     }
-}
-
-/// When the sound that came at that moment is to be played, by the sender's wall clock.
-fn played_at(sound: &HeardConnection, seen: &SeenConnection, at: Instant) -> Option<Duration> {
-    let before = sound.packets.partition_point(|packet| packet.at <= at);
-    let packet = &sound.packets[before.checked_sub(1)?];
-    let into = (within(packet, at) * RTP_PER_MS) as u32;
-    seen.sender_time(Media::Sound, packet.timestamp.wrapping_add(into))
 }
 
 /// How far in the film the picture is after that second.
@@ -96,15 +81,28 @@ mod tests {
     use crate::SimClock;
     use crate::ears::Moment;
     use crate::ears::tests::{encoded, heard, steady};
-    use crate::seen::{SeenCounters, SenderReport};
+    use crate::heard::HeardPacket;
+    use crate::seen::{SeenConnection, SeenCounters, SenderReport};
 
     const NTP: Duration = Duration::from_secs(1_000_000);
 
     /// Four seconds of film from `from` on. Sound plays at 1,000,000 s on the sender's clock and comes as it plays; of the
     /// pictures a test says how late they are.
     fn skews(from: u32, played_late: Duration, came_late: Duration) -> Vec<Skew> {
+        skews_of(from, played_late, came_late, |_| {})
+    }
+
+    /// The same; what becomes of the sound's packets on their way is the test's.
+    fn skews_of(
+        from: u32,
+        played_late: Duration,
+        came_late: Duration,
+        line: impl FnOnce(&mut Vec<HeardPacket>),
+    ) -> Vec<Skew> {
         let start = Instant::now();
-        let heard = heard(steady(encoded(from..from + 4, 128_000), start), start);
+        let mut packets = steady(encoded(from..from + 4, 128_000), start);
+        line(&mut packets);
+        let heard = heard(packets, start);
         let info = heard.connections[0].info.clone();
         let clock = SimClock::start();
         let report = SenderReport {
@@ -143,7 +141,7 @@ mod tests {
             clock,
             taken_at: start,
         };
-        seen.skews(&pictures, &heard, &heard.listen().unwrap())
+        seen.skews(&pictures, &heard.listen().unwrap())
     }
 
     #[test]
@@ -167,6 +165,21 @@ mod tests {
         for skew in skews {
             assert!((skew.played_ms - 80.0).abs() < 12.0, "{skew:?}");
             assert!((skew.came_ms - 150.0).abs() < 12.0, "{skew:?}");
+        }
+    }
+
+    #[test]
+    fn sound_that_was_held_up_is_played_when_it_was_to_be() {
+        let none = Duration::ZERO;
+        let skews = skews_of(17, none, none, |packets| {
+            // Each click's packet comes with the next one.
+            for second in packets.chunks_mut(50) {
+                second[0].at += Duration::from_millis(19);
+            }
+        });
+        assert_eq!(skews.len(), 4);
+        for skew in skews {
+            assert!(skew.played_ms.abs() < 12.0, "{skew:?}");
         }
     }
 

@@ -22,17 +22,37 @@ const RTP_PER_SAMPLE: u32 = 48_000 / RATE as u32;
 #[derive(Default)]
 pub(crate) struct Stretch {
     pub(crate) sound: Vec<f32>,
-    /// First sample and arrival of each packet.
-    arrivals: Vec<(usize, Instant)>,
+    packets: Vec<Played>,
+}
+
+/// A packet that was decoded.
+struct Played {
+    first_sample: usize,
+    at: Instant,
+    timestamp: u32,
 }
 
 impl Stretch {
     /// When the sample came in: its packet's arrival, plus its place in the packet. What a listener
     /// without any buffer would have heard then.
     pub(crate) fn arrival(&self, sample: usize) -> Option<Instant> {
-        let after = self.arrivals.partition_point(|(first, _)| *first <= sample);
-        let (first, at) = self.arrivals.get(after.checked_sub(1)?)?;
-        Some(*at + time_of(sample - first))
+        let packet = self.packet(sample)?;
+        Some(packet.at + time_of(sample - packet.first_sample))
+    }
+
+    /// The sample's RTP time. Arrivals cannot tell it: of two packets that came close together the second may be there
+    /// before the end of the first.
+    pub(crate) fn rtp_time(&self, sample: usize) -> Option<u32> {
+        let packet = self.packet(sample)?;
+        let into = (sample - packet.first_sample) as u32 * RTP_PER_SAMPLE;
+        Some(packet.timestamp.wrapping_add(into))
+    }
+
+    /// Which packet the sample is of.
+    fn packet(&self, sample: usize) -> Option<&Played> {
+        let up_to = |packet: &Played| packet.first_sample <= sample;
+        let after = self.packets.partition_point(up_to);
+        self.packets.get(after.checked_sub(1)?)
     }
 }
 
@@ -85,7 +105,11 @@ pub(crate) fn play(connection: &HeardConnection) -> Result<Playback, Error> {
             lasts: time_of(samples),
             rms: (power / samples.max(1) as f32).sqrt(),
         });
-        stretch.arrivals.push((stretch.sound.len(), packet.at));
+        stretch.packets.push(Played {
+            first_sample: stretch.sound.len(),
+            at: packet.at,
+            timestamp: packet.timestamp,
+        });
         stretch.sound.extend_from_slice(sound);
         previous = Some((packet, samples));
     }

@@ -57,6 +57,6 @@ impl<'a> Eyes<'a> {
         let (seen, pictures) = (self.seen(), self.pictures(since));
         let heard = self.sim.heard_since(self.guild, since);
         let report = tokio::task::block_in_place(|| heard.listen().expect("libopus works"));
-        seen.skews(&pictures, &heard, &report)
+        seen.skews(&pictures, &report)
     }
 }

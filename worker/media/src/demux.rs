@@ -14,6 +14,7 @@ use symphonia::default::formats::MkvReader;
 
 use crate::extradata::{Beginning, Tap};
 use crate::frames::{Closed, FRAME_MS, OpusFrame};
+use crate::packing::Packing;
 use crate::{Failure, code};
 
 /// A container time further than this from the counted one is a gap or an overlap, not rounding.
@@ -69,6 +70,7 @@ pub(crate) fn demux(pipe: File, bears: Bears, start_ms: u64, sink: &mut impl Sin
         .find(|track| track.codec_params.codec == CODEC_TYPE_OPUS)
         .map(|track| track.id);
     let mut pictures = Pictures::new(bears, beginning);
+    let mut packing = Packing::default();
     loop {
         let packet = match reader.next_packet() {
             Ok(packet) => packet,
@@ -78,7 +80,7 @@ pub(crate) fn demux(pipe: File, bears: Bears, start_ms: u64, sink: &mut impl Sin
         let taken = if Some(packet.track_id()) == sound {
             let frame = OpusFrame {
                 pts_ms: clock.stamp(packet.ts),
-                data: Bytes::from(packet.data),
+                data: packing.pack(&packet.data),
             };
             sink.sound(frame)
         } else {

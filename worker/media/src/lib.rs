@@ -35,6 +35,7 @@ mod frames;
 mod known;
 mod lanes;
 mod media;
+mod packing;
 mod pictures;
 mod pipeline;
 mod plan;

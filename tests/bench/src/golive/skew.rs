@@ -141,7 +141,7 @@ async fn compared(scene: &Scene<'_>, since: Instant) -> Result<Vec<Skew>> {
     let compared = tokio::task::spawn_blocking(move || {
         let pictures = seen.look()?;
         let report = Listening::default().report(&heard)?;
-        Ok::<_, discord_sim::Error>(seen.skews(&pictures, &heard, &report))
+        Ok::<_, discord_sim::Error>(seen.skews(&pictures, &report))
     });
     Ok(compared.await.context("looking and listening")??)
 }

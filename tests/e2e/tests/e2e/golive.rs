@@ -78,6 +78,18 @@ impl Stage {
         pictures
     }
 
+    /// Waits until all connections that showed pictures are closed.
+    async fn streams_end(&self) {
+        until("the streams to end", SOON, async || {
+            let seen = self.eyes().seen();
+            let mut connections = seen.connections.iter();
+            connections
+                .all(|connection| connection.closed_at.is_some())
+                .then_some(())
+        })
+        .await;
+    }
+
     fn assert_nothing_in_the_clear(&self) {
         let seen = self.eyes().seen().totals();
         assert_eq!((seen.in_the_clear, seen.unannounced), (0, 0), "{seen:?}");
@@ -214,14 +226,7 @@ async fn the_next_film_and_a_stop() {
     stage.assert_in_step("the next film").await;
     stage.party.control("stop").await.expect_code(200);
     let stopped = Instant::now() + Duration::from_secs(1);
-    until("the streams to end", SOON, async || {
-        let seen = stage.eyes().seen();
-        let mut connections = seen.connections.iter();
-        connections
-            .all(|connection| connection.closed_at.is_some())
-            .then_some(())
-    })
-    .await;
+    stage.streams_end().await;
     assert_eq!(stage.eyes().count(stopped), 0);
     stage.assert_nothing_in_the_clear();
 }

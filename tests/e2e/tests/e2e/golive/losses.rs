@@ -146,14 +146,7 @@ async fn an_account_that_is_lost_ends_its_party() {
         .becomes_so("the loss told", JUDGED_WITHIN, told)
         .await;
     assert_eq!(status.text_of("endReason"), "stopped", "{}", status.text);
-    until("the stream to end", SOON, async || {
-        let seen = stage.eyes().seen();
-        let mut connections = seen.connections.iter();
-        connections
-            .all(|connection| connection.closed_at.is_some())
-            .then_some(())
-    })
-    .await;
+    stage.streams_end().await;
     let ended = Instant::now() + Duration::from_secs(1);
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(stage.eyes().count(ended), 0, "nothing is sent any more");

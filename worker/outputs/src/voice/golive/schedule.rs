@@ -13,19 +13,20 @@ const APART: Duration = Duration::from_micros(100);
 /// and nothing is to be shown with them. Enough for 10,000 of them.
 const LEAD_IN: Duration = Duration::from_secs(1);
 
-/// The sound's tick is due at the same moment as the picture, and may come a little after it.
-const TICK_IS_NEAR: Duration = Duration::from_millis(1);
-
 /// Looks again so often while the sound has not come so far: it is starved, or has not begun. A picture is not later than
 /// that when it goes on.
 pub(super) const SOUND_IS_AWAY: Duration = Duration::from_millis(5);
+
+/// A decoder of Opus gives the sound of a packet so long after what the packet's time says: 312 samples of 48,000 a second
+/// (libopus's look-ahead). The picture waits for it.
+const DECODED_LATE: Duration = Duration::from_micros(6_500);
 
 /// What is to be done with the next picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum When {
     /// It goes now; its place on the sound's clock is `due`.
     Now {
-        /// Rises from picture to picture.
+        /// Rises from picture to picture. It is [`DECODED_LATE`] after the sound packet of its time.
         due: Instant,
         /// There is no sound to go with it: it is only needed to decode what follows.
         leads_in: bool,
@@ -68,9 +69,8 @@ impl Schedule {
         if pts_ms < last.frame_ms() + FRAME_MS {
             return self.goes(due, false);
         }
-        let since_tick = now.saturating_duration_since(last.due);
-        let ticks = since_tick < Duration::from_millis(FRAME_MS) + SOUND_IS_AWAY;
-        When::At(now + if ticks { TICK_IS_NEAR } else { SOUND_IS_AWAY })
+        // Its sound is late by more than it is decoded late.
+        When::At(now + SOUND_IS_AWAY)
     }
 
     fn goes(&mut self, due: Instant, leads_in: bool) -> When {
@@ -84,10 +84,11 @@ impl Schedule {
 fn at(last: Position, pts_ms: u64) -> Instant {
     let from = last.frame_ms();
     let off = Duration::from_millis(pts_ms.abs_diff(from));
+    let heard = last.due + DECODED_LATE;
     if pts_ms >= from {
-        last.due + off
+        heard + off
     } else {
-        last.due.checked_sub(off).unwrap_or(last.due)
+        heard.checked_sub(off).unwrap_or(heard)
     }
 }
 

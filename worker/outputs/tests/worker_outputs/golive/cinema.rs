@@ -250,7 +250,7 @@ impl Cinema {
         let seen = self.discord.seen_since(GUILD, since);
         let heard = self.discord.heard_since(GUILD, since);
         let pictures = seen.look().unwrap();
-        seen.skews(&pictures, &heard, &heard.listen().unwrap())
+        seen.skews(&pictures, &heard.listen().unwrap())
     }
 
     /// Identifies so far: to the channel, and to its stream.

@@ -23,9 +23,9 @@ impl Bench {
         self.start + Duration::from_millis(ms)
     }
 
-    /// A sound frame that was due at `due_ms`, and went out `late` after that.
-    fn hears(&mut self, pts_ms: u64, due_ms: u64, late: Duration) {
-        let due = self.at(due_ms);
+    /// A sound frame that is heard at `heard_ms`, and went out `late` after it was due.
+    fn hears(&mut self, pts_ms: u64, heard_ms: u64, late: Duration) {
+        let due = self.at(heard_ms) - DECODED_LATE;
         let last = Position {
             media_ms: pts_ms + FRAME_MS,
             sent_at: due + late,
@@ -62,6 +62,20 @@ fn a_picture_is_due_so_long_after_the_sounds_tick_as_it_is_in_the_film() {
 }
 
 #[test]
+fn a_picture_is_shown_when_its_sound_comes_out_of_the_decoder() {
+    let mut schedule = Schedule::default();
+    let sent = Instant::now();
+    let last = Position {
+        media_ms: 40 + FRAME_MS,
+        sent_at: sent,
+        due: sent,
+    };
+    let sound = Some(Sound { last, first_ms: 0 });
+    let due = sent + Duration::from_micros(6_500);
+    assert_eq!(schedule.when(sound, 40, sent), When::At(due));
+}
+
+#[test]
 fn how_late_the_sound_left_moves_no_picture() {
     let mut bench = Bench::new();
     bench.hears(0, 0, 7 * MS);
@@ -74,10 +88,10 @@ fn no_picture_leaves_before_the_sound_of_its_time() {
     bench.waits(0, 0, 5);
     bench.hears(0, 0, Duration::ZERO);
     bench.waits(20, 5, 20);
-    // The tick of the same moment is under way.
-    bench.waits(20, 20, 21);
-    bench.hears(20, 20, MS / 2);
-    bench.goes(20, 21, 20);
+    // It is late.
+    bench.waits(20, 20, 25);
+    bench.hears(20, 20, 7 * MS);
+    bench.goes(20, 25, 20);
 }
 
 #[test]
