@@ -66,11 +66,12 @@ impl Schedule {
         if due > now {
             return When::At(due);
         }
-        if pts_ms < last.frame_ms() + FRAME_MS {
-            return self.goes(due, false);
+        // Where the sound has stopped in the middle of this picture's time, its next frame says anew when that is.
+        let stands = now > at(last, last.frame_ms() + FRAME_MS) + SOUND_IS_AWAY;
+        if stands || pts_ms >= last.frame_ms() + FRAME_MS {
+            return When::At(now + SOUND_IS_AWAY);
         }
-        // Its sound is late by more than it is decoded late.
-        When::At(now + SOUND_IS_AWAY)
+        self.goes(due, false)
     }
 
     fn goes(&mut self, due: Instant, leads_in: bool) -> When {

@@ -110,6 +110,17 @@ fn while_the_sound_stands_pictures_stand_and_then_go_on_in_step() {
 }
 
 #[test]
+fn a_picture_that_was_due_when_the_sound_stopped_comes_with_its_next_frame() {
+    let mut bench = Bench::new();
+    bench.hears(1_480, 0, Duration::ZERO);
+    // A pause at 5 ms: nobody asks until it ends.
+    bench.waits(1_487, 3_000, 3_005);
+    bench.hears(1_500, 3_003, Duration::ZERO);
+    bench.goes(1_487, 3_005, 2_990);
+    bench.goes(1_500, 3_005, 3_003);
+}
+
+#[test]
 fn a_late_picture_goes_at_once_with_its_own_time() {
     let mut bench = Bench::new();
     bench.hears(0, 0, Duration::ZERO);
