@@ -9,10 +9,11 @@
 //!        ◀─ bytes ─ Body  ◀── Range at the offset, again and again ──
 //! ```
 //!
-//! Nothing is read ahead: a body is pulled by ffmpeg, so a paused film costs the socket buffers
-//! and no more. If the source hangs up meanwhile, the next read resumes at the offset.
+//! Nothing is read ahead: a body is pulled by ffmpeg, so a paused film costs the socket buffers,
+//! a chunk or two and no more. If the source hangs up meanwhile, the next read resumes at the offset.
 
 mod body;
+mod listen;
 mod range;
 mod route;
 mod upstream;
@@ -61,12 +62,7 @@ impl Proxy {
         let app = Router::new()
             .route("/{nonce}", get(serve))
             .with_state(state);
-        let server = tokio::spawn(async move {
-            // Only a broken listener ends it; ffmpeg then cannot connect and says so.
-            if let Err(error) = axum::serve(listener, app).await {
-                tracing::error!(%error, "the loopback proxy ended");
-            }
-        });
+        let server = tokio::spawn(listen::listen(listener, app));
         Ok(Self {
             address,
             routes,
