@@ -57,11 +57,14 @@ impl Scheduler {
                 let last_try = deadline <= now.monotonic;
                 let effects = step.effects.len();
                 let outcome = match self.carry_out(call, last_try, now, step) {
-                    Ok(done) => CommandOutcome::Accepted {
-                        created: done.created,
-                        generation: done.generation,
-                        added: done.added,
-                    },
+                    Ok(done) => {
+                        self.name_generations(step);
+                        CommandOutcome::Accepted {
+                            created: done.created,
+                            generation: done.generation,
+                            added: done.added,
+                        }
+                    }
                     Err(refusal) if !last_try && self.may_find_room(call, &refusal, now) => {
                         // Nothing was decided, so there is nothing to tell of.
                         step.effects.truncate(effects);

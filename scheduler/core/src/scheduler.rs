@@ -252,15 +252,17 @@ impl Scheduler {
         step
     }
 
-    /// Every event row says to which generation it led.
-    fn name_generations(&self, step: &mut Step) {
+    /// Every event row says to which generation it led. Those that were named before keep it: a hand-over that begins
+    /// right after a call, in the same step, is a change of its own.
+    pub(crate) fn name_generations(&self, step: &mut Step) {
         for write in &mut step.writes {
             if let Write::Event(row) = write
                 && let Some(session) = self.sessions.get(&row.session)
                 && let Some(payload) = row.payload.as_object_mut()
             {
                 let generation = session.record.desired.generation.get();
-                payload.insert("generation".to_owned(), generation.into());
+                let named = payload.entry("generation");
+                named.or_insert_with(|| generation.into());
             }
         }
     }

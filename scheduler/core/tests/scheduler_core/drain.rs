@@ -2,7 +2,8 @@
 
 use crate::harness::{GUILD, Harness, create};
 use orb_scheduler_core::{
-    Action, DrainCause, Effect, Event, HANDOVERS_AT_ONCE, KnownPlan, PlaybackState, Role, WorkerId,
+    Action, CommandOutcome, DrainCause, Effect, Event, HANDOVERS_AT_ONCE, KnownPlan, PlaybackState,
+    Request, Role, WorkerId, Write,
 };
 
 /// `s` plays on w1 at 10 s; w2 has room; w1 drains, so w2 warms up.
@@ -270,6 +271,22 @@ fn what_a_caller_changes_meanwhile_is_done_by_the_holder_and_prepared_anew() {
         let (fence, _, role) = h.word_to("w2", "s").unwrap_or_else(|| panic!("{action:?}"));
         assert_eq!((fence.token.get(), role), (3, Role::WarmsUp), "{action:?}");
     }
+}
+
+#[test]
+fn what_a_caller_changed_bears_the_callers_generation_not_that_of_the_hand_over_it_began_anew() {
+    let mut h = stopping();
+    h.call_as("s", Request::Control(Action::Pause), "pause");
+    let stored = h.writes.iter().find_map(|write| match write {
+        Write::Command(record) if record.id.0 == "pause" => Some(record.outcome.clone()),
+        _ => None,
+    });
+    let Some(CommandOutcome::Accepted { generation, .. }) = stored else {
+        panic!("{stored:?}");
+    };
+    assert_eq!(h.events("pause")[0]["generation"], generation.get());
+    let anew = h.events("handover_started").pop().unwrap();
+    assert_eq!(anew["generation"], generation.get() + 1);
 }
 
 #[test]
