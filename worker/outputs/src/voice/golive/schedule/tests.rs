@@ -25,7 +25,8 @@ impl Bench {
 
     /// A sound frame that is heard at `heard_ms`, and went out `late` after it was due.
     fn hears(&mut self, pts_ms: u64, heard_ms: u64, late: Duration) {
-        let due = self.at(heard_ms) - DECODED_LATE;
+        let due = self.at(heard_ms).checked_sub(DECODED_LATE);
+        let due = due.expect("it begins a minute from now");
         let last = Position {
             media_ms: pts_ms + FRAME_MS,
             sent_at: due + late,
