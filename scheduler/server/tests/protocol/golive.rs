@@ -2,6 +2,7 @@
 
 use discord_sim::{Fault, RecordEvent, StreamDeleteReason};
 use orb_proto::v1;
+use orb_proto::v1::attach_request::Message as Report;
 use orb_proto::v1::attach_response::Message as Word;
 use orb_scheduler_core::GoLive;
 use tonic::Code;
@@ -229,13 +230,29 @@ async fn a_scheduler_that_allows_it_no_more_takes_the_account_out() {
     })
     .await;
     let mut worker = scheduler.attach_live("w2", "life-2").await;
-    loop {
-        match worker.word().await.expect("the stream goes on") {
-            Word::Lease(lease) => assert!(lease.desired.unwrap().voice.is_none()),
-            Word::Revoke(_) => break,
-            _ => {}
+    // It is revoked, unless the worker was given up before: either leader may have waited for it too long.
+    let is_held = v1::ConfirmLeases {
+        request_id: 1,
+        leases: vec![v1::LeaseRef {
+            session_id: "s".to_owned(),
+            token: 1,
+        }],
+    };
+    let ask = async |worker: &FakeWorker| worker.say(Report::ConfirmLeases(is_held.clone())).await;
+    ask(&worker).await;
+    let taken_back = async {
+        loop {
+            match worker.word().await.expect("the stream goes on") {
+                Word::Lease(lease) => assert!(lease.desired.unwrap().voice.is_none()),
+                Word::LeasesConfirmed(answer) if !answer.verdicts[0].held => break,
+                Word::LeasesConfirmed(_) => ask(&worker).await,
+                _ => {}
+            }
         }
-    }
+    };
+    let limit = std::time::Duration::from_secs(20);
+    let taken_back = tokio::time::timeout(limit, taken_back).await;
+    taken_back.expect("its lease is taken back");
     assert_eq!(session(&scheduler).await.capabilities, ["voice", "watch"]);
     scheduler.stop().await;
 }
